@@ -1,0 +1,63 @@
+"""Build the sdist and, from it, the wheel; then use the wheel the way a stranger would.
+
+The clean environment gets the newest dependencies that pyproject.toml allows, not the locked ones:
+that is what `pip install` gives to users.
+"""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from scripts.bootstrap import ROOT, Environment, SetupError, ready_uv, run
+
+DIST = ROOT / "dist"
+ELSEWHERE = ROOT / "build" / "try"
+COMMANDS = ("subagent-sidecar", "subagentctl")
+
+
+def main() -> int:
+    try:
+        uv, env = ready_uv()
+        install(uv, build(uv, env), env)
+        for command in COMMANDS:
+            answers(command, env)
+    except SetupError as error:
+        print(f"build: {error}", file=sys.stderr)
+        return 1
+    print("build: the wheel installs and both commands answer")
+    return 0
+
+
+def build(uv: str, env: Environment) -> Path:
+    """The one wheel in an otherwise empty dist/."""
+    shutil.rmtree(DIST, ignore_errors=True)
+    run([uv, "build", "--out-dir", str(DIST)], env)
+    return next(DIST.glob("*.whl"))
+
+
+def install(uv: str, wheel: Path, env: Environment) -> None:
+    shutil.rmtree(ELSEWHERE, ignore_errors=True)
+    run([uv, "venv", "--quiet", str(ELSEWHERE)], env)
+    run([uv, "pip", "install", "--quiet", "--python", str(ELSEWHERE), str(wheel)], env)
+    for folder in ("policies", "dashboards"):
+        if not list(ELSEWHERE.glob(f"lib/*/site-packages/subagent_sidecar/_bundled/{folder}/*")):
+            raise SetupError(f"the wheel does not carry {folder}/")
+
+
+def answers(command: str, env: Mapping[str, str]) -> None:
+    """`--help` from a folder where the checkout cannot be imported by accident."""
+    answer = subprocess.run(
+        [str(ELSEWHERE / "bin" / command), "--help"],
+        cwd=ELSEWHERE,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
+    if answer.returncode != 0 or "Usage" not in answer.stdout:
+        raise SetupError(f"`{command} --help` does not answer: {answer.stderr.strip()[-2000:]}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
