@@ -1,0 +1,14 @@
+"""The real clock; the only place that reads the time."""
+
+import time
+from datetime import UTC, datetime
+
+
+class SystemClock:
+    """ports.Clock of this machine."""
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(time.time(), UTC)  # noqa: TID251 - this is the Clock
+
+    def monotonic(self) -> float:
+        return time.monotonic()

@@ -1,0 +1,370 @@
+"""Settings: from defaults, then the config file, then environment and flags. Parsing only.
+
+Everything is parsed before any socket opens, and every problem is reported, not just the first.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from .core.units import duration, size
+from .errors import ConfigError
+from .yaml_file import Document, load
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_ENV_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamSettings:
+    """One agent server. `headers` are added to every request to it (its credentials)."""
+
+    name: str
+    host: str
+    port: int
+    tls: bool
+    base: str
+    agents: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    preserve_host: bool = False
+    inject: bool = True
+
+    @property
+    def authority(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        default = 443 if self.tls else 80
+        return host if self.port == default else f"{host}:{self.port}"
+
+    @property
+    def origin(self) -> str:
+        return f"{'https' if self.tls else 'http'}://{self.authority}"
+
+    @property
+    def url(self) -> str:
+        """For people: without credentials, since none can be in it."""
+        return self.origin + self.base
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything `compose.build` needs. Durations as timedelta, sizes in bytes."""
+
+    upstreams: tuple[UpstreamSettings, ...]
+    default_upstream: str | None
+    listen: Address
+    admin_listen: Address
+    store: str
+    drain_timeout: timedelta
+    connect_timeout: timedelta
+    start_timeout: timedelta
+    answer_timeout: timedelta
+    header_timeout: timedelta
+    body_timeout: timedelta
+    coalesce: timedelta
+    max_body: int
+    inspect_limit: int
+    max_connections: int
+    keep_purpose: bool
+    log_format: str
+    log_level: str
+
+
+_DEFAULTS: Mapping[str, Any] = {
+    "listen": "127.0.0.1:8460",
+    "admin_listen": "127.0.0.1:8461",
+    "store": "sqlite:///subagent-sidecar.db",
+    "default_upstream": None,
+    "upstreams": {},
+    "drain_timeout": "20s",
+    "connect_timeout": "5s",
+    "start_timeout": "30s",
+    "answer_timeout": "300s",
+    "header_timeout": "10s",
+    "body_timeout": "30s",
+    "coalesce": "250ms",
+    "max_body": "300MiB",
+    "inspect_limit": "32MiB",
+    "max_connections": 10_000,
+    "purpose": True,
+    "log_format": "text",
+    "log_level": "info",
+}
+_UPSTREAM_KEYS = frozenset({"url", "agents", "headers", "preserve_host", "inject"})
+
+
+def settings(
+    *,
+    file: Path | None,
+    flags: Mapping[str, Any],
+    upstream_flags: Sequence[str],
+    environ: Mapping[str, str],
+) -> Settings:
+    """Settings from all sources. Raises ConfigError with every problem found.
+
+    `flags` are the values given by flag or environment, by config key; `upstream_flags` are
+    `[NAME=]URL` and replace the file's upstreams of the same name. `environ` resolves `${VAR}`
+    in upstream headers.
+    """
+    return _Parser(load(file) if file else None, environ).settings(flags, upstream_flags)
+
+
+class _Parser:
+    """Collects problems while it reads, and raises them together."""
+
+    def __init__(self, document: Document | None, environ: Mapping[str, str]) -> None:
+        self._document = document
+        self._environ = environ
+        self._problems: list[str] = []
+        self._given: dict[str, str] = {}
+
+    def settings(self, flags: Mapping[str, Any], upstream_flags: Sequence[str]) -> Settings:
+        values = {**_DEFAULTS, **self._file_values()}
+        for key, value in flags.items():
+            if value is not None:
+                values[key] = value
+                self._given[key] = f"--{key.replace('_', '-')}"
+        upstreams = self._upstreams(values["upstreams"], upstream_flags)
+        parsed = {
+            "upstreams": upstreams,
+            "default_upstream": self._default(values["default_upstream"], upstreams),
+            "listen": self._value("listen", values, _loopback),
+            "admin_listen": self._value("admin_listen", values, _loopback),
+            "store": self._value("store", values, _store),
+            "keep_purpose": self._value("purpose", values, _flag),
+            "max_body": self._value("max_body", values, size),
+            "inspect_limit": self._value("inspect_limit", values, size),
+            "max_connections": self._value("max_connections", values, _count),
+            "log_format": self._value("log_format", values, _one_of("text", "json")),
+            "log_level": self._value(
+                "log_level", values, _one_of("debug", "info", "warning", "error")
+            ),
+        }
+        for key, default in _DEFAULTS.items():
+            if key.endswith("_timeout") or key == "coalesce":
+                parsed[key] = self._value(key, values, duration)
+            elif key not in parsed and key != "purpose":
+                raise AssertionError(f"{key} has a default ({default!r}) and no parser")
+        if self._problems:
+            raise ConfigError(self._problems)
+        return Settings(**parsed)
+
+    def _file_values(self) -> Mapping[str, Any]:
+        if self._document is None or self._document.data is None:
+            return {}
+        if not isinstance(self._document.data, dict):
+            self._problem("", "must be a mapping of settings")
+            return {}
+        values = {}
+        for key, value in self._document.data.items():
+            if key in _DEFAULTS:
+                values[key] = value
+            else:
+                self._problem(str(key), f"unknown setting; known: {', '.join(sorted(_DEFAULTS))}")
+        return values
+
+    def _problem(self, key: str, text: str) -> None:
+        where = self._given.get(key)
+        if where is None:
+            where = self._document.where(key) if self._document else key
+        self._problems.append(f"{where}: {text}")
+
+    def _value(self, key: str, values: Mapping[str, Any], parse: Callable[[Any], Any]) -> Any:
+        try:
+            return parse(values[key])
+        except ValueError as error:
+            self._problem(key, str(error))
+            return None
+
+    def _upstreams(self, given: Any, flags: Sequence[str]) -> tuple[UpstreamSettings, ...]:
+        found: dict[str, UpstreamSettings] = {}
+        if not isinstance(given, dict):
+            self._problem("upstreams", "must map names to servers")
+            given = {}
+        for name, body in given.items():
+            upstream = self._upstream(str(name), body, f"upstreams.{name}")
+            if upstream is not None:
+                found[upstream.name] = upstream
+        for flag in flags:
+            name, equals, url = flag.partition("=")
+            if not equals or "/" in name or ":" in name:
+                name, url = "default", flag
+            self._given[f"--upstream {flag}"] = f"--upstream {name}"
+            upstream = self._upstream(name, {"url": url}, f"--upstream {flag}")
+            if upstream is not None:
+                found[upstream.name] = upstream
+        if not found and not self._problems:
+            self._problems.append(
+                "no upstream: give at least one agent server, as in "
+                "`subagent-sidecar serve --upstream http://127.0.0.1:2024`"
+            )
+        return tuple(found.values())
+
+    def _upstream(self, name: str, body: Any, key: str) -> UpstreamSettings | None:
+        if not _NAME.fullmatch(name):
+            self._problem(key, "a name has letters, digits, '_', '.', '-' and at most 63 of them")
+            return None
+        if isinstance(body, str):
+            body = {"url": body}
+        if not isinstance(body, dict):
+            self._problem(key, "must be a URL or a mapping with `url`")
+            return None
+        for unknown in body.keys() - _UPSTREAM_KEYS:
+            self._problem(
+                f"{key}.{unknown}", f"unknown key; known: {', '.join(sorted(_UPSTREAM_KEYS))}"
+            )
+        before = len(self._problems)
+        read = _Fields(self, key, body)
+        host, port, tls, base = read.parsed("url", _server_url, default=("", 0, False, ""))
+        upstream = UpstreamSettings(
+            name=name,
+            host=host,
+            port=port,
+            tls=tls,
+            base=base,
+            agents=read.parsed("agents", _names, default=()),
+            headers=read.parsed("headers", self._headers, default=()),
+            preserve_host=read.parsed("preserve_host", _flag, default=False),
+            inject=read.parsed("inject", _flag, default=True),
+        )
+        return upstream if len(self._problems) == before else None
+
+    def _headers(self, given: Any) -> tuple[tuple[str, str], ...]:
+        if not isinstance(given, dict):
+            raise ValueError("must map header names to values such as ${AGENT_KEY}")
+        return tuple((str(name), self._resolved(str(value))) for name, value in given.items())
+
+    def _resolved(self, text: str) -> str:
+        missing = [v for v in _ENV_REFERENCE.findall(text) if v not in self._environ]
+        if missing:
+            raise ValueError(f"the environment has no {', '.join(missing)}")
+        value = _ENV_REFERENCE.sub(lambda found: self._environ[found[1]], text)
+        if any(ord(char) < 32 or ord(char) > 126 for char in value):
+            raise ValueError("a header value must be printable ASCII")
+        return value
+
+    def _default(self, given: Any, upstreams: Sequence[UpstreamSettings]) -> str | None:
+        names = [upstream.name for upstream in upstreams]
+        if given is not None:
+            if given not in names and not self._problems:
+                self._problem("default_upstream", f"{given!r} is none of: {', '.join(names)}")
+            return str(given)
+        if len(names) == 1:
+            return names[0]
+        return "default" if "default" in names else None
+
+
+@dataclass(frozen=True)
+class _Fields:
+    parser: _Parser
+    key: str
+    body: Mapping[str, Any]
+
+    def parsed(self, name: str, parse: Callable[[Any], Any], *, default: Any) -> Any:
+        if name not in self.body:
+            if name == "url":
+                self.parser._problem(self.key, "`url` is missing")
+            return default
+        try:
+            return parse(self.body[name])
+        except ValueError as error:
+            where = self.key if self.key.startswith("--") else f"{self.key}.{name}"
+            self.parser._problem(where, str(error))
+            return default
+
+
+def _server_url(text: Any) -> tuple[str, int, bool, str]:
+    form = "must be a URL such as http://127.0.0.1:2024"
+    if not isinstance(text, str):
+        raise ValueError(form)
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"{form} ({error})") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(form)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not hold credentials; put them under the upstream's `headers`")
+    if parts.query or parts.fragment:
+        raise ValueError("must not have a query or a fragment")
+    if not text.isascii() or any(ord(char) <= 32 for char in text):
+        raise ValueError("must be ASCII without spaces (punycode and percent-encode the rest)")
+    tls = parts.scheme == "https"
+    return parts.hostname, port or (443 if tls else 80), tls, parts.path.rstrip("/")
+
+
+def address(text: Any) -> Address:
+    """HOST:PORT, `[::1]:8460` and `:8460` (loopback) included. Raises ValueError."""
+    if not isinstance(text, str):
+        raise ValueError("must be HOST:PORT")
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65_535:
+        raise ValueError(f"{text!r} is not HOST:PORT")
+    return Address(host.strip("[]") or "127.0.0.1", int(port))
+
+
+def _loopback(text: Any) -> Address:
+    found = address(text)
+    if found.host != "localhost":
+        try:
+            loopback = ipaddress.ip_address(found.host).is_loopback
+        except ValueError:
+            loopback = False
+        if not loopback:
+            raise ValueError(
+                f"{found.host} is not a loopback address; without authentication, which this "
+                "version does not have yet, everyone who reaches the port could start and cancel "
+                "tasks. Listen on 127.0.0.1 and put an authenticating proxy in front"
+            )
+    return found
+
+
+def _store(text: Any) -> str:
+    if text == "memory:" or (
+        isinstance(text, str) and text.startswith("sqlite:///") and len(text) > len("sqlite:///")
+    ):
+        return str(text)
+    raise ValueError(f"{text!r} is not a store; use sqlite:///PATH or memory:")
+
+
+def _names(given: Any) -> tuple[str, ...]:
+    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+        raise ValueError("must be a list of agent names")
+    return tuple(given)
+
+
+def _flag(given: Any) -> bool:
+    if not isinstance(given, bool):
+        raise ValueError("must be true or false")
+    return given
+
+
+def _count(given: Any) -> int:
+    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+        raise ValueError("must be a whole number from 1")
+    return given
+
+
+def _one_of(*words: str) -> Callable[[Any], str]:
+    def parse(given: Any) -> str:
+        if given not in words:
+            raise ValueError(f"{given!r} is none of: {', '.join(words)}")
+        return str(given)
+
+    return parse

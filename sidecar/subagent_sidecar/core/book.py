@@ -1,0 +1,441 @@
+"""The bookkeeping: how a start is admitted and how every change moves the records.
+
+These functions run inside one store transaction and speak to it through `Ledger`, so that every
+store (SQLite, memory, later PostgreSQL) keeps exactly the same books. They are idempotent: a
+change may arrive twice (live, and again from a reconciliation after a crash) and late.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol, assert_never
+
+from . import lifecycle
+from .changes import (
+    Accepted,
+    CancelAsked,
+    Change,
+    Doubted,
+    NewRun,
+    Polled,
+    Released,
+    RunGone,
+    RunSeen,
+    Start,
+    ThreadCreated,
+    ThreadGone,
+    ThreadSeen,
+)
+from .model import (
+    EndedBy,
+    Event,
+    Intent,
+    IntentKind,
+    Run,
+    RunStatus,
+    Task,
+    TaskStatus,
+    Thread,
+    ThreadStatus,
+    Timestamp,
+)
+
+
+class Ledger(Protocol):
+    """What one transaction can read and write. `put_*` inserts or replaces."""
+
+    def thread(self, thread_id: str) -> Thread | None: ...
+    def put_thread(self, thread: Thread) -> None: ...
+    def task(self, task_id: str) -> Task | None: ...
+    def put_task(self, task: Task) -> None: ...
+    def drop_task(self, task_id: str) -> None: ...
+    def run(self, run_id: str) -> Run | None: ...
+    def put_run(self, run: Run) -> None: ...
+    def runs(self, task_id: str) -> Sequence[Run]: ...
+    def intent(self, intent_id: str) -> Intent | None: ...
+    def intents_on(self, thread_id: str) -> Sequence[Intent]: ...
+    def put_intent(self, intent: Intent) -> None: ...
+    def drop_intent(self, intent_id: str) -> None: ...
+    def add_event(self, event: Event) -> None: ...
+
+
+def default_session(supervisor: str) -> str:
+    """The session of callers that name none."""
+    return f"default:{supervisor}"
+
+
+def admit(ledger: Ledger, start: Start) -> Intent:
+    """Decide what a start is (a new task or an update) and make it durable as an intent."""
+    task = ledger.task(start.thread_id) if start.thread_id else None
+    intent = _update(start, task) if task and not start.cron else _spawn(ledger, start)
+    ledger.put_intent(intent)
+    return intent
+
+
+def _update(start: Start, task: Task) -> Intent:
+    """A run on a known task: the task keeps its session, depth and name."""
+    return Intent(
+        intent_id=start.intent_id,
+        request_id=start.request_id,
+        kind=IntentKind.UPDATE,
+        upstream=start.upstream,
+        created_at=start.at,
+        session_id=task.session_id,
+        supervisor=task.supervisor,
+        agent_name=task.agent_name,
+        depth=task.depth,
+        thread_id=task.task_id,
+        parent_task_id=task.parent_task_id,
+        assistant_id=start.assistant_id,
+        strategy=start.strategy,
+        purpose=start.purpose,
+    )
+
+
+def _spawn(ledger: Ledger, start: Start) -> Intent:
+    thread = ledger.thread(start.thread_id) if start.thread_id else None
+    session_id = (
+        start.header_session
+        or (thread.session_id if thread else None)
+        or start.body_session
+        or default_session(start.supervisor)
+    )
+    parent = ledger.task(session_id)
+    agent = start.agent_name or (thread.agent_name if thread else None) or start.assistant_id
+    return Intent(
+        intent_id=start.intent_id,
+        request_id=start.request_id,
+        kind=_kind(start),
+        upstream=start.upstream,
+        created_at=start.at,
+        session_id=session_id,
+        supervisor=thread.supervisor if thread else start.supervisor,
+        agent_name=agent or "unknown",
+        depth=parent.depth + 1 if parent else 0,
+        thread_id=start.thread_id,
+        parent_task_id=parent.task_id if parent else None,
+        assistant_id=start.assistant_id,
+        strategy=start.strategy,
+        purpose=start.purpose,
+    )
+
+
+def _kind(start: Start) -> IntentKind:
+    if start.cron:
+        return IntentKind.CRON
+    if start.batch:
+        return IntentKind.BATCH
+    return IntentKind.START if start.thread_id else IntentKind.STATELESS
+
+
+def apply(ledger: Ledger, change: Change) -> None:
+    """Enter one change into the books."""
+    match change:
+        case RunSeen():
+            _run_seen(ledger, change)
+        case Polled():
+            _polled(ledger, change)
+        case ThreadSeen():
+            _thread_seen(ledger, change)
+        case Accepted():
+            _accepted(ledger, change)
+        case Released():
+            _released(ledger, change)
+        case Doubted():
+            _doubted(ledger, change)
+        case ThreadCreated():
+            _thread_created(ledger, change)
+        case CancelAsked():
+            _cancel_asked(ledger, change)
+        case RunGone():
+            _run_gone(ledger, change)
+        case ThreadGone():
+            _thread_gone(ledger, change)
+        case _:
+            assert_never(change)
+
+
+def _thread_created(ledger: Ledger, change: ThreadCreated) -> None:
+    known = ledger.thread(change.thread.thread_id)
+    if known is None:
+        ledger.put_thread(change.thread)
+    elif known.session_id is None and known.agent_name is None:
+        ledger.put_thread(replace(change.thread, created_at=known.created_at))
+
+
+def _accepted(ledger: Ledger, change: Accepted) -> None:
+    intent = change.intent
+    ledger.drop_intent(intent.intent_id)
+    if change.cron_id is not None:
+        detail = {
+            "cron_id": change.cron_id,
+            "agent": intent.agent_name,
+            "upstream": intent.upstream,
+        }
+        ledger.add_event(
+            Event(at=change.at, kind="cron_created", task_id=intent.thread_id, detail=detail)
+        )
+    for new in change.runs:
+        known = ledger.run(new.run_id)
+        if known is None:
+            _begin_run(ledger, intent, new, change.at)
+        elif known.request_id is None:
+            ledger.put_run(replace(known, request_id=intent.request_id, kind=_run_kind(intent)))
+
+
+def _run_kind(intent: Intent) -> str:
+    return "update" if intent.kind is IntentKind.UPDATE else "start"
+
+
+def _begin_run(ledger: Ledger, intent: Intent, new: NewRun, at: Timestamp) -> None:
+    """Enter an accepted run as the newest of its task; the task begins with its first run."""
+    task = ledger.task(new.thread_id) or _new_task(intent, new.thread_id)
+    run = Run(
+        run_id=new.run_id,
+        task_id=new.thread_id,
+        position=1,
+        kind="start" if task.run_id is None else "update",
+        status=RunStatus.PENDING,
+        created_at=intent.created_at,
+        request_id=intent.request_id,
+        assistant_id=intent.assistant_id,
+        strategy=intent.strategy,
+    )
+    _add_run(ledger, task, run, new.status, at)
+
+
+def _add_run(ledger: Ledger, task: Task, run: Run, status: RunStatus, at: Timestamp) -> None:
+    if task.run_id is not None:
+        run = _supersede(ledger, task, run)
+    ledger.put_run(run)
+    ledger.add_event(
+        Event(
+            at=at,
+            kind="updated" if run.kind == "update" else "started",
+            task_id=task.task_id,
+            run_id=run.run_id,
+            status=status,
+            detail={"strategy": run.strategy} if run.strategy else {},
+        )
+    )
+    task = replace(
+        task,
+        run_id=run.run_id,
+        thread_status=ThreadStatus.UNSEEN,
+        status=TaskStatus.PENDING,
+        last_updated_at=at,
+        ended_at=None,
+        ended_by=None,
+        reason=None,
+    )
+    ledger.put_task(task)
+    if status is not RunStatus.PENDING:
+        _move_run(ledger, task, run, status, at)
+
+
+def _supersede(ledger: Ledger, task: Task, run: Run) -> Run:
+    """`run` in its place behind the runs it makes history."""
+    earlier = ledger.runs(task.task_id)
+    for old in earlier:
+        if old.superseded_by is None:
+            ledger.put_run(replace(old, superseded_by=run.run_id))
+    return replace(run, position=len(earlier) + 1)
+
+
+def _new_task(intent: Intent, thread_id: str) -> Task:
+    return Task(
+        task_id=thread_id,
+        upstream=intent.upstream,
+        agent_name=intent.agent_name,
+        status=TaskStatus.PENDING,
+        session_id=intent.session_id,
+        supervisor=intent.supervisor,
+        created_at=intent.created_at,
+        last_updated_at=intent.created_at,
+        assistant_id=intent.assistant_id,
+        parent_task_id=intent.parent_task_id,
+        depth=intent.depth,
+        purpose=intent.purpose,
+    )
+
+
+def _released(ledger: Ledger, change: Released) -> None:
+    intent = change.intent
+    if ledger.intent(intent.intent_id) is None:
+        return
+    ledger.drop_intent(intent.intent_id)
+    task = ledger.task(intent.thread_id) if intent.thread_id else None
+    if task is not None and task.run_id is None and not ledger.intents_on(task.task_id):
+        ledger.drop_task(task.task_id)
+    ledger.add_event(
+        Event(
+            at=change.at,
+            kind="start_failed",
+            task_id=intent.thread_id,
+            detail={"reason": change.reason, "agent": intent.agent_name},
+        )
+    )
+
+
+def _doubted(ledger: Ledger, change: Doubted) -> None:
+    intent = change.intent
+    if ledger.intent(intent.intent_id) is None:
+        return
+    ledger.put_intent(replace(intent, in_doubt=change.reason))
+    if intent.thread_id is not None and ledger.task(intent.thread_id) is None:
+        ledger.put_task(_new_task(intent, intent.thread_id))
+    ledger.add_event(
+        Event(
+            at=change.at,
+            kind="in_doubt",
+            task_id=intent.thread_id,
+            detail={"reason": change.reason},
+        )
+    )
+
+
+def _run_seen(ledger: Ledger, change: RunSeen) -> None:
+    task = ledger.task(change.thread_id)
+    if task is None:
+        return
+    run = ledger.run(change.run_id)
+    if run is None:
+        _unknown_run(ledger, task, change)
+    elif run.task_id == task.task_id:
+        _move_run(ledger, task, run, change.status, change.at)
+
+
+def _unknown_run(ledger: Ledger, task: Task, change: RunSeen) -> None:
+    """A run on a known task that no start of ours is on record for.
+
+    Either it is what became of a start in doubt, or another client started it; both ways it is
+    the task's newest run. Older runs that a listing names are history and stay out.
+    """
+    doubted = [intent for intent in ledger.intents_on(task.task_id) if intent.in_doubt]
+    if doubted:
+        new = NewRun(run_id=change.run_id, thread_id=change.thread_id, status=change.status)
+        _accepted(ledger, Accepted(intent=doubted[0], at=change.at, runs=(new,)))
+        return
+    if ledger.intents_on(task.task_id):
+        return  # its answer is on its way: that will tell which start it belongs to
+    if change.created_at is None or change.created_at <= task.created_at:
+        return
+    run = Run(
+        run_id=change.run_id,
+        task_id=task.task_id,
+        position=0,
+        kind="update",
+        status=RunStatus.PENDING,
+        created_at=change.created_at,
+    )
+    _add_run(ledger, task, run, change.status, change.at)
+
+
+def _move_run(ledger: Ledger, task: Task, run: Run, seen: RunStatus, at: Timestamp) -> None:
+    status = lifecycle.next_run_status(run.status, seen)
+    if status is run.status:
+        return
+    began = status is not RunStatus.PENDING and run.started_at is None
+    run = replace(
+        run,
+        status=status,
+        started_at=at if began else run.started_at,
+        ended_at=at if lifecycle.has_ended(status) else None,
+    )
+    ledger.put_run(run)
+    ledger.add_event(
+        Event(at=at, kind="run_status", task_id=task.task_id, run_id=run.run_id, status=status)
+    )
+    if began and task.started_at is None:
+        task = replace(task, started_at=at)
+        ledger.put_task(task)
+    if task.run_id == run.run_id:
+        # What the thread was before the run moved says nothing about it now.
+        _settle_status(ledger, replace(task, thread_status=ThreadStatus.UNSEEN), run, at)
+
+
+def _settle_status(ledger: Ledger, task: Task, run: Run, at: Timestamp) -> None:
+    """Bring the task in line with its current run and thread."""
+    status = lifecycle.task_status(run.status, task.thread_status)
+    if status is task.status:
+        ledger.put_task(task)
+        return
+    moved = replace(task, status=status, last_updated_at=at)
+    if moved.live:
+        moved = replace(moved, ended_at=None, ended_by=None)
+    else:
+        moved = replace(moved, ended_at=at, ended_by=_ended_by(run))
+    ledger.put_task(moved)
+    kind = "status" if moved.live else "ended"
+    detail = {} if moved.ended_by is None else {"by": moved.ended_by.value}
+    ledger.add_event(
+        Event(
+            at=at, kind=kind, task_id=task.task_id, run_id=run.run_id, status=status, detail=detail
+        )
+    )
+
+
+def _ended_by(run: Run) -> EndedBy:
+    """A cancel that was asked for explains an interrupted run, and nothing else."""
+    if run.status is RunStatus.INTERRUPTED and run.cancel_asked_by is not None:
+        return run.cancel_asked_by
+    return EndedBy.UPSTREAM
+
+
+def _thread_seen(ledger: Ledger, change: ThreadSeen) -> None:
+    task = ledger.task(change.thread_id)
+    if task is None or task.run_id is None or task.thread_status is change.status:
+        return
+    run = ledger.run(task.run_id)
+    if run is not None:
+        _settle_status(ledger, replace(task, thread_status=change.status), run, change.at)
+
+
+def _polled(ledger: Ledger, change: Polled) -> None:
+    task = ledger.task(change.task_id)
+    if task is not None:
+        ledger.put_task(replace(task, polls=task.polls + change.times, last_checked_at=change.at))
+
+
+def _cancel_asked(ledger: Ledger, change: CancelAsked) -> None:
+    run = ledger.run(change.run_id)
+    if run is None or run.task_id != change.thread_id or run.ended:
+        return
+    ledger.put_run(replace(run, cancel_asked_at=change.at, cancel_asked_by=change.by))
+    ledger.add_event(
+        Event(
+            at=change.at,
+            kind="cancel_asked",
+            task_id=run.task_id,
+            run_id=run.run_id,
+            detail={"by": change.by.value},
+        )
+    )
+
+
+def _run_gone(ledger: Ledger, change: RunGone) -> None:
+    task, run = ledger.task(change.thread_id), ledger.run(change.run_id)
+    if task is None or run is None or run.ended or run.task_id != task.task_id:
+        return
+    if run.cancel_asked_by is None:
+        run = replace(run, cancel_asked_by=change.by)
+    task = replace(task, reason=change.reason)
+    _move_run(ledger, task, run, RunStatus.INTERRUPTED, change.at)
+
+
+def _thread_gone(ledger: Ledger, change: ThreadGone) -> None:
+    task = ledger.task(change.thread_id)
+    if task is None:
+        return
+    ledger.add_event(
+        Event(at=change.at, kind="thread_deleted", task_id=task.task_id, detail={"by": change.by})
+    )
+    for run in ledger.runs(task.task_id):
+        if not run.ended:
+            gone = RunGone(
+                thread_id=task.task_id,
+                run_id=run.run_id,
+                by=change.by,
+                at=change.at,
+                reason=change.reason,
+            )
+            _run_gone(ledger, gone)

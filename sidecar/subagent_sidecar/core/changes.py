@@ -1,0 +1,143 @@
+"""What can happen to the books, as values. `book.apply` is the only reader."""
+
+from dataclasses import dataclass
+
+from .model import EndedBy, Intent, RunStatus, Thread, ThreadStatus, Timestamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """A start as it stood in the request, before anything was decided.
+
+    `session_id` is what the request itself names (header, parent in the run config), or None;
+    the thread's own session and the supervisor's default come after it.
+    """
+
+    request_id: str
+    intent_id: str
+    upstream: str
+    supervisor: str
+    at: Timestamp
+    thread_id: str | None = None
+    header_session: str | None = None
+    body_session: str | None = None
+    agent_name: str | None = None
+    assistant_id: str | None = None
+    strategy: str | None = None
+    purpose: str | None = None
+    batch: bool = False
+    cron: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadCreated:
+    thread: Thread
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRun:
+    """A run as the server's answer to a start names it."""
+
+    run_id: str
+    thread_id: str
+    status: RunStatus = RunStatus.PENDING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The server took the start: its runs, or the cron it made."""
+
+    intent: Intent
+    at: Timestamp
+    runs: tuple[NewRun, ...] = ()
+    cron_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """The start came to nothing: the server said no, or was never reached."""
+
+    intent: Intent
+    at: Timestamp
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubted:
+    """The start was sent and its outcome is not known: its place stays taken."""
+
+    intent: Intent
+    at: Timestamp
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSeen:
+    """An answer that passed by, or one of our own reads, named this status."""
+
+    thread_id: str
+    run_id: str
+    status: RunStatus
+    at: Timestamp
+    created_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadSeen:
+    thread_id: str
+    status: ThreadStatus
+    at: Timestamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polled:
+    """Somebody asked after the task `times` times, last at `at`."""
+
+    task_id: str
+    times: int
+    at: Timestamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelAsked:
+    """A cancel was accepted by the server (which proves nothing yet)."""
+
+    thread_id: str
+    run_id: str
+    by: EndedBy
+    at: Timestamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunGone:
+    """The server does not have the run any more (deleted, or rolled back)."""
+
+    thread_id: str
+    run_id: str
+    by: EndedBy
+    at: Timestamp
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadGone:
+    """The server does not have the thread any more."""
+
+    thread_id: str
+    by: EndedBy
+    at: Timestamp
+    reason: str
+
+
+Change = (
+    ThreadCreated
+    | Accepted
+    | Released
+    | Doubted
+    | RunSeen
+    | ThreadSeen
+    | Polled
+    | CancelAsked
+    | RunGone
+    | ThreadGone
+)

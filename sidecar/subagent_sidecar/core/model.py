@@ -1,0 +1,230 @@
+"""The nouns: threads, tasks, runs, intents, events, and the words for their states.
+
+All are immutable values. Times are ISO-8601 UTC strings with `Z` and microseconds, so that they
+sort as text; ids are the server's own strings.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+Timestamp = str
+"""ISO-8601 UTC, fixed width: `2026-01-31T08:30:00.000000Z`."""
+
+
+def timestamp(moment: datetime) -> Timestamp:
+    """Fixed-width text of an aware `moment`, so that order of text is order of time."""
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+class RunStatus(StrEnum):
+    """The words servers use for a run. Self-hosted servers say `cancelled` for `interrupted`."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCESS = "success"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    INTERRUPTED = "interrupted"
+
+
+class ThreadStatus(StrEnum):
+    """The words servers use for a thread; UNSEEN until one was seen since the
+    current run last moved."""
+
+    UNSEEN = "unseen"
+    IDLE = "idle"
+    BUSY = "busy"
+    INTERRUPTED = "interrupted"
+    ERROR = "error"
+
+
+class TaskStatus(StrEnum):
+    """The words deepagents keeps for an async task."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    WAITING = "waiting"
+    SUCCESS = "success"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+
+
+LIVE = frozenset({TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.WAITING})
+
+
+class EndedBy(StrEnum):
+    """Whose act ended a task."""
+
+    UPSTREAM = "upstream"
+    SUPERVISOR = "supervisor"
+    OPERATOR = "operator"
+    REAPER = "reaper"
+    BUDGET = "budget"
+    SERVER_LOST = "server_lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thread:
+    """A thread the sidecar has seen created or used: where it lives and who made it.
+
+    `session_id` is None when its maker named no session; `agent_name` is the `subagent_name` of
+    its metadata, None before deepagents 0.7.27.
+    """
+
+    thread_id: str
+    upstream: str
+    created_at: Timestamp
+    supervisor: str
+    session_id: str | None = None
+    agent_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One execution on a task's thread. `position` counts from 1 within the task."""
+
+    run_id: str
+    task_id: str
+    position: int
+    kind: str
+    status: RunStatus
+    created_at: Timestamp
+    request_id: str | None = None
+    assistant_id: str | None = None
+    strategy: str | None = None
+    started_at: Timestamp | None = None
+    ended_at: Timestamp | None = None
+    cancel_asked_at: Timestamp | None = None
+    cancel_asked_by: EndedBy | None = None
+    superseded_by: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.ended_at is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One async subagent job; its id is its thread's id. `run_id` is None while a first start is
+    in doubt: sent to the server, its outcome not known yet."""
+
+    task_id: str
+    upstream: str
+    agent_name: str
+    status: TaskStatus
+    session_id: str
+    supervisor: str
+    created_at: Timestamp
+    last_updated_at: Timestamp
+    run_id: str | None = None
+    thread_status: ThreadStatus = ThreadStatus.UNSEEN
+    assistant_id: str | None = None
+    parent_task_id: str | None = None
+    depth: int = 0
+    purpose: str | None = None
+    polls: int = 0
+    last_checked_at: Timestamp | None = None
+    started_at: Timestamp | None = None
+    ended_at: Timestamp | None = None
+    ended_by: EndedBy | None = None
+    reason: str | None = None
+
+    @property
+    def live(self) -> bool:
+        return self.status in LIVE
+
+
+class IntentKind(StrEnum):
+    """What was about to be sent upstream when the intent was made durable."""
+
+    START = "start"
+    UPDATE = "update"
+    STATELESS = "stateless"
+    BATCH = "batch"
+    CRON = "cron"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A start that is durable before it is sent, and gone once its outcome is on record.
+
+    `request_id` travels as `x-request-id`; langgraph-api keeps it in the run, which is how a
+    restart finds out what became of the start. `in_doubt` holds why the outcome is not known.
+    """
+
+    intent_id: str
+    request_id: str
+    kind: IntentKind
+    upstream: str
+    created_at: Timestamp
+    session_id: str
+    supervisor: str
+    agent_name: str
+    depth: int = 0
+    thread_id: str | None = None
+    parent_task_id: str | None = None
+    assistant_id: str | None = None
+    strategy: str | None = None
+    purpose: str | None = None
+    in_doubt: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of a task's history. `seq` is given by the store and never used twice."""
+
+    at: Timestamp
+    kind: str
+    task_id: str | None = None
+    run_id: str | None = None
+    status: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRecord:
+    """A task with its runs, oldest first: what the admin plane shows.
+
+    `short_id` is the shortest tail of the id, of at least 8 characters, that no other task has:
+    langgraph's ids are UUIDv7, whose heads are the same for everything made within a minute.
+    """
+
+    task: Task
+    runs: tuple[Run, ...]
+    short_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskQuery:
+    """Which tasks to list, newest first. Empty filters match everything.
+
+    `ended_after` leaves out tasks that ended before it (None: none are left out); `since` those
+    created before it. `after` is the (created_at, task_id) of the last row of the page before.
+    """
+
+    session_id: str | None = None
+    supervisor: str | None = None
+    agent_name: str | None = None
+    upstream: str | None = None
+    statuses: frozenset[TaskStatus] = frozenset()
+    since: Timestamp | None = None
+    ended_after: Timestamp | None = None
+    after: tuple[Timestamp, str] | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskPage:
+    """One page of a listing; `next_after` continues it. `hidden` counts the tasks that match but
+    for `ended_after`, up to 1,000; it is 0 on later pages."""
+
+    records: tuple[TaskRecord, ...]
+    next_after: tuple[Timestamp, str] | None
+    hidden: int = 0

@@ -1,0 +1,87 @@
+"""Adding metadata to a JSON body while leaving every other byte as it was.
+
+A body that was parsed and written again is another body: key order, number spelling, lone
+surrogates, duplicate keys and huge integers change or break on the way. So the members are put in
+as text at the right place, and what cannot be understood passes untouched.
+"""
+
+import json
+from collections.abc import Mapping
+from json.decoder import JSONDecodeError
+from json.decoder import scanstring as _scan_string  # type: ignore[attr-defined]
+from typing import Any
+
+# Both are how the standard decoder reads itself, in C; typeshed does not list them.
+_scan_value = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+_SPACE = " \t\n\r"
+
+
+def with_metadata(body: bytes, extra: Mapping[str, str], *, at: str = "metadata") -> bytes:
+    """`body` with `extra` as members of its top-level object `at`.
+
+    Keys of `extra` win over the client's. A body that is not a JSON object, or whose `at` is
+    neither an object nor null, is returned as it is: the server shall judge it.
+    """
+    if not extra:
+        return body
+    try:
+        text = body.decode("utf-8")
+        return _spliced(text, extra, at).encode("utf-8")
+    except (ValueError, StopIteration, IndexError, RecursionError):
+        # Not UTF-8, not JSON, or beyond what Python reads (an integer of 4,301 digits).
+        return body
+
+
+def _spliced(text: str, extra: Mapping[str, str], at: str) -> str:
+    start = _skip(text, 1 if text.startswith("\ufeff") else 0)
+    if text[start] != "{":
+        return text
+    found = _member(text, start, at)
+    members = json.dumps(dict(extra), separators=(",", ":"))
+    if found is None:
+        rest = _skip(text, start + 1)
+        comma = "" if text[rest] == "}" else ","
+        return f"{text[: start + 1]}{json.dumps(at)}:{members}{comma}{text[start + 1 :]}"
+    begin, end, value = found
+    if value is None or value == {}:
+        return text[:begin] + members + text[end:]
+    if not isinstance(value, dict):
+        return text
+    if value.keys() & extra.keys():
+        kept = {key: item for key, item in value.items() if key not in extra}
+        members = json.dumps({**kept, **extra}, separators=(",", ":"))
+        return text[:begin] + members + text[end:]
+    return f"{text[: end - 1]},{members[1:-1]}{text[end - 1 :]}"
+
+
+def _member(text: str, start: int, name: str) -> tuple[int, int, Any] | None:
+    """(begin, end, value) of the last top-level member `name`: the last one is the one that
+    counts to every common parser. Reads the whole object, so malformed text raises."""
+    found = None
+    at = _skip(text, start + 1)
+    while text[at] != "}":
+        key, at = _scan_string(text, _expect(text, at, '"'))
+        at = _skip(text, _expect(text, _skip(text, at), ":"))
+        value, end = _scan_value(text, at)
+        if key == name:
+            found = (at, end, value)
+        at = _skip(text, end)
+        if text[at] == ",":
+            at = _expect(text, _skip(text, at + 1), '"') - 1
+        else:
+            _expect(text, at, "}")
+    if text[at + 1 :].strip(_SPACE):
+        raise JSONDecodeError("expected the end", text, at + 1)
+    return found
+
+
+def _expect(text: str, at: int, char: str) -> int:
+    if text[at] != char:
+        raise JSONDecodeError(f"expected {char}", text, at)
+    return at + 1
+
+
+def _skip(text: str, at: int) -> int:
+    while text[at] in _SPACE:
+        at += 1
+    return at

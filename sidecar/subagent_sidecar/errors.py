@@ -1,0 +1,171 @@
+"""Every error the sidecar raises, and how each one reads to the outside.
+
+    SidecarError
+    |-- ConfigError            the operator's: bad file, flag or variable (exit 64)
+    |-- RequestError           the caller's: 4xx
+    |   |-- BadTarget          400  a path that is not one
+    |   |-- BadHeader          400  two credentials where one is meant
+    |   |-- BadQuery           400  an admin filter that cannot be understood
+    |   |-- BodyTimeout        408  the body stopped coming
+    |   |-- BodyTooLarge       413
+    |   |-- NoSuchUpstream     404  `/to/<name>` or the header names nobody
+    |   |-- AmbiguousUpstream  421  several upstreams, nothing says which
+    |   |-- TaskNotFound       404
+    |   `-- AmbiguousTask      409  a short id that fits several tasks
+    |-- UpstreamError          the agent server's
+    |   |-- UpstreamUnreachable  502  nothing of the request was sent
+    |   |-- UpstreamBroken       502  the connection broke after something was sent
+    |   `-- UpstreamTimeout      504  connect or first byte took too long
+    `-- StoreError             ours
+        |-- StoreBusy          503  too many writes are waiting
+        |-- StoreUnavailable   503  locked, full, unreadable
+        `-- StoreCorrupt       exit 74 at start, 503 later
+    Draining                   503  ours: stopping
+
+`code` is stable and documented in docs/reference/errors.md; `status` is the HTTP status it
+becomes; `retry_after_s` is set where waiting helps. Foreign exceptions are turned into these at
+the edge that meets them, and these into JSON in one place (`proxy/problems.py`).
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class SidecarError(Exception):
+    """Base of all errors the sidecar raises on purpose."""
+
+    code: ClassVar[str] = "sidecar_error"
+    status: ClassVar[int] = 500
+    retry_after_s: float | None = None
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if retry_after_s is not None:
+            self.retry_after_s = retry_after_s
+
+
+class ConfigError(SidecarError):
+    """The configuration cannot be used; `problems` holds one sentence for each cause."""
+
+    code = "config_invalid"
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+class RequestError(SidecarError):
+    """The request cannot be served as it was sent."""
+
+    code = "bad_request"
+    status = 400
+
+
+class BadTarget(RequestError):
+    code = "bad_target"
+
+
+class BadHeader(RequestError):
+    code = "bad_header"
+
+
+class BadQuery(RequestError):
+    code = "bad_query"
+
+
+class BodyTimeout(RequestError):
+    code = "body_timeout"
+    status = 408
+
+
+class BodyTooLarge(RequestError):
+    code = "body_too_large"
+    status = 413
+
+
+class NoSuchUpstream(RequestError):
+    code = "no_such_upstream"
+    status = 404
+
+
+class AmbiguousUpstream(RequestError):
+    code = "ambiguous_upstream"
+    status = 421
+
+
+class TaskNotFound(RequestError):
+    code = "task_not_found"
+    status = 404
+
+
+class AmbiguousTask(RequestError):
+    """`candidates` are some of the ids that fit."""
+
+    code = "ambiguous_task"
+    status = 409
+
+    def __init__(self, message: str, *, candidates: Sequence[str]) -> None:
+        super().__init__(message)
+        self.candidates = tuple(candidates)
+
+
+class UpstreamError(SidecarError):
+    """The agent server could not be reached or did not keep up its side."""
+
+    code = "upstream_error"
+    status = 502
+    retry_after_s = 1.0
+    task_id: str | None = None
+    """The task whose start fell into doubt, if one did."""
+
+
+class UpstreamUnreachable(UpstreamError):
+    """No connection: nothing of the request reached the server, so nothing was started."""
+
+    code = "upstream_unreachable"
+
+
+class UpstreamBroken(UpstreamError):
+    """The connection broke after (part of) the request was sent: the outcome is not known."""
+
+    code = "upstream_broken"
+
+
+class UpstreamTimeout(UpstreamError):
+    """`phase` is "connect" (nothing was sent) or "first byte" (the outcome is not known)."""
+
+    code = "upstream_timeout"
+    status = 504
+
+    def __init__(self, message: str, *, phase: str) -> None:
+        super().__init__(message)
+        self.phase = phase
+
+
+class StoreError(SidecarError):
+    """The store cannot do what was asked of it."""
+
+    code = "store_error"
+    status = 503
+    retry_after_s = 1.0
+
+
+class StoreBusy(StoreError):
+    code = "store_busy"
+
+
+class StoreUnavailable(StoreError):
+    code = "store_unavailable"
+
+
+class StoreCorrupt(StoreError):
+    code = "store_corrupt"
+
+
+class Draining(SidecarError):
+    """The sidecar is stopping and takes no new work."""
+
+    code = "draining"
+    status = 503
+    retry_after_s = 2.0

@@ -1,0 +1,35 @@
+"""Logging: one sentence, a stable `action`, ids. As text for people or JSON for machines."""
+
+import json
+import logging
+from datetime import UTC, datetime
+
+_FIELDS = ("action", "task_id", "run_id", "upstream", "request_id")
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+            **{name: getattr(record, name) for name in _FIELDS if hasattr(record, name)},
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def set_up(*, level: str, form: str) -> None:
+    """Log to stderr. aiohttp's own words about malformed requests are left out: they quote the
+    request, credentials included."""
+    handler = logging.StreamHandler()
+    if form == "json":
+        handler.setFormatter(JsonFormatter())
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in ("aiohttp.server", "aiohttp.access", "aiohttp.web"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

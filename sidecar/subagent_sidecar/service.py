@@ -1,0 +1,346 @@
+"""What the sidecar does, one method each, on top of the store.
+
+The proxy tells it what passed by; the watcher and the reconciler tell it what they read. Starts
+wait for the store (they must be durable before they are sent); everything else is posted and
+entered behind the answer, in the order in which it happened.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from random import getrandbits
+from typing import Any
+
+from .core import lifecycle
+from .core.changes import (
+    Accepted,
+    CancelAsked,
+    Change,
+    Doubted,
+    NewRun,
+    Polled,
+    Released,
+    RunGone,
+    RunSeen,
+    Start,
+    ThreadCreated,
+    ThreadGone,
+    ThreadSeen,
+)
+from .core.model import (
+    EndedBy,
+    Intent,
+    RunStatus,
+    Thread,
+    ThreadStatus,
+    Timestamp,
+    timestamp,
+)
+from .errors import StoreError
+from .ports import Clock, ServerRun, Store
+
+_log = logging.getLogger(__name__)
+
+_FLUSH_S = 2.0
+_COMPANY_S = 0.02
+_RETRY_S = 0.5
+_KNOWN_LIMIT = 50_000
+_RETRY_LIMIT = 100_000
+
+
+@dataclass(slots=True)
+class _Polls:
+    times: int = 0
+    at: Timestamp = ""
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What saves a look at the store: the last status of each run and thread, their homes."""
+
+    statuses: dict[str, RunStatus] = field(default_factory=dict)
+    threads: dict[str, ThreadStatus] = field(default_factory=dict)
+    homes: dict[str, str] = field(default_factory=dict)
+
+    def trim(self) -> None:
+        """Forget the oldest tenth of whatever has grown too large."""
+        _trim(self.statuses)
+        _trim(self.threads)
+        _trim(self.homes)
+
+
+def _trim(table: dict[str, Any]) -> None:
+    if len(table) > _KNOWN_LIMIT:
+        for key in list(table)[: _KNOWN_LIMIT // 10]:
+            del table[key]
+
+
+class Service:
+    """The one place where traffic becomes records."""
+
+    def __init__(self, *, store: Store, clock: Clock, keep_purpose: bool = True) -> None:
+        self._store = store
+        self._clock = clock
+        self._keep_purpose = keep_purpose
+        self._memory = _Memory()
+        self._polls: dict[str, _Polls] = {}
+        self._flush: asyncio.TimerHandle | None = None
+        self._posted: list[Change] = []
+        self._entering: asyncio.TimerHandle | None = None
+        self._pending: set[asyncio.Future[None]] = set()
+        self._failed: deque[Change] = deque(maxlen=_RETRY_LIMIT)
+        self._retry: asyncio.TimerHandle | None = None
+
+    def now(self) -> Timestamp:
+        return timestamp(self._clock.now())
+
+    # Starts
+
+    async def admit(
+        self,
+        *,
+        upstream: str,
+        supervisor: str,
+        thread_id: str | None = None,
+        request_id: str | None = None,
+        header_session: str | None = None,
+        body_session: str | None = None,
+        agent_name: str | None = None,
+        assistant_id: str | None = None,
+        strategy: str | None = None,
+        purpose: str | None = None,
+        batch: bool = False,
+        cron: bool = False,
+    ) -> Intent:
+        """Make a start durable before it is sent. Raises StoreError: then it must not be sent.
+
+        The arguments are what the request says about itself, None where it is silent.
+        """
+        intent_id = f"{getrandbits(128):032x}"  # unique, not secret; urandom would yield the GIL
+        start = Start(
+            intent_id=intent_id,
+            request_id=request_id or intent_id,
+            upstream=upstream,
+            supervisor=supervisor,
+            at=self.now(),
+            thread_id=thread_id,
+            header_session=header_session,
+            body_session=body_session,
+            agent_name=agent_name,
+            assistant_id=assistant_id,
+            strategy=strategy,
+            purpose=purpose if self._keep_purpose else None,
+            batch=batch,
+            cron=cron,
+        )
+        self._enter_posted()
+        return await self._store.admit(start)
+
+    def accepted(self, intent: Intent, runs: Sequence[ServerRun]) -> None:
+        """The server answered a start with these runs."""
+        new = tuple(
+            NewRun(
+                run_id=run.run_id,
+                thread_id=run.thread_id,
+                status=lifecycle.run_status(run.status) or RunStatus.PENDING,
+            )
+            for run in runs
+        )
+        for run in new:
+            self._memory.homes[run.thread_id] = intent.upstream
+            self._memory.statuses[run.run_id] = run.status
+            self._memory.threads.pop(run.thread_id, None)
+        self.post(Accepted(intent=intent, at=self.now(), runs=new))
+
+    def cron_created(self, intent: Intent, cron_id: str) -> None:
+        self.post(Accepted(intent=intent, at=self.now(), cron_id=cron_id))
+
+    def released(self, intent: Intent, reason: str) -> None:
+        """The start came to nothing."""
+        self.post(Released(intent=intent, at=self.now(), reason=reason))
+
+    def doubted(self, intent: Intent, reason: str) -> None:
+        """The start was sent, and nobody knows yet what became of it."""
+        self.post(Doubted(intent=intent, at=self.now(), reason=reason))
+
+    # What passes by
+
+    def thread_created(
+        self,
+        thread_id: str,
+        *,
+        upstream: str,
+        supervisor: str,
+        session_id: str | None,
+        agent_name: str | None,
+    ) -> None:
+        self._memory.homes[thread_id] = upstream
+        thread = Thread(
+            thread_id=thread_id,
+            upstream=upstream,
+            created_at=self.now(),
+            supervisor=supervisor,
+            session_id=session_id,
+            agent_name=agent_name,
+        )
+        self.post(ThreadCreated(thread=thread))
+
+    def run_seen(
+        self, thread_id: str, run_id: str, word: object, *, created_at: str | None = None
+    ) -> RunStatus | None:
+        """A status in an answer. Costs next to nothing when it is the one already known."""
+        status = lifecycle.run_status(word)
+        if status is None or self._memory.statuses.get(run_id) is status:
+            return status
+        self._memory.statuses[run_id] = status
+        self._memory.threads.pop(thread_id, None)
+        self.post(
+            RunSeen(
+                thread_id=thread_id,
+                run_id=run_id,
+                status=status,
+                at=self.now(),
+                created_at=created_at,
+            )
+        )
+        return status
+
+    def thread_seen(self, thread_id: str, word: object) -> ThreadStatus | None:
+        """A thread's status in an answer; cheap when it is the one already known."""
+        status = lifecycle.thread_status(word)
+        if status is not None and self._memory.threads.get(thread_id) is not status:
+            self._memory.threads[thread_id] = status
+            self.post(ThreadSeen(thread_id=thread_id, status=status, at=self.now()))
+        return status
+
+    def polled(self, task_id: str) -> None:
+        """A client asked after a task; written down a little later, many at a time."""
+        polls = self._polls.get(task_id)
+        if polls is None:
+            polls = self._polls[task_id] = _Polls()
+        polls.times += 1
+        if self._flush is None:
+            self._flush = asyncio.get_running_loop().call_later(_FLUSH_S, self._flush_polls)
+
+    def cancel_asked(self, thread_id: str, run_id: str, *, by: EndedBy) -> None:
+        self.post(CancelAsked(thread_id=thread_id, run_id=run_id, by=by, at=self.now()))
+
+    def run_gone(self, thread_id: str, run_id: str, *, by: EndedBy, reason: str) -> None:
+        self.post(RunGone(thread_id=thread_id, run_id=run_id, by=by, at=self.now(), reason=reason))
+
+    def thread_gone(self, thread_id: str, *, by: EndedBy, reason: str) -> None:
+        self.post(ThreadGone(thread_id=thread_id, by=by, at=self.now(), reason=reason))
+
+    async def home(self, thread_id: str) -> str | None:
+        """The upstream a thread lives on, if it is known. A store in trouble is no reason to
+        fail a request that may not need it."""
+        home = self._memory.homes.get(thread_id)
+        if home is None:
+            try:
+                thread = await self._store.thread(thread_id)
+                record = None if thread else await self._store.task(thread_id)
+            except StoreError:
+                return None
+            if thread is not None:
+                home = thread.upstream
+            elif record is not None:
+                home = record.task.upstream
+            if home is not None:
+                self._memory.homes[thread_id] = home
+        return home
+
+    async def depth_under(self, session_id: str | None) -> int:
+        """The depth of a task that `session_id` starts."""
+        if session_id is None:
+            return 0
+        try:
+            parent = await self._store.task(session_id)
+        except StoreError:
+            return 0
+        return 0 if parent is None else parent.task.depth + 1
+
+    # The books behind it
+
+    def post(self, *changes: Change) -> None:
+        """Enter changes behind the answer. What the store cannot take now is tried again.
+
+        They wait a moment for company: a commit costs the same for one as for many, and the next
+        start's own commit takes them along.
+        """
+        self._posted.extend(changes)
+        if self._entering is None:
+            loop = asyncio.get_running_loop()
+            self._entering = loop.call_later(_COMPANY_S, self._enter_posted)
+
+    def _enter_posted(self) -> None:
+        if self._entering is not None:
+            self._entering.cancel()
+            self._entering = None
+        changes = tuple(self._posted)
+        self._posted.clear()
+        if not changes:
+            return
+        if self._failed:
+            self._keep(changes)
+            return
+        try:
+            future = self._store.apply(changes)
+        except StoreError as error:
+            self._lost_contact(changes, error)
+            return
+        self._pending.add(future)
+        future.add_done_callback(lambda done: self._applied(done, changes))
+
+    def _applied(self, future: asyncio.Future[None], changes: tuple[Change, ...]) -> None:
+        self._pending.discard(future)
+        if not future.cancelled() and (error := future.exception()) is not None:
+            self._lost_contact(changes, error)
+
+    def _lost_contact(self, changes: Iterable[Change], error: BaseException) -> None:
+        if not self._failed:
+            _log.error(
+                "the store does not take records: %s; they are kept and tried again",
+                error,
+                extra={"action": "store_write_failed"},
+            )
+        self._keep(changes)
+
+    def _keep(self, changes: Iterable[Change]) -> None:
+        self._failed.extend(changes)
+        if self._retry is None:
+            self._retry = asyncio.get_running_loop().call_later(_RETRY_S, self._try_again)
+
+    def _try_again(self) -> None:
+        self._retry = None
+        changes = tuple(self._failed)
+        self._failed.clear()
+        self._posted[:0] = changes
+        self._enter_posted()
+
+    def _flush_polls(self) -> None:
+        self._flush = None
+        at = self.now()
+        polls, self._polls = self._polls, {}
+        self._memory.trim()
+        if polls:
+            self.post(
+                *(Polled(task_id=key, times=poll.times, at=at) for key, poll in polls.items())
+            )
+
+    async def flush(self) -> None:
+        """Wait until everything told so far is on record (or the store has refused it)."""
+        if self._flush is not None:
+            self._flush.cancel()
+        self._flush_polls()
+        if self._retry is not None:
+            self._retry.cancel()
+            self._try_again()
+        await self.entered()
+
+    async def entered(self) -> None:
+        """Wait until what was posted so far is on record (or the store has refused it)."""
+        self._enter_posted()
+        while self._pending:
+            await asyncio.wait(set(self._pending))

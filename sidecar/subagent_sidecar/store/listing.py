@@ -1,0 +1,107 @@
+"""Listing tasks from SQLite: filters, keyset pages, short ids."""
+
+from typing import Any
+
+from ..core.model import Task, TaskPage, TaskQuery, TaskRecord
+from .driver import sqlite3
+from .rows import RUNS, TASKS
+
+_SHORT = 8
+_MAX_HIDDEN = 1_000
+_HIGH = "\U0010ffff"
+"""Sorts after every character an id can hold."""
+
+_RUNS_OF_TASK = RUNS.select("WHERE task_id = ? ORDER BY position")
+_TAILS = "SELECT tail FROM tasks WHERE tail >= ? AND tail < ? LIMIT 3"
+_BY_HEAD = "SELECT task_id FROM tasks WHERE task_id >= ? AND task_id < ? LIMIT ?"
+_BY_TAIL = "SELECT task_id FROM tasks WHERE tail >= ? AND tail < ? LIMIT ?"
+
+_Where = list[tuple[str, list[Any]]]
+
+
+def list_tasks(conn: sqlite3.Connection, query: TaskQuery) -> TaskPage:
+    """One page. The two kinds of shown tasks, live and lately ended, are read by an index each
+    and merged, so that a page costs the same whatever lies in the past."""
+    filters = _filters(query)
+    page_filters = list(filters)
+    if query.after is not None:
+        page_filters.append(("(created_at, task_id) < (?, ?)", list(query.after)))
+    if query.ended_after is None:
+        branches = [page_filters]
+    else:
+        branches = [
+            [*page_filters, ("ended_at IS NULL", [])],
+            [*page_filters, ("ended_at >= ?", [query.ended_after])],
+        ]
+    found: list[Task] = []
+    for branch in branches:
+        where, values = _where(branch)
+        sql = TASKS.select(f"{where} ORDER BY created_at DESC, task_id DESC LIMIT ?")
+        rows = conn.execute(sql, [*values, query.limit + 1]).fetchall()
+        found.extend(TASKS.read(row) for row in rows)
+    found.sort(key=lambda task: (task.created_at, task.task_id), reverse=True)
+    page = found[: query.limit]
+    more = len(found) > len(page)
+    return TaskPage(
+        records=tuple(record(conn, task) for task in page),
+        next_after=(page[-1].created_at, page[-1].task_id) if more and page else None,
+        hidden=_hidden(conn, filters, query),
+    )
+
+
+def _filters(query: TaskQuery) -> _Where:
+    columns = {
+        "session_id": query.session_id,
+        "supervisor": query.supervisor,
+        "agent_name": query.agent_name,
+        "upstream": query.upstream,
+    }
+    filters: _Where = [(f"{name} = ?", [value]) for name, value in columns.items() if value]
+    if query.statuses:
+        marks = ", ".join("?" * len(query.statuses))
+        filters.append((f"status IN ({marks})", sorted(query.statuses)))
+    if query.since is not None:
+        filters.append(("created_at >= ?", [query.since]))
+    return filters
+
+
+def _where(filters: _Where) -> tuple[str, list[Any]]:
+    if not filters:
+        return "", []
+    clause = " AND ".join(text for text, _ in filters)
+    return f"WHERE {clause}", [value for _, values in filters for value in values]
+
+
+def _hidden(conn: sqlite3.Connection, filters: _Where, query: TaskQuery) -> int:
+    if query.ended_after is None or query.after is not None:
+        return 0
+    where, values = _where([*filters, ("ended_at < ?", [query.ended_after])])
+    sql = f"SELECT count(*) FROM (SELECT 1 FROM tasks {where} LIMIT {_MAX_HIDDEN})"
+    return int(conn.execute(sql, values).fetchone()[0])
+
+
+def record(conn: sqlite3.Connection, task: Task) -> TaskRecord:
+    """A task with its runs and the shortest tail nobody else has."""
+    rows = conn.execute(_RUNS_OF_TASK, (task.task_id,)).fetchall()
+    return TaskRecord(
+        task=task, runs=tuple(RUNS.read(row) for row in rows), short_id=_short_id(conn, task)
+    )
+
+
+def _short_id(conn: sqlite3.Connection, task: Task) -> str:
+    tail = task.task_id[::-1]
+    for length in range(_SHORT, len(tail)):
+        short = tail[:length]
+        if len(conn.execute(_TAILS, (short, short + _HIGH)).fetchall()) == 1:
+            return short[::-1]
+    return task.task_id
+
+
+def tasks_named(conn: sqlite3.Connection, fragment: str, limit: int) -> list[str]:
+    """Ids that begin or end with `fragment`."""
+    tail = fragment[::-1]
+    rows = [
+        *conn.execute(_BY_HEAD, (fragment, fragment + _HIGH, limit)),
+        *conn.execute(_BY_TAIL, (tail, tail + _HIGH, limit)),
+    ]
+    return sorted({row[0] for row in rows})[:limit]

@@ -1,0 +1,195 @@
+"""A store in memory: the twin that tests run on, and `--store memory:` for a first look."""
+
+import asyncio
+import copy
+from asyncio import Future
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from ..core import book
+from ..core.changes import Change, Start
+from ..core.model import (
+    LIVE,
+    Event,
+    Intent,
+    Run,
+    Task,
+    TaskPage,
+    TaskQuery,
+    TaskRecord,
+    Thread,
+    Timestamp,
+)
+from ..errors import StoreUnavailable
+
+T = TypeVar("T")
+_MAX_HIDDEN = 1_000
+_SHORT = 8
+
+
+@dataclass
+class Tables:
+    """The rows, and the Ledger over them."""
+
+    threads: dict[str, Thread] = field(default_factory=dict)
+    tasks: dict[str, Task] = field(default_factory=dict)
+    all_runs: dict[str, Run] = field(default_factory=dict)
+    intents: dict[str, Intent] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+
+    def thread(self, thread_id: str) -> Thread | None:
+        return self.threads.get(thread_id)
+
+    def put_thread(self, thread: Thread) -> None:
+        self.threads[thread.thread_id] = thread
+
+    def task(self, task_id: str) -> Task | None:
+        return self.tasks.get(task_id)
+
+    def put_task(self, task: Task) -> None:
+        self.tasks[task.task_id] = task
+
+    def drop_task(self, task_id: str) -> None:
+        self.tasks.pop(task_id, None)
+
+    def run(self, run_id: str) -> Run | None:
+        return self.all_runs.get(run_id)
+
+    def put_run(self, run: Run) -> None:
+        self.all_runs[run.run_id] = run
+
+    def runs(self, task_id: str) -> Sequence[Run]:
+        mine = [run for run in self.all_runs.values() if run.task_id == task_id]
+        return sorted(mine, key=lambda run: run.position)
+
+    def intent(self, intent_id: str) -> Intent | None:
+        return self.intents.get(intent_id)
+
+    def intents_on(self, thread_id: str) -> Sequence[Intent]:
+        mine = [intent for intent in self.intents.values() if intent.thread_id == thread_id]
+        return sorted(mine, key=lambda intent: intent.created_at)
+
+    def put_intent(self, intent: Intent) -> None:
+        self.intents[intent.intent_id] = intent
+
+    def drop_intent(self, intent_id: str) -> None:
+        self.intents.pop(intent_id, None)
+
+    def add_event(self, event: Event) -> None:
+        self.events.append(replace(event, seq=len(self.events) + 1))
+
+
+class MemoryStore:
+    """ports.Store without a disk; nothing survives the process."""
+
+    def __init__(self) -> None:
+        self._tables = Tables()
+        self._closed = False
+
+    def admit(self, start: Start) -> Future[Intent]:
+        return self._transaction(lambda tables: book.admit(tables, start))
+
+    def apply(self, changes: Sequence[Change]) -> Future[None]:
+        def work(tables: Tables) -> None:
+            for change in changes:
+                book.apply(tables, change)
+
+        return self._transaction(work)
+
+    def _transaction(self, work: Callable[[Tables], T]) -> Future[T]:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        done: Future[T] = asyncio.get_running_loop().create_future()
+        before = copy.copy(self._tables)
+        before.threads, before.tasks = dict(before.threads), dict(before.tasks)
+        before.all_runs, before.intents = dict(before.all_runs), dict(before.intents)
+        before.events = list(before.events)
+        try:
+            done.set_result(work(self._tables))
+        except BaseException:
+            self._tables = before
+            raise
+        return done
+
+    async def thread(self, thread_id: str) -> Thread | None:
+        return self._tables.thread(thread_id)
+
+    async def task(self, task_id: str) -> TaskRecord | None:
+        task = self._tables.task(task_id)
+        return self._record(task) if task else None
+
+    async def tasks_named(self, fragment: str, *, limit: int) -> Sequence[str]:
+        fits = (
+            task_id
+            for task_id in self._tables.tasks
+            if task_id.startswith(fragment) or task_id.endswith(fragment)
+        )
+        return sorted(fits)[:limit]
+
+    async def tasks(self, query: TaskQuery) -> TaskPage:
+        newest_first = sorted(
+            self._tables.tasks.values(), key=lambda task: (task.created_at, task.task_id)
+        )[::-1]
+        matching = [task for task in newest_first if _matches(task, query)]
+        shown = [task for task in matching if not _too_old(task, query)]
+        after = query.after
+        rest = [task for task in shown if after is None or (task.created_at, task.task_id) < after]
+        page = rest[: query.limit]
+        more = len(rest) > len(page)
+        return TaskPage(
+            records=tuple(self._record(task) for task in page),
+            next_after=(page[-1].created_at, page[-1].task_id) if more and page else None,
+            hidden=0 if after else min(len(matching) - len(shown), _MAX_HIDDEN),
+        )
+
+    def _record(self, task: Task) -> TaskRecord:
+        return TaskRecord(
+            task=task,
+            runs=tuple(self._tables.runs(task.task_id)),
+            short_id=_short_id(task.task_id, self._tables.tasks.keys() - {task.task_id}),
+        )
+
+    async def live_tasks(self, upstream: str, *, limit: int) -> Sequence[Task]:
+        live = [t for t in self._tables.tasks.values() if t.live and t.upstream == upstream]
+        return sorted(live, key=lambda task: (task.created_at, task.task_id))[:limit]
+
+    async def events(self, task_id: str, *, limit: int) -> Sequence[Event]:
+        return [event for event in self._tables.events if event.task_id == task_id][-limit:]
+
+    async def open_intents(self, *, before: Timestamp) -> Sequence[Intent]:
+        old = [i for i in self._tables.intents.values() if i.created_at < before]
+        return sorted(old, key=lambda intent: (intent.created_at, intent.intent_id))
+
+    async def check(self) -> str:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        return "memory store: records end with this process"
+
+    async def aclose(self) -> None:
+        self._closed = True
+
+
+def _matches(task: Task, query: TaskQuery) -> bool:
+    return (
+        query.session_id in (None, task.session_id)
+        and query.supervisor in (None, task.supervisor)
+        and query.agent_name in (None, task.agent_name)
+        and query.upstream in (None, task.upstream)
+        and (not query.statuses or task.status in query.statuses)
+        and (query.since is None or task.created_at >= query.since)
+    )
+
+
+def _too_old(task: Task, query: TaskQuery) -> bool:
+    if query.ended_after is None or task.status in LIVE:
+        return False
+    return (task.ended_at or "") < query.ended_after
+
+
+def _short_id(task_id: str, others: set[str]) -> str:
+    for length in range(_SHORT, len(task_id)):
+        tail = task_id[-length:]
+        if not any(other.endswith(tail) for other in others):
+            return tail
+    return task_id

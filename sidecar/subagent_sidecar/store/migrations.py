@@ -1,0 +1,108 @@
+"""The schema, as numbered migrations. A migration that has shipped is never edited."""
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("subagent-sidecar")
+
+
+@migrations(name="0001_books")
+def books(db: Database) -> None:
+    """Threads, tasks, runs, intents and events.
+
+    `tasks.tail` is the id reversed: short ids are tails, and a tail is a prefix of it. Live tasks
+    are those with `ended_at IS NULL`; their index is what listing and counting read. `intents`
+    needs no index: it holds what is on its way right now. `events.seq` grows for ever as long as
+    the newest event is never pruned (AUTOINCREMENT would cost a second table on every start).
+    """
+    for statement in _BOOKS.split(";"):
+        if statement.strip():
+            db.execute(statement)
+
+
+_BOOKS = """
+CREATE TABLE threads (
+    thread_id TEXT PRIMARY KEY,
+    upstream TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    supervisor TEXT NOT NULL,
+    session_id TEXT,
+    agent_name TEXT
+) WITHOUT ROWID;
+
+CREATE TABLE tasks (
+    task_id TEXT PRIMARY KEY,
+    tail TEXT NOT NULL,
+    upstream TEXT NOT NULL,
+    agent_name TEXT NOT NULL,
+    status TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    supervisor TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    last_updated_at TEXT NOT NULL,
+    run_id TEXT,
+    thread_status TEXT NOT NULL,
+    assistant_id TEXT,
+    parent_task_id TEXT,
+    depth INTEGER NOT NULL,
+    purpose TEXT,
+    polls INTEGER NOT NULL,
+    last_checked_at TEXT,
+    started_at TEXT,
+    ended_at TEXT,
+    ended_by TEXT,
+    reason TEXT
+);
+CREATE INDEX tasks_newest ON tasks (created_at, task_id);
+CREATE INDEX tasks_of_session ON tasks (session_id, created_at, task_id);
+CREATE INDEX tasks_of_supervisor ON tasks (supervisor, created_at, task_id);
+CREATE INDEX tasks_tail ON tasks (tail);
+CREATE INDEX tasks_live ON tasks (upstream, created_at, task_id) WHERE ended_at IS NULL;
+CREATE INDEX tasks_ended ON tasks (ended_at) WHERE ended_at IS NOT NULL;
+
+CREATE TABLE runs (
+    run_id TEXT PRIMARY KEY,
+    task_id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    status TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    request_id TEXT,
+    assistant_id TEXT,
+    strategy TEXT,
+    started_at TEXT,
+    ended_at TEXT,
+    cancel_asked_at TEXT,
+    cancel_asked_by TEXT,
+    superseded_by TEXT
+) WITHOUT ROWID;
+CREATE INDEX runs_of_task ON runs (task_id, position);
+
+CREATE TABLE intents (
+    intent_id TEXT PRIMARY KEY,
+    request_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    upstream TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    supervisor TEXT NOT NULL,
+    agent_name TEXT NOT NULL,
+    depth INTEGER NOT NULL,
+    thread_id TEXT,
+    parent_task_id TEXT,
+    assistant_id TEXT,
+    strategy TEXT,
+    purpose TEXT,
+    in_doubt TEXT
+) WITHOUT ROWID;
+
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY,
+    at TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    task_id TEXT,
+    run_id TEXT,
+    status TEXT,
+    detail TEXT NOT NULL
+);
+CREATE INDEX events_of_task ON events (task_id, seq)
+"""

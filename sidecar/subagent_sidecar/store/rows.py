@@ -1,0 +1,151 @@
+"""Rows of the books as values, and the fixed SQL that reads and writes them."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
+
+from ..core.model import (
+    EndedBy,
+    Event,
+    Intent,
+    IntentKind,
+    Run,
+    RunStatus,
+    Task,
+    TaskStatus,
+    Thread,
+    ThreadStatus,
+)
+
+T = TypeVar("T")
+_Row = tuple[Any, ...]
+
+
+def _ended_by(text: str | None) -> EndedBy | None:
+    return None if text is None else EndedBy(text)
+
+
+@dataclass(frozen=True)
+class Table(Generic[T]):
+    """How values of one class lie in one table.
+
+    `frozen` columns are set when the row is made and never changed: updates leave them, and with
+    them most indexes, alone.
+    """
+
+    name: str
+    cls: type[T]
+    key: str
+    frozen: frozenset[str]
+    readers: Mapping[str, Callable[[Any], Any]]
+    computed: Mapping[str, Callable[[Any], Any]]
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(field.name for field in fields(self.cls))  # type: ignore[arg-type]
+
+    @cached_property
+    def _plain(self) -> Callable[[T], _Row]:
+        return attrgetter(*self.columns)
+
+    def select(self, rest: str) -> str:
+        columns = ", ".join(f"{self.name}.{column}" for column in self.columns)
+        return f"SELECT {columns} FROM {self.name} {rest}"
+
+    def upsert(self) -> str:
+        names = (*self.columns, *self.computed)
+        marks = ", ".join("?" * len(names))
+        changing = [c for c in self.columns if c not in self.frozen and c != self.key]
+        sets = ", ".join(f"{column} = excluded.{column}" for column in changing)
+        return (
+            f"INSERT INTO {self.name} ({', '.join(names)}) VALUES ({marks}) "
+            f"ON CONFLICT ({self.key}) DO UPDATE SET {sets}"
+        )
+
+    @cached_property
+    def _words(self) -> tuple[int, ...]:
+        return tuple(self.columns.index(column) for column in self.readers)
+
+    def values(self, item: T) -> list[Any]:
+        row = list(self._plain(item))
+        for position in self._words:
+            if row[position] is not None:
+                # SQLite's driver takes a slow way round for subclasses of str.
+                row[position] = row[position].value
+        row.extend(make(item) for make in self.computed.values())
+        return row
+
+    def read(self, row: _Row) -> T:
+        given = dict(zip(self.columns, row, strict=False))
+        for column, reader in self.readers.items():
+            given[column] = reader(given[column])
+        return self.cls(**given)
+
+
+THREADS = Table(
+    name="threads",
+    cls=Thread,
+    key="thread_id",
+    frozen=frozenset({"created_at", "upstream"}),
+    readers={},
+    computed={},
+)
+TASKS = Table(
+    name="tasks",
+    cls=Task,
+    key="task_id",
+    frozen=frozenset(
+        {
+            "upstream",
+            "agent_name",
+            "session_id",
+            "supervisor",
+            "created_at",
+            "assistant_id",
+            "parent_task_id",
+            "depth",
+            "purpose",
+        }
+    ),
+    readers={"status": TaskStatus, "thread_status": ThreadStatus, "ended_by": _ended_by},
+    computed={"tail": lambda task: task.task_id[::-1]},
+)
+RUNS = Table(
+    name="runs",
+    cls=Run,
+    key="run_id",
+    frozen=frozenset({"task_id", "position", "created_at", "assistant_id", "strategy"}),
+    readers={"status": RunStatus, "cancel_asked_by": _ended_by},
+    computed={},
+)
+INTENTS = Table(
+    name="intents",
+    cls=Intent,
+    key="intent_id",
+    frozen=frozenset({"request_id", "created_at", "thread_id"}),
+    readers={"kind": IntentKind},
+    computed={},
+)
+EVENT_COLUMNS = "at, kind, task_id, run_id, status, detail, seq"
+
+
+def event_values(event: Event) -> _Row:
+    detail = json.dumps(dict(event.detail)) if event.detail else "{}"
+    status = None if event.status is None else str(event.status)
+    return (event.at, event.kind, event.task_id, event.run_id, status, detail)
+
+
+def read_event(row: _Row) -> Event:
+    at, kind, task_id, run_id, status, detail, seq = row
+    return Event(
+        at=at,
+        kind=kind,
+        task_id=task_id,
+        run_id=run_id,
+        status=status,
+        detail=json.loads(detail),
+        seq=seq,
+    )

@@ -1,0 +1,159 @@
+"""The books in one SQLite file, through sqlite-utils.
+
+Writes go to the `Writer`; reads use read-only connections on a small pool of threads, and in WAL
+mode never wait for a write. synchronous=FULL: a commit that was acknowledged survives a power cut
+(NORMAL lost 11 to 20 % of them when measured).
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from sqlite_utils import Database
+
+from ..core import book
+from ..core.changes import Change, Start
+from ..core.model import (
+    Event,
+    Intent,
+    Task,
+    TaskPage,
+    TaskQuery,
+    TaskRecord,
+    Thread,
+    Timestamp,
+)
+from ..errors import StoreUnavailable
+from .driver import sqlite3
+from .ledger import SqliteLedger
+from .listing import list_tasks, record, tasks_named
+from .migrations import migrations
+from .rows import EVENT_COLUMNS, INTENTS, TASKS, THREADS, read_event
+from .writer import Writer, as_store_error
+
+T = TypeVar("T")
+
+_BUSY_MS = 5_000
+_READERS = 2
+_THREAD = THREADS.select("WHERE thread_id = ?")
+_TASK = TASKS.select("WHERE task_id = ?")
+_LIVE = TASKS.select("WHERE ended_at IS NULL AND upstream = ? ORDER BY created_at, task_id LIMIT ?")
+_EVENTS = f"SELECT {EVENT_COLUMNS} FROM events WHERE task_id = ? ORDER BY seq DESC LIMIT ?"
+_OPEN_INTENTS = INTENTS.select("WHERE created_at < ? ORDER BY created_at, intent_id")
+
+
+class SqliteStore:
+    """ports.Store on a file. Use `open`; several processes may share one file."""
+
+    def __init__(self, path: Path, *, queue_limit: int) -> None:
+        self._path = path
+        self._writer = Writer(lambda: _connect_writer(path), limit=queue_limit)
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
+        self._local = threading.local()
+
+    @classmethod
+    async def open(cls, path: Path, *, queue_limit: int = 10_000) -> "SqliteStore":
+        """Create or migrate the file. Raises StoreError with the path in it."""
+        store = cls(path, queue_limit=queue_limit)
+        try:
+            await store._writer.open()
+        except StoreUnavailable as error:
+            raise StoreUnavailable(f"{path}: {error.message}") from error
+        return store
+
+    def admit(self, start: Start) -> asyncio.Future[Intent]:
+        return self._writer.submit(lambda db: book.admit(SqliteLedger(db), start))
+
+    def apply(self, changes: Sequence[Change]) -> asyncio.Future[None]:
+        def work(db: Database) -> None:
+            ledger = SqliteLedger(db)
+            for change in changes:
+                book.apply(ledger, change)
+
+        return self._writer.submit(work)
+
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._on, work)
+
+    def _on(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        conn = getattr(self._local, "conn", None)
+        try:
+            if conn is None:
+                conn = self._local.conn = _connect_reader(self._path)
+            return work(conn)
+        except sqlite3.Error as error:
+            raise as_store_error(error) from error
+
+    async def thread(self, thread_id: str) -> Thread | None:
+        row = await self._read(lambda conn: conn.execute(_THREAD, (thread_id,)).fetchone())
+        return None if row is None else THREADS.read(row)
+
+    async def task(self, task_id: str) -> TaskRecord | None:
+        def work(conn: sqlite3.Connection) -> TaskRecord | None:
+            row = conn.execute(_TASK, (task_id,)).fetchone()
+            return None if row is None else record(conn, TASKS.read(row))
+
+        return await self._read(work)
+
+    async def tasks_named(self, fragment: str, *, limit: int) -> Sequence[str]:
+        return await self._read(lambda conn: tasks_named(conn, fragment, limit))
+
+    async def tasks(self, query: TaskQuery) -> TaskPage:
+        return await self._read(lambda conn: list_tasks(conn, query))
+
+    async def live_tasks(self, upstream: str, *, limit: int) -> Sequence[Task]:
+        rows = await self._read(lambda conn: conn.execute(_LIVE, (upstream, limit)).fetchall())
+        return [TASKS.read(row) for row in rows]
+
+    async def events(self, task_id: str, *, limit: int) -> Sequence[Event]:
+        rows = await self._read(lambda conn: conn.execute(_EVENTS, (task_id, limit)).fetchall())
+        return [read_event(row) for row in reversed(rows)]
+
+    async def open_intents(self, *, before: Timestamp) -> Sequence[Intent]:
+        rows = await self._read(lambda conn: conn.execute(_OPEN_INTENTS, (before,)).fetchall())
+        return [INTENTS.read(row) for row in rows]
+
+    async def check(self) -> str:
+        await self._read(lambda conn: conn.execute("SELECT 1 FROM tasks LIMIT 1").fetchone())
+        return f"SQLite {sqlite3.sqlite_version} at {self._path}"
+
+    async def aclose(self) -> None:
+        await self._writer.aclose()
+        self._readers.shutdown(wait=True)
+
+
+def _connect_writer(path: Path) -> Database:
+    try:
+        conn = sqlite3.connect(str(path), isolation_level=None, timeout=_BUSY_MS / 1000)
+        db = Database(conn, recursive_triggers=False, execute_plugins=False)
+        _pragma(conn, "journal_mode = WAL")
+        _pragma(conn, "synchronous = FULL")
+        _pragma(conn, "cache_size = -16384")
+        _pragma(conn, "wal_autocheckpoint = 4000")
+        conn.execute("BEGIN IMMEDIATE")  # two processes that start together migrate one by one
+        try:
+            migrations.apply(db)
+        except BaseException:
+            conn.execute("ROLLBACK")
+            raise
+        conn.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise as_store_error(error) from error
+    return db
+
+
+def _connect_reader(path: Path) -> sqlite3.Connection:
+    uri = f"file:{quote(str(path))}?mode=ro"
+    conn = sqlite3.connect(
+        uri, uri=True, isolation_level=None, timeout=_BUSY_MS / 1000, check_same_thread=False
+    )
+    _pragma(conn, "query_only = ON")
+    return conn
+
+
+def _pragma(conn: sqlite3.Connection, text: str) -> Any:
+    return conn.execute(f"PRAGMA {text}").fetchone()

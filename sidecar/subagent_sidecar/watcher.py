@@ -1,0 +1,114 @@
+"""Follows a run whose end is near, so that its record tells it without anybody asking.
+
+After a cancel, and after a stream or a wait is over, the run's status has just changed or is
+about to; supervisors do not always ask again. A few spaced reads see it through. (Following every
+live task to its end is the next step; until then a task nobody asks after keeps the last status
+seen, and `last_checked_at` says when that was.)
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
+
+from .core.lifecycle import has_ended, run_status
+from .core.model import EndedBy, RunStatus
+from .errors import UpstreamError
+from .ports import AgentServer, Headers
+from .service import Service
+from .tasks import spawn
+
+_log = logging.getLogger(__name__)
+
+_DELAYS_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+_AT_ONCE_LIMIT = 500
+
+
+class Watcher:
+    """`follow` and `follow_stateless` return at once; `aclose` drops what is still followed."""
+
+    def __init__(
+        self,
+        *,
+        service: Service,
+        servers: Mapping[str, AgentServer],
+        delays_s: Sequence[float] = _DELAYS_S,
+    ) -> None:
+        self._service = service
+        self._servers = servers
+        self._delays_s = delays_s
+        self._followed: dict[str, asyncio.Task[None]] = {}
+
+    def follow(
+        self, upstream: str, thread_id: str, run_id: str, *, auth: Headers, cancelled: bool = False
+    ) -> None:
+        """Read the run until it has ended. `cancelled`: a cancel was accepted, so a run that is
+        gone was rolled back."""
+        self._start(run_id, self._follow(upstream, thread_id, run_id, auth, cancelled))
+
+    def follow_stateless(
+        self, upstream: str, thread_id: str, run_id: str, *, auth: Headers
+    ) -> None:
+        """Wait for the outcome of a run whose thread the server deletes when it ends."""
+        self._start(run_id, self._join(upstream, thread_id, run_id, auth))
+
+    def _start(self, run_id: str, coro: Coroutine[Any, Any, None]) -> None:
+        earlier = self._followed.pop(run_id, None)
+        if earlier is not None:
+            earlier.cancel()
+        elif len(self._followed) >= _AT_ONCE_LIMIT:
+            coro.close()
+            return
+        task = self._followed[run_id] = spawn(coro, name=f"follow {run_id}")
+        task.add_done_callback(lambda done: self._done(run_id, done))
+
+    def _done(self, run_id: str, task: asyncio.Task[None]) -> None:
+        if self._followed.get(run_id) is task:
+            del self._followed[run_id]
+
+    async def _follow(
+        self, upstream: str, thread_id: str, run_id: str, auth: Headers, cancelled: bool
+    ) -> None:
+        for delay in self._delays_s:
+            await asyncio.sleep(delay)
+            try:
+                if await self._look(upstream, thread_id, run_id, auth, cancelled):
+                    return
+            except UpstreamError as error:
+                _log.debug("cannot read run %s: %s", run_id, error)
+
+    async def _look(
+        self, upstream: str, thread_id: str, run_id: str, auth: Headers, cancelled: bool
+    ) -> bool:
+        server = self._servers[upstream]
+        run = await server.run(thread_id, run_id, auth=auth)
+        if run is None:
+            if cancelled:
+                self._service.run_gone(
+                    thread_id, run_id, by=EndedBy.SUPERVISOR, reason="the run was rolled back"
+                )
+            return True
+        status = self._service.run_seen(thread_id, run_id, run.status, created_at=run.created_at)
+        if status is None or not has_ended(status):
+            return False
+        if status is RunStatus.SUCCESS:
+            word = await server.thread_status(thread_id, auth=auth)
+            self._service.thread_seen(thread_id, word)
+            return word != "busy"
+        return True
+
+    async def _join(self, upstream: str, thread_id: str, run_id: str, auth: Headers) -> None:
+        try:
+            word = await self._servers[upstream].outcome(thread_id, run_id, auth=auth)
+        except UpstreamError as error:
+            _log.debug("cannot wait for stateless run %s: %s", run_id, error)
+            return
+        if run_status(word) is not None:
+            self._service.run_seen(thread_id, run_id, word)
+
+    async def aclose(self) -> None:
+        """Stop following."""
+        tasks = list(self._followed.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
