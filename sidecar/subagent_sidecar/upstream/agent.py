@@ -1,0 +1,130 @@
+"""The few calls the sidecar makes to an agent server on its own account.
+
+They go through the same client and connection pool as the traffic. langgraph_sdk would do, but
+importing it costs 0.9 s of start-up and 25 MB, and it hides what servers with six routes answer.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from ..errors import UpstreamBroken, UpstreamError
+from ..ports import Headers, Outgoing, ServerRun, Upstream
+
+_MAX_BODY = 32 * 1024 * 1024
+_TIMEOUT_S = 10.0
+
+
+class _Configurable(msgspec.Struct):
+    langgraph_request_id: str | None = None
+
+
+class _Config(msgspec.Struct):
+    configurable: _Configurable | None = None
+
+
+class _Kwargs(msgspec.Struct):
+    config: _Config | None = None
+
+
+class _Run(msgspec.Struct):
+    run_id: str
+    status: str
+    thread_id: str | None = None
+    created_at: str | None = None
+    kwargs: _Kwargs | None = None
+    config: _Config | None = None
+
+
+class _Thread(msgspec.Struct):
+    status: str | None = None
+
+
+class _Outcome(msgspec.Struct):
+    error: msgspec.Raw = msgspec.field(name="__error__", default=msgspec.Raw())
+
+
+class AgentClient:
+    """ports.AgentServer over ports.Upstream. `base` is the base path of the server's URL."""
+
+    def __init__(self, upstream: Upstream, *, base: bytes, headers: Headers) -> None:
+        self._upstream = upstream
+        self._base = base
+        self._headers = headers
+
+    async def run(self, thread_id: str, run_id: str, *, auth: Headers = ()) -> ServerRun | None:
+        body = await self._get(f"/threads/{thread_id}/runs/{run_id}", auth)
+        return None if body is None else _server_run(_decode(body, _Run), thread_id)
+
+    async def runs(
+        self, thread_id: str, *, limit: int, auth: Headers = ()
+    ) -> Sequence[ServerRun] | None:
+        body = await self._get(f"/threads/{thread_id}/runs?limit={limit}&offset=0", auth)
+        if body is None:
+            return None
+        return [_server_run(run, thread_id) for run in _decode(body, list[_Run])]
+
+    async def thread_status(self, thread_id: str, *, auth: Headers = ()) -> str | None:
+        body = await self._get(f"/threads/{thread_id}", auth)
+        return None if body is None else _decode(body, _Thread).status
+
+    async def outcome(self, thread_id: str, run_id: str, *, auth: Headers = ()) -> str | None:
+        body = await self._get(f"/threads/{thread_id}/runs/{run_id}/join", auth, deadline_s=None)
+        if body is None:
+            return None
+        try:
+            return "error" if bytes(_decode(body, _Outcome).error) else "success"
+        except UpstreamBroken:
+            return "success"  # a graph's output need not be an object
+
+    async def _get(
+        self, path: str, auth: Headers, *, deadline_s: float | None = _TIMEOUT_S
+    ) -> bytes | None:
+        """The body of a 2xx; None for 404, 405, 410 and 422: the server has no such thing."""
+        exchange = await self._upstream.send(
+            Outgoing(
+                method=b"GET",
+                target=self._base + path.encode("ascii", "replace"),
+                headers=[*self._headers, *auth, (b"accept", b"application/json")],
+                first_byte_timeout=deadline_s,
+                replayable=True,
+            )
+        )
+        body = exchange.body if exchange.body is not None else await _whole(exchange)
+        if exchange.status in (404, 405, 410, 422):
+            return None
+        if not 200 <= exchange.status < 300:
+            raise UpstreamError(f"the server answered {exchange.status} to GET {path}")
+        return body
+
+
+async def _whole(exchange: Any) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in exchange.chunks():
+        size += len(chunk)
+        if size > _MAX_BODY:
+            exchange.abort()
+            raise UpstreamBroken("the server's answer is too large to read")
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+def _decode(body: bytes, shape: Any) -> Any:
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UpstreamBroken("the server's answer is not what this route answers") from error
+
+
+def _server_run(run: _Run, thread_id: str) -> ServerRun:
+    config = (run.kwargs.config if run.kwargs else None) or run.config
+    configurable = config.configurable if config else None
+    return ServerRun(
+        run_id=run.run_id,
+        thread_id=run.thread_id or thread_id,
+        status=run.status,
+        created_at=run.created_at,
+        request_id=configurable.langgraph_request_id if configurable else None,
+    )
