@@ -1,0 +1,151 @@
+"""`subagent-sidecar`: options -> Settings -> compose -> run."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import uvloop
+
+from . import __version__, compose, logs
+from .config import Settings, settings
+from .demo import play
+from .errors import ConfigError, StoreCorrupt, StoreError
+
+_log = logging.getLogger("subagent_sidecar")
+
+EXIT_CONFIG = 64
+EXIT_STORE = 74
+
+_config = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    envvar="SUBAGENT_SIDECAR_CONFIG",
+    help="YAML file with settings; see docs/reference/config.md.",
+)
+_upstream = click.option(
+    "--upstream",
+    "upstreams",
+    multiple=True,
+    metavar="[NAME=]URL",
+    envvar="SUBAGENT_SIDECAR_UPSTREAM",
+    help="An Agent Protocol server; several with several names.",
+)
+_listen = click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    envvar="SUBAGENT_SIDECAR_LISTEN",
+    help="Where supervisors connect.  [default: 127.0.0.1:8460]",
+)
+_admin_listen = click.option(
+    "--admin-listen",
+    metavar="HOST:PORT",
+    envvar="SUBAGENT_SIDECAR_ADMIN_LISTEN",
+    help="Where subagentctl connects.  [default: 127.0.0.1:8461]",
+)
+_store = click.option(
+    "--store",
+    metavar="URL",
+    envvar="SUBAGENT_SIDECAR_STORE",
+    help="sqlite:///PATH or memory:  [default: sqlite:///subagent-sidecar.db]",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="subagent-sidecar")
+def main() -> None:
+    """Observability and governance proxy for async subagents."""
+
+
+@main.command()
+@_config
+@_upstream
+@_listen
+@_admin_listen
+@_store
+def serve(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
+    """Run the sidecar until SIGTERM or Ctrl-C."""
+    found = _settings(config, upstreams, flags)
+    logs.set_up(level=found.log_level, form=found.log_format)
+    try:
+        listeners = compose.bind(found)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(found, listeners))
+    except ConfigError as error:
+        _fail(error.problems, EXIT_CONFIG)
+    except StoreError as error:
+        hint = (
+            ""
+            if not isinstance(error, StoreCorrupt)
+            else (" Move the file aside and start again: running tasks are on their servers.")
+        )
+        _fail([error.message + hint], EXIT_STORE)
+
+
+@main.command()
+@_config
+@_upstream
+@_listen
+@_admin_listen
+@_store
+def check(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
+    """Validate the configuration and exit: 0, or 64 with every problem."""
+    found = _settings(config, upstreams, flags)
+    click.echo(f"configuration is valid: {', '.join(compose.sources(found))}")
+
+
+@main.command()
+@click.option("--keep", is_flag=True, help="Leave the server and the sidecar running.")
+def demo(keep: bool) -> None:
+    """Play the whole story on real parts in under a minute."""
+    sys.exit(asyncio.run(play(keep=keep, out=click.echo, err=partial(click.echo, err=True))))
+
+
+def _settings(config: Path | None, upstreams: Sequence[str], flags: dict[str, Any]) -> Settings:
+    try:
+        return settings(file=config, flags=flags, upstream_flags=upstreams, environ=os.environ)
+    except ConfigError as error:
+        _fail(error.problems, EXIT_CONFIG)
+
+
+def _fail(problems: Sequence[str], code: int) -> NoReturn:
+    for problem in problems:
+        click.echo(f"subagent-sidecar: {problem}", err=True)
+    sys.exit(code)
+
+
+async def _serve(found: Settings, listeners: compose.Listeners) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with compose.running(found, listeners):
+        _calm_collector()
+        _log.info(
+            "ready: supervisors at %s, subagentctl at %s; upstreams: %s",
+            listeners.data_url,
+            listeners.admin_url,
+            ", ".join(compose.sources(found)),
+            extra={"action": "ready"},
+        )
+        await stop.wait()
+        _log.info("stopping: finishing requests", extra={"action": "stopping"})
+    _log.info("stopped", extra={"action": "stopped"})
+
+
+def _calm_collector() -> None:
+    """Requests make no cycles worth hunting often; what start-up made will never be garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,239 @@
+"""The admin plane: what subagentctl and the console read."""
+
+import base64
+import binascii
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aiohttp import web
+
+from ..core.model import Event, Run, TaskQuery, TaskRecord, TaskStatus, timestamp
+from ..errors import AmbiguousTask, BadQuery, SidecarError, TaskNotFound
+from ..ports import Clock, Store
+from ..service import Service
+from . import problems
+
+_RECENT = timedelta(hours=1)
+_MAX_LIMIT = 1_000
+_MIN_FRAGMENT = 4
+_EVENTS = 1_000
+_FILTERS = frozenset(
+    {
+        "session",
+        "agent",
+        "status",
+        "upstream",
+        "supervisor",
+        "since",
+        "all",
+        "limit",
+        "cursor",
+    }
+)
+
+
+class AdminPlane:
+    """Handlers over the store. `ready` says why the sidecar is not ready, or None."""
+
+    def __init__(
+        self,
+        *,
+        service: Service,
+        store: Store,
+        clock: Clock,
+        ready: Callable[[], str | None],
+    ) -> None:
+        self._service = service
+        self._store = store
+        self._clock = clock
+        self._ready = ready
+
+    def application(self) -> web.Application:
+        app = web.Application(middlewares=[_as_json])
+        app.router.add_get("/v1/tasks", self.tasks)
+        app.router.add_get("/v1/tasks/{task_id}", self.task)
+        app.router.add_get("/healthz", self.healthz)
+        app.router.add_get("/readyz", self.readyz)
+        return app
+
+    async def tasks(self, request: web.Request) -> web.Response:
+        await self._service.entered()
+        page = await self._store.tasks(self._query(request))
+        return _json(
+            {
+                "tasks": [task_json(record) for record in page.records],
+                "next_cursor": None if page.next_after is None else _cursor(page.next_after),
+                "hidden": page.hidden,
+            }
+        )
+
+    def _query(self, request: web.Request) -> TaskQuery:
+        given = request.query
+        for unknown in given.keys() - _FILTERS:
+            raise BadQuery(f"'{unknown}' is not a filter; there are: {', '.join(sorted(_FILTERS))}")
+        recent = timestamp(self._clock.now() - _RECENT)
+        return TaskQuery(
+            session_id=given.get("session"),
+            supervisor=given.get("supervisor"),
+            agent_name=given.get("agent"),
+            upstream=given.get("upstream"),
+            statuses=_statuses(given.get("status")),
+            since=_since(given.get("since")),
+            ended_after=None if _truth(given.get("all", "false")) else recent,
+            after=_position(given.get("cursor")),
+            limit=_limit(given.get("limit", "50")),
+        )
+
+    async def task(self, request: web.Request) -> web.Response:
+        await self._service.entered()
+        task_id = await self._resolve(request.match_info["task_id"])
+        record = await self._store.task(task_id)
+        if record is None:
+            raise TaskNotFound(f"there is no task {task_id}")
+        events = await self._store.events(task_id, limit=_EVENTS)
+        return _json({"task": task_json(record), "events": [event_json(event) for event in events]})
+
+    async def _resolve(self, given: str) -> str:
+        """The id meant by `given`: an id, or enough of its begin or end."""
+        if len(given) < _MIN_FRAGMENT:
+            raise BadQuery(f"'{given}' is too short for a task id; give at least 4 characters")
+        fits = await self._store.tasks_named(given, limit=10)
+        if given in fits:
+            return given
+        if not fits:
+            raise TaskNotFound(f"no task's id begins or ends with '{given[:80]}'")
+        if len(fits) > 1:
+            raise AmbiguousTask(
+                f"'{given}' fits several tasks ({', '.join(fits)}); give more of the id",
+                candidates=fits,
+            )
+        return fits[0]
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        return _json({"status": "ok"})
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        reason = self._ready()
+        if reason is not None:
+            return _json({"status": "not ready", "reason": reason}, status=503)
+        return _json({"status": "ok", "store": await self._store.check()})
+
+
+@web.middleware
+async def _as_json(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        return _problem(_NoRoute(f"{request.method} {request.path}: {error.reason}"), error.status)
+    except Exception as error:  # noqa: BLE001 - the edge: whatever fails becomes an answer
+        return _problem(error)
+
+
+class _NoRoute(SidecarError):
+    code = "no_such_route"
+
+
+def _problem(error: Exception, status: int | None = None) -> web.Response:
+    own_status, fields, body = problems.problem(error)
+    headers = {name.decode(): value.decode() for name, value in fields}
+    return web.Response(status=status or own_status, body=body, headers=headers)
+
+
+def _json(value: Any, *, status: int = 200) -> web.Response:
+    return web.Response(
+        status=status, body=json.dumps(value).encode(), content_type="application/json"
+    )
+
+
+def task_json(record: TaskRecord) -> dict[str, Any]:
+    """The task record of design: flat, with its runs."""
+    task = record.task
+    return {
+        "task_id": task.task_id,
+        "short_id": record.short_id,
+        "agent_name": task.agent_name,
+        "thread_id": task.task_id,
+        "run_id": task.run_id,
+        "status": task.status.value,
+        "created_at": task.created_at,
+        "last_checked_at": task.last_checked_at,
+        "last_updated_at": task.last_updated_at,
+        "polls": task.polls,
+        "started_at": task.started_at,
+        "ended_at": task.ended_at,
+        "ended_by": task.ended_by,
+        "reason": task.reason,
+        "purpose": task.purpose,
+        "session_id": task.session_id,
+        "supervisor": task.supervisor,
+        "upstream": task.upstream,
+        "assistant_id": task.assistant_id,
+        "parent_task_id": task.parent_task_id,
+        "depth": task.depth,
+        "in_doubt": task.run_id is None,
+        "runs": [_run_json(run) for run in record.runs],
+        "superseded_run_ids": [run.run_id for run in record.runs if run.superseded_by],
+        "usage": None,
+    }
+
+
+def _run_json(run: Run) -> dict[str, Any]:
+    return asdict(run)
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    return {**asdict(event), "detail": dict(event.detail)}
+
+
+def _statuses(text: str | None) -> frozenset[TaskStatus]:
+    if not text:
+        return frozenset()
+    try:
+        return frozenset(TaskStatus(word.strip()) for word in text.split(","))
+    except ValueError as error:
+        words = ", ".join(status.value for status in TaskStatus)
+        raise BadQuery(f"{error}; statuses are: {words}") from error
+
+
+def _since(text: str | None) -> str | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadQuery(f"since: '{text}' is not an ISO-8601 time") from error
+    return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _truth(text: str) -> bool:
+    if text.lower() in ("true", "1", "yes", ""):
+        return True
+    if text.lower() in ("false", "0", "no"):
+        return False
+    raise BadQuery(f"all: '{text}' is neither true nor false")
+
+
+def _limit(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= _MAX_LIMIT:
+        raise BadQuery(f"limit: '{text}' is not a number from 1 to {_MAX_LIMIT}")
+    return int(text)
+
+
+def _cursor(position: tuple[str, str]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
+
+
+def _position(cursor: str | None) -> tuple[str, str] | None:
+    if not cursor:
+        return None
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        created_at, task_id = json.loads(base64.urlsafe_b64decode(padded))
+    except (ValueError, binascii.Error, TypeError) as error:
+        raise BadQuery("cursor: not one of ours; start again without it") from error
+    return str(created_at), str(task_id)

@@ -1,0 +1,179 @@
+"""The data plane: where each request goes and who serves it."""
+
+import json
+import logging
+import re
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from .. import __version__
+from ..core import routing, wire
+from ..core.wire import Act, Meaning
+from ..errors import BadTarget, BodyTimeout, Draining, SidecarError
+from ..ports import Store
+from ..service import Service
+from . import answering, bodies, forwarding, headers, problems, websocket
+from .calls import Call, Target
+from .incoming import NOTHING, Incoming, Limits, read
+from .server import DataRequest
+from .starts import Starts
+from .threads import Threads
+
+_log = logging.getLogger(__name__)
+
+_UNDERSTOOD = wire.STARTS | {Act.THREAD_CREATE, Act.RUNS_CANCEL}
+"""Requests whose body must be read before they are sent on."""
+
+_INTERNAL = "/sidecar"
+_ABSOLUTE = re.compile(r"https?://[^/?]*", re.IGNORECASE)
+
+
+class DataPlane:
+    """Handles every request on the data plane's listener."""
+
+    def __init__(
+        self,
+        *,
+        service: Service,
+        store: Store,
+        upstreams: routing.UpstreamNames,
+        targets: Mapping[str, Target],
+        limits: Limits,
+        starts: Starts,
+        polls: forwarding.Polls,
+        threads: Threads,
+        websockets: websocket.WebSockets,
+    ) -> None:
+        self._service = service
+        self._store = store
+        self._upstreams = upstreams
+        self._targets = targets
+        self._limits = limits
+        self._starts = starts
+        self._websockets = websockets
+        self._serve = {
+            **dict.fromkeys(wire.STARTS, starts.serve),
+            **threads.routes,
+            Act.RUN_GET: polls.serve,
+            Act.THREAD_GET: polls.serve,
+        }
+        self.draining = False
+
+    async def handle(self, request: DataRequest) -> web.StreamResponse:
+        """Never raises but for a client that left: every failure is an answer."""
+        try:
+            return await self._dispatch(request)
+        except ConnectionError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge: whatever fails becomes an answer
+            request_id = headers.text(
+                headers.first(request.raw_headers, b"x-request-id"), limit=128
+            )
+            if isinstance(error, SidecarError):
+                _log.info(
+                    "%s %s: %s",
+                    request.method,
+                    error.code,
+                    error.message,
+                    extra={"action": error.code},
+                )
+            status, fields, body = problems.problem(error, request_id=request_id)
+            return answering.send(request, status, fields, body, last=_is_last(request, error))
+
+    async def _dispatch(self, request: DataRequest) -> web.StreamResponse:
+        prefix, raw_target = routing.split_prefix(_origin_form(request))
+        raw_path = raw_target.partition("?")[0]
+        if prefix is None and (raw_path == _INTERNAL or raw_path.startswith(_INTERNAL + "/")):
+            return await self._internal(request, raw_path)
+        meaning = wire.recognise(request.method, wire.decoded_path(raw_path))
+        if self.draining and meaning.act in wire.STARTS:
+            raise Draining("the sidecar is stopping and starts nothing new; try again shortly")
+        upgrade = websocket.wants_upgrade(request) if "upgrade" in request.headers else False
+        incoming = NOTHING
+        if not upgrade:
+            incoming = await read(request, self._limits, understand=meaning.act in _UNDERSTOOD)
+        call = Call(
+            request=request,
+            raw_target=raw_target,
+            prefix=prefix,
+            meaning=meaning,
+            target=self._targets[await self._choose(request, prefix, meaning, incoming)],
+            limits=self._limits,
+            incoming=incoming,
+        )
+        if upgrade:
+            return await self._websockets.serve(call)
+        return await self._serve.get(meaning.act, forwarding.through)(call)
+
+    async def _choose(
+        self, request: DataRequest, prefix: str | None, meaning: Meaning, incoming: Incoming
+    ) -> str:
+        if len(self._upstreams.names) == 1 and prefix is None:
+            header = headers.first(request.raw_headers, b"x-subagent-upstream")
+            if header is None:
+                return self._upstreams.names[0]
+        header_name = headers.text(headers.first(request.raw_headers, b"x-subagent-upstream"))
+        home = None
+        if prefix is None and header_name is None and meaning.thread_id is not None:
+            home = await self._service.home(meaning.thread_id)
+        return routing.choose(
+            self._upstreams,
+            prefix=prefix,
+            header=header_name,
+            thread=home,
+            agents=_agents(meaning, incoming.whole or b""),
+        )
+
+    async def _internal(self, request: DataRequest, path: str) -> web.StreamResponse:
+        if path == "/sidecar/health" and request.method in ("GET", "HEAD"):
+            body = json.dumps({"status": "ok", "version": __version__}).encode()
+            return answering.send(request, 200, _JSON, body)
+        raise NoSuchRoute(
+            f"the sidecar has no {request.method} {path[:200]}; paths under /sidecar/ are its own "
+            "and are not passed on"
+        )
+
+
+class NoSuchRoute(BadTarget):
+    code = "no_such_route"
+    status = 404
+
+
+def _is_last(request: DataRequest, error: Exception) -> bool:
+    """Whether what follows on the connection could be taken for something it is not."""
+    return (
+        isinstance(error, BodyTimeout)
+        or request.content.exception() is not None
+        or request.method == "CONNECT"
+    )
+
+
+_JSON = [(b"content-type", b"application/json")]
+
+
+def _origin_form(request: DataRequest) -> str:
+    """The request target as path and query, whatever form it came in. Its authority, like Host,
+    decides nothing."""
+    target = request.raw_target
+    if request.method == "CONNECT":
+        raise BadTarget("the sidecar is not a tunnel: CONNECT is not served")
+    if "#" in target:
+        raise BadTarget("a request target has no fragment: send '#' as %23")
+    if target.startswith("/") or target == "*":
+        return target
+    if absolute := _ABSOLUTE.match(target):
+        path = target[absolute.end() :]
+        return path if path.startswith("/") else "/" + path
+    raise BadTarget("the request target is neither a path nor an http URL")
+
+
+def _agents(meaning: Meaning, body: bytes) -> tuple[str | None, ...]:
+    """The agent a body names, by the names an upstream may list it under."""
+    if meaning.act is Act.THREAD_CREATE:
+        return (bodies.thread_body(body).agent_name,)
+    if meaning.act in wire.STARTS:
+        batch = meaning.act is Act.RUNS_BATCH
+        said = bodies.batch_body(body) if batch else bodies.run_body(body)
+        return said.agent_name, said.assistant_id
+    return ()

@@ -1,0 +1,194 @@
+"""Reading what a request for a thread or a run says about itself.
+
+Lenient throughout: a body that cannot be understood says nothing about itself, and the server
+will say what it thinks of it. Nothing here changes what is forwarded.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+_PURPOSE = 200
+_NAME = 256
+_MAX_READ = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunBody:
+    """What the body of a run create tells. None where it is silent or not understood."""
+
+    assistant_id: str | None = None
+    agent_name: str | None = None
+    session_id: str | None = None
+    strategy: str | None = None
+    purpose: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadBody:
+    session_id: str | None = None
+    agent_name: str | None = None
+
+
+class _Run(msgspec.Struct):
+    assistant_id: Any = None
+    multitask_strategy: Any = None
+    metadata: msgspec.Raw = msgspec.Raw()
+    config: msgspec.Raw = msgspec.Raw()
+    input: msgspec.Raw = msgspec.Raw()
+
+
+class _Thread(msgspec.Struct):
+    metadata: msgspec.Raw = msgspec.Raw()
+
+
+class _Cancel(msgspec.Struct):
+    thread_id: Any = None
+    run_ids: Any = None
+    status: Any = None
+
+
+_RUN = msgspec.json.Decoder(_Run)
+_RUNS = msgspec.json.Decoder(list[_Run])
+_THREAD = msgspec.json.Decoder(_Thread)
+_CANCEL = msgspec.json.Decoder(_Cancel)
+_ERRORS = (msgspec.DecodeError, UnicodeError, RecursionError, ValueError)
+
+
+def run_body(body: bytes) -> RunBody:
+    """What a run create says."""
+    try:
+        return _run(_RUN.decode(body))
+    except _ERRORS:
+        return _run(_loose_run(_read_loosely(body)))
+
+
+def batch_body(body: bytes) -> RunBody:
+    """What a batch says of itself: what its first run says."""
+    try:
+        runs = _RUNS.decode(body)
+    except _ERRORS:
+        loose = _read_loosely(body)
+        runs = [_loose_run(item) for item in loose[:1]] if isinstance(loose, list) else []
+    return _run(runs[0]) if runs else RunBody()
+
+
+def _loose_run(value: Any) -> _Run:
+    """A run from what the standard library made of a body that msgspec would not read."""
+    if not isinstance(value, dict):
+        return _Run()
+    parts = {key: _again(value[key]) for key in ("metadata", "config", "input") if key in value}
+    return _Run(value.get("assistant_id"), value.get("multitask_strategy"), **parts)
+
+
+def _again(value: Any) -> msgspec.Raw:
+    return msgspec.Raw(json.dumps(value).encode())
+
+
+def _run(run: _Run) -> RunBody:
+    metadata = _mapping(run.metadata)
+    configurable = _mapping(run.config).get("configurable")
+    given = _read(run.input)
+    return RunBody(
+        assistant_id=name(run.assistant_id),
+        agent_name=name(metadata.get("subagent_name")),
+        session_id=_session(configurable, given),
+        strategy=name(run.multitask_strategy),
+        purpose=_purpose(given),
+    )
+
+
+def _session(configurable: Any, given: Any) -> str | None:
+    """deepagents says who is asking in the run's config (Python) or input (JavaScript)."""
+    if isinstance(configurable, dict):
+        parent = configurable.get("deepagents_parent")
+        if isinstance(parent, dict) and (found := name(parent.get("thread_id"))):
+            return found
+    return name(given.get("callbackThreadId")) if isinstance(given, dict) else None
+
+
+def thread_body(body: bytes) -> ThreadBody:
+    """What a thread create says."""
+    try:
+        metadata = _mapping(_THREAD.decode(body).metadata)
+    except _ERRORS:
+        metadata = _mapping(_loose_run(_read_loosely(body)).metadata)
+    return ThreadBody(
+        session_id=name(metadata.get("parent_thread_id")),
+        agent_name=name(metadata.get("subagent_name")),
+    )
+
+
+def cancelled_runs(body: bytes) -> tuple[str | None, Sequence[str], str | None]:
+    """(thread id, run ids, status) of a bulk cancel."""
+    try:
+        cancel = _CANCEL.decode(body)
+    except _ERRORS:
+        return None, (), None
+    ids = cancel.run_ids if isinstance(cancel.run_ids, list) else []
+    return (
+        name(cancel.thread_id),
+        [run_id for run_id in ids if isinstance(run_id, str)],
+        name(cancel.status),
+    )
+
+
+def _read(raw: msgspec.Raw) -> Any:
+    if not 0 < len(memoryview(raw)) <= _MAX_READ:
+        return None
+    try:
+        return msgspec.json.decode(raw)
+    except _ERRORS:
+        return _read_loosely(bytes(raw))
+
+
+def _read_loosely(text: bytes) -> Any:
+    """The standard library accepts the lone surrogates and NaN that clients do send."""
+    if len(text) > _MAX_READ:
+        return None
+    try:
+        return json.loads(text)
+    except _ERRORS:
+        return None
+
+
+def _mapping(raw: msgspec.Raw) -> dict[str, Any]:
+    value = _read(raw)
+    return value if isinstance(value, dict) else {}
+
+
+def name(value: object) -> str | None:
+    """A storable name: text without surrogates, at most 256 characters."""
+    if not isinstance(value, str) or not value:
+        return None
+    return storable(value)[:_NAME]
+
+
+def storable(text: str) -> str:
+    """`text` without lone surrogates, which neither SQLite nor OTLP can hold."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _purpose(given: Any) -> str | None:
+    """The first 200 characters of the last user message."""
+    messages = given.get("messages") if isinstance(given, dict) else None
+    if isinstance(messages, dict):
+        messages = [messages]
+    if not isinstance(messages, list):
+        return None
+    for message in reversed(messages):
+        if isinstance(message, dict) and (text := _text(message.get("content"))):
+            return storable(" ".join(text[: _PURPOSE * 4].split()))[:_PURPOSE]
+    return None
+
+
+def _text(content: Any) -> str | None:
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, dict)]
+        return " ".join(part for part in parts if isinstance(part, str))
+    return None

@@ -1,0 +1,112 @@
+"""One request on the data plane, as far as it is understood; and where it can go."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..core.wire import Meaning
+from ..ports import Exchange, Outgoing, Upstream
+from . import headers
+from .incoming import Incoming, Limits
+from .server import DataRequest
+
+SUPERVISOR = "anonymous"
+"""Who calls while there are no keys."""
+
+_REPLAYABLE = frozenset({b"GET", b"HEAD"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """An upstream as the data plane uses it."""
+
+    name: str
+    client: Upstream
+    base: bytes
+    host: bytes | None
+    origin: bytes
+    own: tuple[headers.Field, ...]
+    inject: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """`raw_target` is what goes upstream: as the client sent it, less our own prefix."""
+
+    request: DataRequest
+    raw_target: str
+    prefix: str | None
+    meaning: Meaning
+    target: Target
+    limits: Limits
+    incoming: Incoming
+    fields: tuple[headers.Field, ...] = field(init=False)
+    _sent_on: list[headers.Field] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Raises BadHeader: before anything is done about a request that cannot be sent on."""
+        request = self.request
+        self.fields = request.raw_headers
+        self._sent_on = headers.for_upstream(
+            self.fields,
+            host=self.target.host,
+            own=self.target.own,
+            peer=request.peer_host,
+            scheme=b"http",
+        )
+
+    @property
+    def header_session(self) -> str | None:
+        return headers.text(headers.first(self.fields, b"x-subagent-session"))
+
+    @property
+    def request_id(self) -> str | None:
+        value = headers.text(headers.first(self.fields, b"x-request-id"), limit=128)
+        return value if value is not None and value.isascii() and value.isprintable() else None
+
+    @property
+    def auth(self) -> list[headers.Field]:
+        """What to present upstream when asking on this caller's behalf."""
+        own = {name.lower() for name, _ in self.target.own}
+        return [f for f in headers.credentials(self.fields) if f[0].lower() not in own]
+
+    def outgoing(
+        self,
+        *,
+        body: bytes | None = None,
+        timeout: float | None = None,
+        extra: Sequence[headers.Field] = (),
+    ) -> Outgoing:
+        """The request as it goes upstream. `body` replaces the client's."""
+        method = self.request.method.encode()
+        sent = self.incoming.body if body is None else body
+        return Outgoing(
+            method=method,
+            target=self.target.base + self.raw_target.encode("utf-8", "surrogateescape"),
+            headers=[*self._sent_on, *extra],
+            body=sent,
+            length=self.incoming.length,
+            first_byte_timeout=timeout,
+            replayable=sent is None and method in _REPLAYABLE,
+        )
+
+    def answer_fields(self, exchange: Exchange) -> list[headers.Field]:
+        """The answer's header for the client; absolute Locations at the upstream point here."""
+        fields = headers.for_client(exchange.headers)
+        for index, (name, value) in enumerate(fields):
+            if name.lower() in (b"location", b"content-location"):
+                fields[index] = (name, self._relocated(value))
+        return fields
+
+    def _relocated(self, value: bytes) -> bytes:
+        origin = self.target.origin
+        if not value.startswith(origin + b"/"):
+            return value
+        path = value[len(origin) :]
+        base = self.target.base
+        if base:
+            if not path.startswith(base + b"/"):
+                return value
+            path = path[len(base) :]
+        host = headers.first(self.fields, b"host") or b""
+        prefix = f"/to/{self.prefix}".encode() if self.prefix is not None else b""
+        return b"http://" + host + prefix + path if host else prefix + path

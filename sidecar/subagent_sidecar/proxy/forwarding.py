@@ -1,0 +1,174 @@
+"""Sending a request on and its answer back; reading what the answer tells on the way."""
+
+import logging
+from collections.abc import Callable
+
+from aiohttp import web
+
+from ..core.wire import Act
+from ..ports import Exchange, Outgoing
+from ..service import Service
+from . import answering, headers, peek
+from .calls import Call
+from .coalescing import Answer, Coalescer
+
+_log = logging.getLogger(__name__)
+
+OnEnd = Callable[[bytes | None], None]
+"""Called when an answer was passed on to its end, with its body if it was short enough to keep;
+None when it was too long. Not called for answers that broke off."""
+
+
+async def send(call: Call, outgoing: Outgoing) -> Exchange:
+    return await call.target.client.send(outgoing)
+
+
+async def give_back(
+    call: Call,
+    exchange: Exchange,
+    on_end: OnEnd | None = None,
+    *,
+    tap: Callable[[bytes], None] | None = None,
+) -> answering.Sent:
+    """Pass an answer on as it comes. A client that leaves drops the upstream connection.
+
+    `tap` is shown each piece of a body that comes in pieces; `on_end` the whole of a short one.
+    """
+    fields = call.answer_fields(exchange)
+    length = headers.first(exchange.headers, b"content-length")
+    if exchange.body is not None:
+        sent = answering.send(
+            call.request,
+            exchange.status,
+            fields,
+            exchange.body,
+            reason=exchange.reason,
+            length=length,
+        )
+        if on_end is not None:
+            on_end(exchange.body)
+        return sent
+    kept = _Kept(tap) if on_end is not None or tap is not None else None
+    try:
+        sent = await answering.stream(
+            call.request,
+            exchange.status,
+            exchange.reason,
+            fields,
+            exchange.chunks(),
+            length=length,
+            tap=kept.add if kept else None,
+        )
+    except BaseException:
+        exchange.abort()
+        raise
+    if on_end is not None and kept is not None and sent.whole:
+        on_end(kept.body)
+    return sent
+
+
+class _Kept:
+    """A copy of a passing body, given up when it grows too long to be read."""
+
+    def __init__(self, tap: Callable[[bytes], None] | None) -> None:
+        self._tap = tap
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def add(self, piece: bytes) -> None:
+        if self._tap is not None:
+            self._tap(piece)
+        self._size += len(piece)
+        if self._size <= peek.PEEK_LIMIT:
+            self._parts.append(piece)
+        elif self._parts:
+            self._parts.clear()
+
+    @property
+    def body(self) -> bytes | None:
+        return b"".join(self._parts) if self._size <= peek.PEEK_LIMIT else None
+
+
+_TRIES = 3
+
+
+class Polls:
+    """Reads of a run or a thread: shared between identical ones, and looked into."""
+
+    def __init__(self, service: Service, coalescer: Coalescer) -> None:
+        self._service = service
+        self._coalescer = coalescer
+
+    async def serve(self, call: Call) -> web.StreamResponse:
+        thread_id = call.meaning.thread_id
+        assert thread_id is not None
+        outgoing = call.outgoing(timeout=call.limits.answer_timeout_s)
+        if call.meaning.act is Act.RUN_GET:
+            self._service.polled(thread_id)
+        if not self._coalescer.enabled or call.incoming.body is not None:
+            return await self._alone(call, outgoing)
+        key = (call.target.name, outgoing.target, call.prefix, *_sharing_fields(call))
+        unshared: list[Exchange] = []
+
+        async def ask() -> Answer | None:
+            exchange = await send(call, outgoing)
+            if exchange.body is None or _is_personal(exchange):
+                unshared.append(exchange)
+                return None
+            if exchange.status == 200:
+                self._look(call, exchange, exchange.body)
+            fields = call.answer_fields(exchange)
+            return Answer(exchange.status, exchange.reason, fields, exchange.body)
+
+        for _ in range(_TRIES):
+            answer = await self._coalescer.share(key, thread_id, ask)
+            if answer is not None:
+                return answering.send(
+                    call.request, answer.status, answer.fields, answer.body, reason=answer.reason
+                )
+            if unshared:
+                return await self._pass_on(call, unshared[0])
+            # Whoever asked for all left before the answer came: one of those left asks again.
+        return await self._alone(call, outgoing)
+
+    async def _alone(self, call: Call, outgoing: Outgoing) -> web.StreamResponse:
+        return await self._pass_on(call, await send(call, outgoing))
+
+    async def _pass_on(self, call: Call, exchange: Exchange) -> web.StreamResponse:
+        def on_end(body: bytes | None) -> None:
+            if body is not None and exchange.status == 200:
+                self._look(call, exchange, body)
+
+        return await give_back(call, exchange, on_end)
+
+    def _look(self, call: Call, exchange: Exchange, body: bytes) -> None:
+        plain = peek.readable(body, exchange.headers)
+        if plain is None:
+            return
+        if call.meaning.act is Act.RUN_GET:
+            run = peek.run(plain)
+            if run is not None and run.run_id == call.meaning.run_id:
+                self._service.run_seen(
+                    call.meaning.thread_id or "", run.run_id, run.status, created_at=run.created_at
+                )
+        elif (thread := peek.thread(plain)) is not None:
+            self._service.thread_seen(*thread)
+
+
+def _is_personal(exchange: Exchange) -> bool:
+    return headers.first(exchange.headers, b"set-cookie") is not None
+
+
+_IRRELEVANT = frozenset({b"user-agent", b"connection", b"x-request-id", b"traceparent"})
+
+
+def _sharing_fields(call: Call) -> list[headers.Field]:
+    """What must be equal for two polls to be the same question: every field but those that
+    cannot change the answer."""
+    return [(low, value) for name, value in call.fields if (low := name.lower()) not in _IRRELEVANT]
+
+
+async def through(call: Call, on_end: OnEnd | None = None) -> web.StreamResponse:
+    """Forward a request as it is. No deadline: nobody knows how long a custom route may take,
+    and a client that has waited enough leaves."""
+    return await give_back(call, await send(call, call.outgoing()), on_end)

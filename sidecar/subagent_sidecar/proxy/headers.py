@@ -1,0 +1,122 @@
+"""Which header fields cross the proxy, and in what form."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from ..errors import BadHeader
+
+Field = tuple[bytes, bytes]
+
+_HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"content-length",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+"""RFC 9110 7.6.1, and the framing fields, which each connection makes anew."""
+
+_OURS = frozenset({b"x-subagent-session", b"x-subagent-upstream"})
+_NOT_SENT_ON = _HOP_BY_HOP | _OURS | {b"host", b"expect"}
+_FORWARDED = b"x-forwarded-for"
+_CREDENTIALS = frozenset({b"authorization", b"x-api-key", b"cookie", b"x-auth-scheme"})
+_ONCE = frozenset({b"authorization", b"x-api-key"})
+_HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
+"""RFC 3986, 3.2.2 and 3.2.3: no userinfo, and nothing that would end the authority of a URL."""
+
+
+def named_in_connection(fields: Iterable[Field]) -> frozenset[bytes]:
+    """The fields a Connection header declares to be for this hop only."""
+    named: frozenset[bytes] = frozenset()
+    for name, value in fields:
+        if len(name) == 10 and name.lower() == b"connection":
+            named |= {word.strip().lower() for word in value.split(b",")}
+    return named
+
+
+def for_upstream(
+    fields: Sequence[Field],
+    *,
+    host: bytes | None,
+    own: Sequence[Field],
+    peer: bytes,
+    scheme: bytes,
+) -> list[Field]:
+    """A client's fields as they go upstream.
+
+    `host` replaces the client's Host (None keeps it), `own` are the upstream's credentials and
+    replace fields of the same name, `peer` is the client's address. Raises BadHeader for what
+    servers disagree about: a credential that stands twice, a Host that is none, and transfer
+    codings that would be lost on the way.
+    """
+    dropped = _NOT_SENT_ON
+    if named := named_in_connection(fields):
+        dropped = dropped | named
+    if own:
+        dropped = dropped | {name.lower() for name, _ in own}
+    out: list[Field] = []
+    client_host = b""
+    forwarded = b""
+    once: set[bytes] = set()
+    for name, value in fields:
+        low = name.lower()
+        if low == b"host":
+            client_host = value
+        elif low in dropped:
+            if low == b"transfer-encoding" and value.lower() != b"chunked":
+                raise BadHeader("the only transfer coding that is understood is chunked")
+        elif low == _FORWARDED:
+            forwarded += value + b", "
+        elif low in (b"x-forwarded-host", b"x-forwarded-proto"):
+            continue
+        else:
+            if low in _ONCE:
+                if low in once:
+                    raise BadHeader(f"the header {low.decode()} stands twice; send it once")
+                once.add(low)
+            out.append((name, value))
+    if not _HOST.fullmatch(client_host):
+        raise BadHeader("the Host header is not a host")
+    out.insert(0, (b"Host", client_host if host is None else host))
+    out.append((b"X-Forwarded-For", forwarded + peer))
+    if client_host:
+        out.append((b"X-Forwarded-Host", client_host))
+    out.append((b"X-Forwarded-Proto", scheme))
+    out.extend(own)
+    return out
+
+
+def for_client(fields: Sequence[Field]) -> list[Field]:
+    """An answer's fields as they go to the client, without framing."""
+    dropped = _HOP_BY_HOP
+    if named := named_in_connection(fields):
+        dropped = dropped | named
+    return [field for field in fields if field[0].lower() not in dropped]
+
+
+def credentials(fields: Sequence[Field]) -> list[Field]:
+    """What identifies the caller to the upstream."""
+    return [(name, value) for name, value in fields if name.lower() in _CREDENTIALS]
+
+
+def first(fields: Sequence[Field], wanted: bytes) -> bytes | None:
+    """The first value of the field called `wanted` (lower case)."""
+    size = len(wanted)
+    for name, value in fields:
+        if len(name) == size and name.lower() == wanted:
+            return value
+    return None
+
+
+def text(value: bytes | None, *, limit: int = 256) -> str | None:
+    """A field's value as storable text: UTF-8 where it is, never a surrogate, never endless."""
+    if not value:
+        return None
+    return value.decode("utf-8", "replace")[:limit]

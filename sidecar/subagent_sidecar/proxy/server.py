@@ -1,0 +1,196 @@
+"""The data plane's listener: aiohttp's low-level server, with the deadlines it lacks.
+
+aiohttp waits for ever for the rest of a request's head, keeps half-open connections for two
+hours, and has no bound on connections; it would also decode what it should pass on, and it quotes
+malformed requests, keys included, in its answers and its log.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
+
+from ..errors import RequestError
+from . import answering, problems
+
+_log = logging.getLogger(__name__)
+
+Handler = Callable[["DataRequest"], Awaitable[web.StreamResponse]]
+
+_KEEPALIVE_S = 75.0
+_HEAD_LIMIT = 64 * 1024
+_FIELDS_LIMIT = 256
+_SWEEP_S = 1.0
+_BUFFER = 256 * 1024
+_LAST_CALL_S = 0.1
+
+
+class DataRequest(web.BaseRequest):
+    """A request with its target exactly as it stood in the request line."""
+
+    raw_target: str
+    peer_host: bytes
+    """The client's address, for X-Forwarded-For."""
+
+    @property
+    def keep_alive(self) -> bool:
+        return super().keep_alive and not self.protocol.stopping  # type: ignore[attr-defined]
+
+
+class DataProtocol(web.RequestHandler):
+    """A client's connection. `waiting_since` is when the head of the next request began to come
+    (or the connection was opened); None while no head is awaited. Once `stopping`, the next
+    answer is the last one."""
+
+    __slots__ = ("peer_host", "stopping", "waiting_since")
+
+    def __init__(self, server: "DataServer", **kwargs: Any) -> None:
+        super().__init__(server, **kwargs)
+        self.waiting_since: float | None = None
+        self.peer_host = b"unknown"
+        self.stopping = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.waiting_since = self._loop.time()
+        _detect_dead_peers(transport.get_extra_info("socket"))
+        peer = transport.get_extra_info("peername")
+        if isinstance(peer, tuple):
+            self.peer_host = str(peer[0]).encode()
+        manager = self._manager
+        if isinstance(manager, DataServer) and manager.full:
+            transport.abort()  # type: ignore[attr-defined]
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.waiting_since is None and not self._request_in_progress:
+            self.waiting_since = self._loop.time()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to what the parser did not understand; nobody is told what that was."""
+        if isinstance(exc, ConnectionError):
+            raise exc  # there is no one left to answer
+        if status == 400 or exc is None:
+            exc = RequestError("this is not a well-formed HTTP/1.1 request")
+        status, fields, body = problems.problem(exc)
+        return answering.send(request, status, fields, body, last=True)
+
+    def log_exception(self, *args: Any, **kwargs: Any) -> None:
+        """A body that broke off or made no sense is its sender's affair."""
+        if isinstance(kwargs.get("exc_info"), web.RequestPayloadError | ConnectionError):
+            _log.debug("the rest of a request body was not readable")
+        else:
+            super().log_exception(*args, **kwargs)
+
+    def cut(self) -> None:
+        """End the request in progress, as if its client had left."""
+        if self._task_handler is not None:
+            self._task_handler.cancel()
+
+
+def _detect_dead_peers(sock: socket.socket | None) -> None:
+    """Have the kernel notice within 30 s that a peer is gone without a word."""
+    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    for option, value in (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, option):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+class DataServer(web.Server):
+    """Serves `handler`; a client that leaves cancels it."""
+
+    def __init__(self, handler: Handler, *, header_timeout_s: float, max_connections: int) -> None:
+        super().__init__(
+            self._handle,
+            request_factory=self._request,
+            handler_cancellation=True,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=_KEEPALIVE_S,
+            max_line_size=_HEAD_LIMIT,
+            max_field_size=_HEAD_LIMIT,
+            max_headers=_FIELDS_LIMIT,
+            read_bufsize=_BUFFER,
+        )
+        self._inner = handler
+        self._header_timeout_s = header_timeout_s
+        self._max_connections = max_connections
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    def __call__(self) -> web.RequestHandler:
+        return DataProtocol(self, loop=self._loop, **self._kwargs)
+
+    @property
+    def full(self) -> bool:
+        return len(self._connections) > self._max_connections
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        assert isinstance(request, DataRequest)
+        request.protocol.waiting_since = None  # type: ignore[attr-defined]
+        return await self._inner(request)
+
+    def _request(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: web.RequestHandler,
+        writer: AbstractStreamWriter,
+        task: "asyncio.Task[None]",
+    ) -> DataRequest:
+        request = DataRequest(message, payload, protocol, writer, task, self._loop)
+        request.raw_target = message.path
+        request.peer_host = protocol.peer_host  # type: ignore[attr-defined]
+        return request
+
+    def pre_shutdown(self) -> None:
+        """Answers say `Connection: close` from now on."""
+        for protocol in self.connections:
+            protocol.stopping = True  # type: ignore[attr-defined]
+
+    async def shutdown(self, timeout: float | None = None) -> None:
+        """Let requests finish, cut those that have not after `timeout` seconds.
+
+        Idle connections stay open a moment longer: requests that are on their way on them would
+        be lost. aiohttp by itself would wait `timeout` twice.
+        """
+        await asyncio.sleep(_LAST_CALL_S)
+        super().pre_shutdown()
+        timeout = timeout or 0.0
+        deadline = self._loop.call_later(timeout, self._cut)
+        try:
+            await super().shutdown(timeout + _LAST_CALL_S)
+        finally:
+            deadline.cancel()
+
+    def _cut(self) -> None:
+        for protocol in self.connections:
+            protocol.cut()  # type: ignore[attr-defined]
+
+    def start_sweeping(self) -> None:
+        """Close connections whose request head is overdue, from now on."""
+        self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
+
+    def stop_sweeping(self) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+
+    def _sweep(self) -> None:
+        overdue = self._loop.time() - self._header_timeout_s
+        for protocol in self.connections:
+            assert isinstance(protocol, DataProtocol)
+            if protocol.waiting_since is not None and protocol.waiting_since < overdue:
+                protocol.force_close()
+        self.start_sweeping()

@@ -1,0 +1,292 @@
+"""Starts: durable before they are sent, and settled whoever leaves meanwhile.
+
+    understand -> intent on disk -> send -> (accepted | released | in doubt) -> answer
+
+From the intent on, the work runs in a task of its own: a client that goes away must not take a
+start with it that the server may already have accepted.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from .. import failpoints
+from ..core.model import Intent, IntentKind
+from ..core.splice import with_metadata
+from ..core.wire import Act, Form
+from ..errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from ..ports import Doubts, Exchange, Follower, Outgoing, ServerRun
+from ..service import Service
+from ..tasks import spawn
+from . import answering, bodies, forwarding, headers, peek
+from .calls import SUPERVISOR, Call
+from .coalescing import Coalescer
+
+_log = logging.getLogger(__name__)
+
+_STREAM_HEAD = 8 * 1024
+
+
+class Starts:
+    """Serves every request that makes the server run something."""
+
+    def __init__(
+        self, *, service: Service, doubts: Doubts, follower: Follower, coalescer: Coalescer
+    ) -> None:
+        self._service = service
+        self._doubts = doubts
+        self._follower = follower
+        self._coalescer = coalescer
+
+    async def serve(self, call: Call) -> web.StreamResponse:
+        """Raises StoreError before anything is sent, UpstreamError with `task_id` after."""
+        work = spawn(self._begin(call), name="start", awaited=True)
+        try:
+            started = await asyncio.shield(work)
+        except asyncio.CancelledError:
+            work.add_done_callback(_abandon)
+            raise
+        answer = await started.answer()
+        failpoints.hit("start.after_answer")
+        return answer
+
+    async def _begin(self, call: Call) -> "_Started":
+        failpoints.hit("start.before_intent")
+        intent = await self._admit(call)
+        failpoints.hit("start.after_intent")
+        exchange = await self._send(call, intent)
+        failpoints.hit("start.after_head")
+        if call.meaning.thread_id is not None:
+            self._coalescer.forget(call.meaning.thread_id)
+        started = _Started(self, call, intent, exchange)
+        started.look_at_head()
+        if failpoints.armed("start.after_settle"):
+            await self._service.flush()
+            failpoints.hit("start.after_settle")
+        return started
+
+    async def _admit(self, call: Call) -> Intent:
+        meaning, whole = call.meaning, call.incoming.whole or b""
+        batch = meaning.act is Act.RUNS_BATCH
+        body = bodies.batch_body(whole) if batch else bodies.run_body(whole)
+        return await self._service.admit(
+            upstream=call.target.name,
+            supervisor=SUPERVISOR,
+            thread_id=meaning.thread_id,
+            request_id=call.request_id,
+            header_session=call.header_session,
+            body_session=body.session_id,
+            agent_name=body.agent_name,
+            assistant_id=body.assistant_id,
+            strategy=body.strategy,
+            purpose=body.purpose,
+            batch=batch,
+            cron=meaning.act is Act.CRON_CREATE,
+        )
+
+    async def _send(self, call: Call, intent: Intent) -> Exchange:
+        outgoing = _outgoing(call, intent)
+        try:
+            if failpoints.armed("start.after_send"):
+                return await _die_after_send(call, outgoing)
+            return await forwarding.send(call, outgoing)
+        except UpstreamUnreachable as error:
+            self._service.released(intent, error.message)
+            raise
+        except UpstreamError as error:
+            if isinstance(error, UpstreamTimeout) and error.phase == "connect":
+                self._service.released(intent, error.message)
+            else:
+                self.doubt(call, intent, error.message, answered=False)
+                error.task_id = intent.thread_id
+            raise
+
+    def doubt(self, call: Call, intent: Intent, reason: str, *, answered: bool) -> None:
+        self._doubts.doubt(intent, reason, auth=call.auth, answered=answered)
+
+    def accepted(self, call: Call, intent: Intent, runs: Sequence[ServerRun]) -> None:
+        failpoints.hit("start.before_settle")
+        self._service.accepted(intent, runs)
+        if call.meaning.form is Form.CREATE and call.meaning.thread_id is None:
+            for run in runs:
+                self._follower.follow_stateless(
+                    call.target.name, run.thread_id, run.run_id, auth=call.auth
+                )
+
+    def cron_created(self, intent: Intent, cron_id: str) -> None:
+        self._service.cron_created(intent, cron_id)
+
+    def released(self, intent: Intent, reason: str) -> None:
+        self._service.released(intent, reason)
+
+    def run_over(self, call: Call, run: ServerRun, *, failed: bool, complete: bool) -> None:
+        """The stream or wait of `run` is over: learn how the run ended."""
+        if call.meaning.thread_id is not None:
+            self._follower.follow(call.target.name, run.thread_id, run.run_id, auth=call.auth)
+        elif complete:
+            # The server deletes a stateless run with its thread; its answer is all there is.
+            word = "error" if failed else "success"
+            self._service.run_seen(run.thread_id, run.run_id, word)
+        elif run.thread_id != run.run_id:
+            self._follower.follow_stateless(
+                call.target.name, run.thread_id, run.run_id, auth=call.auth
+            )
+
+
+class _Started:
+    """A start the server has begun to answer."""
+
+    def __init__(self, starts: Starts, call: Call, intent: Intent, exchange: Exchange) -> None:
+        self._starts = starts
+        self._call = call
+        self._intent = intent
+        self._exchange = exchange
+        self._settled = False
+        self._runs: Sequence[ServerRun] = ()
+        self._head = b""
+        self._failed = False
+
+    def look_at_head(self) -> None:
+        """Settle with what has arrived: status, header, and the body if it is here."""
+        exchange = self._exchange
+        if 200 <= exchange.status < 300:
+            if exchange.body is not None:
+                self._settle(exchange.body)
+            else:
+                self._accept(_from_headers(self._call, exchange))
+        elif exchange.status < 500:
+            self._settled = True
+            self._starts.released(self._intent, f"the server answered {exchange.status}")
+        else:
+            self._doubt(f"the server answered {exchange.status}")
+
+    async def answer(self) -> answering.Sent:
+        """Pass the answer on, and learn from its body what its head did not tell."""
+        complete = False
+        try:
+            sent = await forwarding.give_back(
+                self._call, self._exchange, self._ended, tap=self._tap
+            )
+            complete = sent.whole
+            return sent
+        finally:
+            self._over(complete=complete)
+
+    def abandon(self) -> None:
+        """The client left before its answer: what the server would still send is not wanted."""
+        self._exchange.abort()
+        self._over(complete=False)
+
+    def _over(self, *, complete: bool) -> None:
+        if not self._settled:
+            self._doubt("the answer broke off before it named a run")
+        if self._call.meaning.form is not Form.CREATE:
+            for run in self._runs:
+                self._starts.run_over(self._call, run, failed=self._failed, complete=complete)
+
+    def _tap(self, piece: bytes) -> None:
+        if len(self._head) < _STREAM_HEAD:
+            self._head += piece[:_STREAM_HEAD]
+            if not self._settled and (run_id := peek.run_id_in_stream(self._head)):
+                self._accept([_named(self._call, run_id)])
+        if b"event: error" in piece or b'"__error__"' in piece:
+            self._failed = True
+
+    def _ended(self, body: bytes | None) -> None:
+        if not self._settled and body is not None:
+            self._settle(body)
+        if body is not None and b'"__error__"' in body[:_STREAM_HEAD]:
+            self._failed = True
+
+    def _settle(self, body: bytes) -> None:
+        plain = peek.readable(body, self._exchange.headers) or b""
+        if self._call.meaning.act is Act.CRON_CREATE:
+            cron_id = peek.cron_id(plain)
+            if cron_id is not None:
+                self._settled = True
+                self._starts.cron_created(self._intent, cron_id)
+            else:
+                self._doubt("the answer named no cron")
+            return
+        runs = _from_body(self._call, plain) or _from_headers(self._call, self._exchange)
+        if runs:
+            self._accept(runs)
+        elif (run_id := peek.run_id_in_stream(plain[:_STREAM_HEAD])) is not None:
+            self._accept([_named(self._call, run_id)])
+        else:
+            self._doubt("the answer named no run")
+
+    def _accept(self, runs: Sequence[ServerRun]) -> None:
+        if runs and not self._settled:
+            self._settled = True
+            self._runs = runs
+            self._starts.accepted(self._call, self._intent, runs)
+
+    def _doubt(self, reason: str) -> None:
+        self._settled = True
+        self._starts.doubt(self._call, self._intent, reason, answered=True)
+
+
+def _abandon(work: "asyncio.Task[_Started]") -> None:
+    if not work.cancelled() and work.exception() is None:
+        work.result().abandon()
+
+
+def _outgoing(call: Call, intent: Intent) -> Outgoing:
+    timeout = call.limits.start_timeout_s if call.meaning.form is Form.CREATE else None
+    extra: list[headers.Field] = []
+    if call.request_id is None:
+        extra.append((b"x-request-id", intent.request_id.encode()))
+    body = call.incoming.whole
+    if body is not None and call.target.inject and intent.kind in _INJECTED:
+        body = with_metadata(body, _metadata(intent))
+    return call.outgoing(body=body, timeout=timeout, extra=extra)
+
+
+_INJECTED = frozenset({IntentKind.START, IntentKind.UPDATE, IntentKind.STATELESS})
+
+
+def _metadata(intent: Intent) -> dict[str, str]:
+    metadata = {"sidecar_session_id": intent.session_id, "sidecar_depth": str(intent.depth)}
+    if intent.thread_id is not None:
+        metadata["sidecar_task_id"] = intent.thread_id
+    return metadata
+
+
+def _from_headers(call: Call, exchange: Exchange) -> Sequence[ServerRun]:
+    thread_id, run_id = peek.run_in_headers(exchange.headers)
+    return [] if run_id is None else [_named(call, run_id, thread_id)]
+
+
+def _from_body(call: Call, plain: bytes) -> Sequence[ServerRun]:
+    if call.meaning.act is Act.RUNS_BATCH:
+        found = peek.runs(plain)
+    elif call.meaning.form is Form.CREATE:
+        run = peek.run(plain)
+        found = [] if run is None else [run]
+    else:
+        found = ()
+    return [
+        ServerRun(
+            run_id=run.run_id,
+            thread_id=run.thread_id or call.meaning.thread_id or run.run_id,
+            status=run.status,
+        )
+        for run in found
+    ]
+
+
+def _named(call: Call, run_id: str, thread_id: str | None = None) -> ServerRun:
+    """A run of which only ids are known. A stateless stream does not name its thread: then the
+    run's own id stands for the task."""
+    thread = thread_id or call.meaning.thread_id or run_id
+    return ServerRun(run_id=run_id, thread_id=thread, status="pending")
+
+
+async def _die_after_send(call: Call, outgoing: Outgoing) -> Exchange:
+    sending = spawn(forwarding.send(call, outgoing), name="failpoint", awaited=True)
+    await asyncio.sleep(0.1)
+    failpoints.hit("start.after_send")
+    return await sending
