@@ -1,0 +1,30 @@
+"""Clocks for tests."""
+
+from datetime import UTC, datetime, timedelta
+
+_START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class FakeClock:
+    """A `ports.Clock` that stands still until a test moves it."""
+
+    def __init__(self, start: datetime = _START) -> None:
+        self._now = start
+        self._monotonic = 0.0
+
+    def now(self) -> datetime:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._monotonic
+
+    def tick(self, seconds: float) -> None:
+        """Let time pass: both readings move on together."""
+        if seconds < 0:
+            raise ValueError("time passes forwards; jump() sets the wall clock back")
+        self._monotonic += seconds
+        self.jump(seconds)
+
+    def jump(self, seconds: float) -> None:
+        """Reset the wall clock, forwards or back; the monotonic reading does not notice."""
+        self._now += timedelta(seconds=seconds)
