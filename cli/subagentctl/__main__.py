@@ -1,0 +1,110 @@
+"""`subagentctl`: the group, the shared options, and how any of it may end.
+
+Each module in `commands/` holds a tuple `COMMANDS`; adding a file there adds its commands.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from subagentctl import commands
+from subagentctl.app import EXIT_CODES, OUTPUTS, App, parsed
+from subagentctl.errors import Misused
+from subagentctl.outside import Outside, forsake_stdout
+from subagentctl.server import DEFAULT, Server, parse_server, parse_token
+
+_INTERRUPTED = 130
+
+
+class OneSentence(click.Group):
+    """A group whose usage errors are one sentence, and which ends quietly when it is cut short."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _usage_in_one_sentence():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            with _usage_in_one_sentence():
+                return super().invoke(ctx)
+        except BrokenPipeError:
+            # Whoever read the output has seen enough: `subagentctl tasks | head` went well.
+            forsake_stdout()
+            ctx.exit(0)
+        except KeyboardInterrupt:
+            ctx.exit(_INTERRUPTED)
+
+
+@contextmanager
+def _usage_in_one_sentence() -> Iterator[None]:
+    try:
+        yield
+    except click.UsageError as error:
+        message = " ".join(error.format_message().split()).rstrip(".")
+        command = error.ctx.command_path if error.ctx else "subagentctl"
+        raise Misused(f"{message}. See `{command} --help`.") from error
+
+
+@click.group(
+    cls=OneSentence,
+    invoke_without_command=True,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--server",
+    metavar="URL",
+    callback=parsed(parse_server),
+    default=DEFAULT,
+    show_default=True,
+    envvar="SUBAGENTCTL_SERVER",
+    show_envvar=True,
+    help="Where the sidecar's admin plane listens.",
+)
+@click.option(
+    "--token",
+    metavar="TEXT",
+    callback=parsed(parse_token),
+    envvar="SUBAGENTCTL_TOKEN",
+    show_envvar=True,
+    help="Sent as bearer token. Others on this machine can read a command line: prefer the "
+    "variable.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(OUTPUTS),
+    default=OUTPUTS[0],
+    show_default=True,
+    help="A table to read, or full records for programs.",
+)
+@click.version_option(package_name="subagent-sidecar")
+@click.pass_context
+def cli(ctx: click.Context, server: Server, token: str | None, output: str) -> None:
+    """See and steer the tasks that run behind a subagent sidecar."""
+    outside = ctx.obj if isinstance(ctx.obj, Outside) else Outside()
+    ctx.obj = App(outside=outside, server=server, token=token, output=output)
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def _discover() -> Iterator[click.Command]:
+    for module in pkgutil.iter_modules(commands.__path__, f"{commands.__name__}."):
+        yield from importlib.import_module(module.name).COMMANDS
+
+
+for _command in _discover():
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """The console script."""
+    cli(prog_name="subagentctl")
+
+
+if __name__ == "__main__":
+    main()

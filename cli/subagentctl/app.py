@@ -1,0 +1,75 @@
+"""What every command shares: the options, the connection, the way output goes out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import click
+
+from subagentctl.client import Client
+from subagentctl.outside import Outside
+from subagentctl.server import Server, parse_server, parse_token
+
+OUTPUTS = ("table", "json", "csv")
+EXIT_CODES = """\b
+Exit codes:
+  0  ok
+  1  the thing failed
+  2  usage
+  3  sidecar unreachable
+  4  not found
+"""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class App:
+    """The shared options as they stand once the command's own have been read, too."""
+
+    outside: Outside
+    server: Server
+    token: str | None
+    output: str
+
+    def client(self) -> Client:
+        """A new connection; use it as a context manager."""
+        return Client(self.server, self.token)
+
+
+def parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """An option's callback, made of a function that raises ValueError with the reason."""
+
+    def callback(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+        if value is None:
+            return None
+        try:
+            return parse(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error), ctx, param) from error
+
+    return callback
+
+
+def shared_options(command: F) -> F:
+    """Let `--server`, `--token` and `-o` stand behind the command's name as well as before it."""
+    again = partial(click.option, expose_value=False, help="As before the command.")
+    for option in (
+        again("-o", "--output", type=click.Choice(OUTPUTS), callback=_override(str)),
+        again("--token", metavar="TEXT", callback=_override(parse_token)),
+        again("--server", metavar="URL", callback=_override(parse_server)),
+    ):
+        command = option(command)
+    return command
+
+
+def _override(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], None]:
+    """Set what the group had read for the option of the same name."""
+
+    def callback(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+        app = ctx.find_object(App)
+        if value is not None and app is not None and param.name is not None:
+            setattr(app, param.name, parsed(parse)(ctx, param, value))
+
+    return callback

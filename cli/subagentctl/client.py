@@ -1,0 +1,170 @@
+"""One connection to the admin plane: JSON objects out of it, `CliError`s instead of all else."""
+
+import http.client
+import json
+import math
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote, urlencode
+
+from subagentctl.errors import Unreachable
+from subagentctl.problems import not_a_sidecar, refusal, unreachable
+from subagentctl.server import Server
+
+TIMEOUT_S = 10.0
+_MAX_BODY = 64 * 2**20
+
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, `payload` being None when it is not a JSON object."""
+
+    status: int
+    content_type: str
+    location: str
+    payload: JsonObject | None
+
+
+class Client:
+    """Calls the admin plane at `server`. A context manager, since it keeps its connection open.
+
+    `timeout` in seconds holds for connecting, for every silence, and for a whole answer.
+    """
+
+    def __init__(self, server: Server, token: str | None, *, timeout: float = TIMEOUT_S) -> None:
+        self._server = server
+        self._timeout = timeout
+        self._connection = _connection(server, timeout)
+        self._headers = {"Accept": "application/json", "User-Agent": "subagentctl"}
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._connection.close()
+
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> JsonObject:
+        """The JSON object at `path` (already quoted, see `segment`), empty values left out.
+
+        Raises Unreachable, NotFound or Failed.
+        """
+        pairs = {key: value for key, value in (query or {}).items() if value}
+        target = f"{self._server.base}{path}" + (f"?{urlencode(pairs)}" if pairs else "")
+        answer = self._exchange(target)
+        if answer.payload is not None and answer.status == 200:
+            return answer.payload
+        raise refusal(
+            self._server,
+            status=answer.status,
+            content_type=answer.content_type,
+            location=answer.location,
+            payload=answer.payload,
+        )
+
+    def surprise(self, what: str) -> Unreachable:
+        """The error for an answer of 200 that is not what the admin plane would say."""
+        return not_a_sidecar(self._server, what)
+
+    def _exchange(self, target: str) -> Answer:
+        with _foreign_errors(self._server, self._timeout):
+            return self._fresh_if_stale(target)
+
+    def _fresh_if_stale(self, target: str) -> Answer:
+        """A kept connection may be long dead: a GET on one that breaks is sent once more."""
+        kept = self._connection.sock is not None
+        try:
+            return self._send(target)
+        except (ConnectionError, http.client.IncompleteRead):
+            self._connection.close()
+            if not kept:
+                raise
+        return self._send(target)
+
+    def _send(self, target: str) -> Answer:
+        try:
+            self._connection.request("GET", target, headers=self._headers)
+            response = self._connection.getresponse()
+            with response:  # closed, or the kept connection takes no further request
+                body = _read(response, until=time.monotonic() + self._timeout)
+        except BaseException:
+            # Half an answer may still be under way: the connection cannot be used again.
+            self._connection.close()
+            raise
+        return Answer(
+            status=response.status,
+            content_type=response.headers.get_content_type(),
+            location=response.headers.get("Location", ""),
+            payload=_json_object(body),
+        )
+
+
+def segment(text: str) -> str:
+    """`text` as one path segment, whatever it holds."""
+    return quote(text.encode("utf-8", "surrogateescape"), safe="")
+
+
+def _connection(server: Server, timeout: float) -> http.client.HTTPConnection:
+    if server.scheme == "https":
+        return http.client.HTTPSConnection(server.host, server.port, timeout=timeout)
+    return http.client.HTTPConnection(server.host, server.port, timeout=timeout)
+
+
+def _read(response: http.client.HTTPResponse, *, until: float) -> bytes:
+    """The whole body. A server that drips bytes is cut off at `until` (monotonic seconds)."""
+    body = bytearray()
+    while chunk := response.read1(65536):
+        body += chunk
+        if time.monotonic() > until:
+            raise TimeoutError
+        if len(body) > _MAX_BODY:
+            raise http.client.HTTPException("an answer without end")
+    if response.length:  # read1 takes an early end for a good one
+        raise http.client.IncompleteRead(b"", response.length)
+    return bytes(body)
+
+
+def _json_object(body: bytes) -> JsonObject | None:
+    """Parse what can be written again as JSON: NaN and numbers beyond a float become null."""
+    try:
+        value = json.loads(body, parse_constant=lambda _: None, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+@contextmanager
+def _foreign_errors(server: Server, timeout: float) -> Iterator[None]:
+    """Turn what sockets, TLS and http.client raise into `Unreachable`."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise unreachable(server, f"no answer within {timeout:g} s") from error
+    except ssl.SSLError as error:
+        raise unreachable(server, f"TLS failed: {error.reason or error}") from error
+    except http.client.RemoteDisconnected as error:
+        raise unreachable(server, "the connection was closed without an answer") from error
+    except http.client.IncompleteRead as error:
+        raise unreachable(server, "the connection broke in the middle of the answer") from error
+    except http.client.HTTPException as error:
+        raise not_a_sidecar(server, "the answer is not HTTP") from error
+    except OSError as error:
+        raise unreachable(server, (error.strerror or str(error)).lower()) from error

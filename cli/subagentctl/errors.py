@@ -1,0 +1,42 @@
+"""How `subagentctl` ends when it does not end well.
+
+    CliError
+    |-- Failed        1  the sidecar answered, and the answer is no
+    |-- Misused       2  the command line (or its environment) makes no sense
+    |-- Unreachable   3  no sidecar there: nothing answers, or something that is not one
+    `-- NotFound      4  the sidecar knows no such thing
+
+Each is shown as one sentence on stderr that says what, where and what to do about it.
+"""
+
+from typing import IO, Any, ClassVar
+
+import click
+
+from subagentctl.text import clean
+
+
+class CliError(click.ClickException):
+    """Base of all; click shows it and exits with `exit_code`."""
+
+    exit_code: ClassVar[int] = 1
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write the sentence to stderr: parts of it may come from the network, so cleaned."""
+        click.echo(f"subagentctl: {clean(self.message)}", file=file, err=True)
+
+
+class Failed(CliError):
+    exit_code: ClassVar[int] = 1
+
+
+class Misused(CliError):
+    exit_code: ClassVar[int] = 2
+
+
+class Unreachable(CliError):
+    exit_code: ClassVar[int] = 3
+
+
+class NotFound(CliError):
+    exit_code: ClassVar[int] = 4

@@ -1,0 +1,47 @@
+"""What a task used, as people read it."""
+
+from math import isfinite
+
+from subagentctl.fields import Record, nested, number, text
+
+
+def usage_short(task: Record) -> str:
+    """`12.4k tok $0.03`; empty when the usage is not known, which is not the same as zero."""
+    usage = nested(task, "usage")
+    tokens = [number(usage, "input_tokens"), number(usage, "output_tokens")]
+    known = [each for each in tokens if each is not None and isfinite(each)]
+    parts = [f"{_humane(sum(known))} tok"] if known else []
+    return " ".join(parts + _dollars(usage))
+
+
+def usage_long(task: Record) -> str:
+    """`12,411 tokens in, 803 out, $0.03, some-model`; empty when the usage is not known."""
+    usage = nested(task, "usage")
+    parts = [
+        f"{value:,.0f} {what}"
+        for key, what in (("input_tokens", "tokens in"), ("output_tokens", "tokens out"))
+        if (value := number(usage, key)) is not None and isfinite(value)
+    ]
+    model = text(usage, "model")
+    return ", ".join(parts + _dollars(usage) + ([model] if model else []))
+
+
+def _humane(tokens: float) -> str:
+    for limit, divisor, unit in ((1_000, 1, ""), (999_500, 1_000, "k"), (999.5e6, 1e6, "M")):
+        if tokens < limit:
+            return f"{_three_digits(tokens / divisor)}{unit}"
+    return f"{_three_digits(tokens / 1e9)}G"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.0f}" if value >= 99.95 or value == int(value) else f"{value:.1f}"
+
+
+def _dollars(usage: Record) -> list[str]:
+    """Cents, and below them two digits that count: `$1.20`, `$0.0042`."""
+    cost = number(usage, "cost_usd")
+    if cost is None or not isfinite(cost):
+        return []
+    if cost == 0 or cost >= 0.01:
+        return [f"${cost:,.2f}"]
+    return [f"${cost:.4f}" if cost >= 0.0001 else "<$0.0001"]

@@ -1,0 +1,111 @@
+"""What an answer that is not a good one means for the operator, in one sentence.
+
+| answer                                   | error       | exit |
+|------------------------------------------|-------------|------|
+| nothing                                  | Unreachable | 3    |
+| not JSON, not ours, a redirect           | Unreachable | 3    |
+| ours, but about upstreams (data plane)   | Unreachable | 3    |
+| ours, 404                                | NotFound    | 4    |
+| 401, 403, from whomever                  | Failed      | 1    |
+| ours, 409 `ambiguous_task`               | Failed      | 1    |
+| ours, anything else                      | Failed      | 1    |
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from subagentctl.errors import CliError, Failed, NotFound, Unreachable
+from subagentctl.server import Server
+
+_SHOWN_CANDIDATES = 5
+_DATA_PLANE_CODES = (
+    "no_such_upstream",
+    "ambiguous_upstream",
+    "upstream_error",
+    "upstream_unreachable",
+    "upstream_broken",
+    "upstream_timeout",
+)
+
+
+def unreachable(server: Server, cause: str) -> Unreachable:
+    """Nothing answers; `cause` says why as far as is known."""
+    return Unreachable(
+        f"no sidecar answers at {server} ({cause}). "
+        "Start one with `subagent-sidecar serve`, or set --server."
+    )
+
+
+def not_a_sidecar(server: Server, what: str) -> Unreachable:
+    """Something answers that does not speak like the admin plane; `what` is what it did."""
+    return Unreachable(
+        f"what answers at {server} is not a sidecar's admin plane ({what}). "
+        "Point --server at the address of --admin-listen, 127.0.0.1:8461 by default."
+    )
+
+
+def refusal(
+    server: Server,
+    *,
+    status: int,
+    content_type: str,
+    location: str,
+    payload: Mapping[str, Any] | None,
+) -> CliError:
+    """The error for an answer other than a 200 with a JSON object (see the table above)."""
+    problem = payload if _is_ours(payload) else None
+    if status in (401, 403):
+        said = f" ({_sentence(problem)})" if problem else ""
+        return Failed(
+            f"{server} asks for a token it accepts{said}. Set SUBAGENTCTL_TOKEN or --token."
+        )
+    if problem is None:
+        return not_a_sidecar(server, _description(status, content_type, location))
+    return _from_problem(server, status, problem)
+
+
+def _from_problem(server: Server, status: int, problem: Mapping[str, Any]) -> CliError:
+    message = _sentence(problem)
+    code = problem["error"]
+    if code in _DATA_PLANE_CODES:
+        return not_a_sidecar(server, f"it passes requests on to agent servers: {message}")
+    if status == 404:
+        return NotFound(f"{message}.")
+    if code == "ambiguous_task":
+        return Failed(f"{message}{_candidates(problem)}. Give more of the id.")
+    return Failed(f"{server} refused: {message} (HTTP {status} {code}{_trail(problem)}).")
+
+
+def _is_ours(payload: Mapping[str, Any] | None) -> bool:
+    """Whether the body has the shape of the sidecar's errors; agent servers have other ones."""
+    return payload is not None and all(
+        isinstance(payload.get(key), str) and payload[key] for key in ("error", "message")
+    )
+
+
+def _sentence(problem: Mapping[str, Any]) -> str:
+    """The message without the full stop, so that it can be built upon."""
+    return str(problem["message"]).strip().rstrip(".")
+
+
+def _candidates(problem: Mapping[str, Any]) -> str:
+    candidates = problem.get("candidates")
+    if not isinstance(candidates, list) or not candidates:
+        return ""
+    shown = ", ".join(str(each) for each in candidates[:_SHOWN_CANDIDATES])
+    more = len(candidates) - _SHOWN_CANDIDATES
+    return f": {shown}" + (f" and {more} more" if more > 0 else "")
+
+
+def _trail(problem: Mapping[str, Any]) -> str:
+    """What helps next: how long to wait, and the id to look for in the sidecar's log."""
+    wait, request = problem.get("retry_after_s"), problem.get("request_id")
+    return (f", try again in {wait:g} s" if isinstance(wait, int | float) else "") + (
+        f", request {request}" if isinstance(request, str) and request else ""
+    )
+
+
+def _description(status: int, content_type: str, location: str) -> str:
+    if 300 <= status < 400 and location:
+        return f"HTTP {status}, a redirect to {location}"
+    return f"HTTP {status}, {content_type}"

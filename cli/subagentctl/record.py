@@ -1,0 +1,187 @@
+"""One task as a page to read: what it is, its runs, its story. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from subagentctl import fields
+from subagentctl.fields import Record, count, moment, nested, records
+from subagentctl.listing import LIVE, TaskPage
+from subagentctl.look import Look
+from subagentctl.money import usage_long
+from subagentctl.render import View, as_json
+from subagentctl.table import Cell, Column, cell, table
+from subagentctl.text import clean, pad, wrap
+from subagentctl.when import age, span, stamp
+
+_KEY_WIDTH = 12
+_NARROWEST_VALUE = 20
+
+_RUN_COLUMNS = (
+    Column(title="RUN", is_id=True, least=9, yields=1),
+    Column(title="KIND"),
+    Column(title="STATUS", cap=12),
+    Column(title="STRATEGY", drops=1),
+    Column(title="STARTED", drops=3),
+    Column(title="TOOK", right=True, drops=2),
+    Column(title="REPLACED BY", is_id=True, cap=36, least=11, yields=2, drops=4),
+)
+_EVENT_COLUMNS = (
+    Column(title="AFTER", right=True),
+    Column(title="EVENT", cap=30),
+    Column(title="RUN", drops=1),
+    Column(title="STATUS", cap=12),
+    Column(title="DETAIL", ease=32, least=16, drops=2, stretches=True),
+)
+
+
+def task_page(page: TaskPage, view: View) -> list[str]:
+    """The lines of `subagentctl task ID`."""
+    lines = _summary(page.task, view)
+    runs = records(page.task, "runs")
+    if runs:
+        rows = [_run_row(run, view) for run in runs]
+        lines += ["", view.look.paint("RUNS", "title"), *_indented(_RUN_COLUMNS, rows, view.look)]
+    if page.events:
+        rows = [_event_row(event, page, view.look) for event in page.events]
+        lines += ["", view.look.paint("TIMELINE", "title")]
+        lines += _indented(_EVENT_COLUMNS, rows, view.look)
+    return lines
+
+
+def task_page_json(page: TaskPage) -> str:
+    """The full record and all its events."""
+    return as_json({"task": page.task, "events": page.events})
+
+
+def _summary(task: Record, view: View) -> list[str]:
+    """Aligned keys and values; what is not known is left out, except for the usage."""
+    look = view.look
+    status = fields.text(task, "status")
+    pairs = (
+        ("task", fields.text(task, "task_id")),
+        ("status", _status(task, view)),
+        ("agent", fields.text(task, "agent_name")),
+        ("purpose", fields.text(task, "purpose")),
+        ("session", fields.text(task, "session_id")),
+        ("supervisor", fields.text(task, "supervisor")),
+        ("upstream", fields.text(task, "upstream")),
+        ("assistant", fields.text(task, "assistant_id")),
+        ("parent", _parent(task)),
+        ("created", _when(moment(task, "created_at"), view.now)),
+        ("started", _when(moment(task, "started_at"), view.now)),
+        ("ended", _ended(task, view.now)),
+        ("checked", _when(moment(task, "last_checked_at"), view.now)),
+        ("reason", fields.text(task, "reason")),
+        ("usage", usage_long(task) or look.unknown),
+        ("trace", fields.text(task, "trace_id")),
+    )
+    lines: list[str] = []
+    for key, value in pairs:
+        lines += _pair(key, clean(value).strip(), look, status if key == "status" else "")
+    return lines
+
+
+def _pair(key: str, value: str, look: Look, style: str) -> list[str]:
+    """`key   value`, a long value going on under itself."""
+    if not value:
+        return []
+    if look.width is None:
+        first, *rest = [value]
+    else:
+        first, *rest = wrap(value, max(_NARROWEST_VALUE, look.width - _KEY_WIDTH))
+    head = look.paint(pad(key, _KEY_WIDTH), "head")
+    return [
+        head + look.paint(first, style),
+        *(" " * _KEY_WIDTH + look.paint(each, style) for each in rest),
+    ]
+
+
+def _status(task: Record, view: View) -> str:
+    """`● running for 3m 12s`, or the plain word once it ended."""
+    status = fields.text(task, "status")
+    if status not in LIVE:
+        return status
+    since = moment(task, "started_at") or moment(task, "created_at")
+    elapsed = f" for {span((view.now - since).total_seconds())}" if since else ""
+    return f"{view.look.live} {status}{elapsed}"
+
+
+def _parent(task: Record) -> str:
+    parent, depth = fields.text(task, "parent_task_id"), count(task, "depth")
+    if parent:
+        return f"{parent} (this one at depth {depth})"
+    return f"not known (this one at depth {depth})" if depth else ""
+
+
+def _when(then: datetime | None, now: datetime) -> str:
+    return f"{stamp(then)} ({age(then, now)} ago)" if then else ""
+
+
+def _ended(task: Record, now: datetime) -> str:
+    """When it ended, by whom, and how long it had been on record."""
+    ended, created = moment(task, "ended_at"), moment(task, "created_at")
+    if not ended:
+        return ""
+    by = fields.text(task, "ended_by")
+    took = f", after {span((ended - created).total_seconds())}" if created else ""
+    return _when(ended, now) + (f", by {by}" if by else "") + took
+
+
+def _run_row(run: Record, view: View) -> list[Cell]:
+    status = fields.text(run, "status")
+    started = moment(run, "started_at")
+    return [
+        cell(fields.text(run, "run_id")),
+        cell(fields.text(run, "kind")),
+        cell(status, status),
+        cell(fields.text(run, "strategy") or view.look.unknown),
+        cell(f"{age(started, view.now)} ago" if started else view.look.unknown),
+        cell(_took(run, view.now) or view.look.unknown),
+        cell(fields.text(run, "superseded_by")),
+    ]
+
+
+def _took(run: Record, now: datetime) -> str:
+    """From start to end; a live run's clock still ticks."""
+    started, ended = moment(run, "started_at"), moment(run, "ended_at")
+    if started is None:
+        return ""
+    if ended is None and fields.text(run, "status") not in LIVE:
+        return ""
+    return span(((ended or now) - started).total_seconds())
+
+
+def _event_row(event: Record, page: TaskPage, look: Look) -> list[Cell]:
+    status = fields.text(event, "status")
+    return [
+        cell(_after(event, page)),
+        cell(fields.text(event, "kind")),
+        cell(fields.text(event, "run_id")[-8:]),
+        cell(status, status),
+        cell(_detail(nested(event, "detail"))),
+    ]
+
+
+def _after(event: Record, page: TaskPage) -> str:
+    """Time since the task was made, or since its first event."""
+    start = moment(page.task, "created_at") or moment(page.events[0], "at")
+    at = moment(event, "at")
+    return f"+{span((at - start).total_seconds())}" if at and start else ""
+
+
+def _detail(detail: Record) -> str:
+    """`key=value` pairs in the order sent, without the ones that say nothing."""
+    return "  ".join(
+        f"{key}={fields.text(detail, key)}" for key in detail if detail[key] not in (None, "", [])
+    )
+
+
+def _indented(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], look: Look) -> list[str]:
+    """A table two columns in, without the columns that are empty in every row."""
+    used = [
+        index for index in range(len(columns)) if any(row[index].text.strip("—-") for row in rows)
+    ]
+    inner = replace(look, width=look.width and max(1, look.width - 2))
+    shown = [columns[index] for index in used]
+    return [f"  {line}" for line in table(shown, [[r[i] for i in used] for r in rows], inner)]

@@ -1,0 +1,54 @@
+"""Makes docs/reference/cli.md out of `--help`: `python -m subagentctl.reference > FILE`."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from subagentctl.__main__ import cli
+
+_WIDTH = 80
+_INTRODUCTION = """\
+<!-- Made by `python -m subagentctl.reference > docs/reference/cli.md`: do not edit by hand. -->
+
+# `subagentctl`
+
+The operator's command: it asks a running sidecar's admin plane, and never the agent servers.
+
+- `--server`, `--token` and `-o` may stand before or behind the command's name.
+- `-o table` fits the terminal: long texts are cut, columns that find no room are left out. On a
+  pipe nothing is cut unless `COLUMNS` is set. Colour is used on a terminal only, and not with
+  `NO_COLOR`.
+- `-o json` gives the full records, keys unknown to this version included, in ASCII. `tasks`
+  prints `{"tasks": [...], "more": false, "hidden": 0}` (`more`: `--limit` left some out; `hidden`:
+  how many ended over an hour ago and are not shown), `task` prints `{"task": {...}, "events":
+  [...]}`. With `--watch` it is one document a line.
+- `-o csv` follows RFC 4180. A cell that a spreadsheet would take for a formula begins with `'`.
+- Errors are said on stderr, on one line that begins with `subagentctl:`.
+- A reader that stops early (`| head`) and Ctrl-C during `--watch` are no failures: exit code 0.
+"""
+
+
+def reference() -> str:
+    """The whole page."""
+    return "\n".join([_INTRODUCTION, *_sections(cli, None)])
+
+
+def _sections(command: click.Command, parent: click.Context | None) -> Iterator[str]:
+    name = "subagentctl" if parent is None else command.name
+    ctx = command.context_class(command, parent, info_name=name, **_settings(command))
+    yield f"## `{ctx.command_path}`\n\n```text\n{command.get_help(ctx)}\n```\n"
+    if isinstance(command, click.Group):
+        for each in command.list_commands(ctx):
+            found = command.get_command(ctx, each)
+            if found is not None:
+                yield from _sections(found, ctx)
+
+
+def _settings(command: click.Command) -> dict[str, Any]:
+    """What click itself would hand to the context, but for one width everywhere."""
+    return {**command.context_settings, "terminal_width": _WIDTH, "max_content_width": _WIDTH}
+
+
+if __name__ == "__main__":
+    click.echo(reference(), nl=False)
