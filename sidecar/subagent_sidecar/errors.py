@@ -19,6 +19,7 @@
     `-- StoreError             ours
         |-- StoreBusy          503  too many writes are waiting
         |-- StoreUnavailable   503  locked, full, unreadable
+        |-- StoreRejected      503  this one record cannot be entered, ever
         `-- StoreCorrupt       exit 74 at start, 503 later
     Draining                   503  ours: stopping
 
@@ -148,7 +149,7 @@ class StoreError(SidecarError):
 
     code = "store_error"
     status = 503
-    retry_after_s = 1.0
+    retry_after_s: float | None = 1.0
 
 
 class StoreBusy(StoreError):
@@ -157,6 +158,11 @@ class StoreBusy(StoreError):
 
 class StoreUnavailable(StoreError):
     code = "store_unavailable"
+
+
+class StoreRejected(StoreError):
+    code = "store_rejected"
+    retry_after_s = None
 
 
 class StoreCorrupt(StoreError):

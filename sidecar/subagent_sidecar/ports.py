@@ -129,10 +129,17 @@ class Follower(Protocol):
     """Sees a run whose end is near through to it. Both return at once."""
 
     def follow(
-        self, upstream: str, thread_id: str, run_id: str, *, auth: Headers, cancelled: bool = False
+        self,
+        upstream: str,
+        thread_id: str,
+        run_id: str,
+        *,
+        auth: Headers,
+        cancelled: bool = False,
+        patiently: bool = False,
     ) -> None:
         """Read the run until it has ended. `cancelled`: a cancel was accepted, so a run that is
-        gone was rolled back."""
+        gone was rolled back. `patiently`: its end may be far away."""
 
     def follow_stateless(
         self, upstream: str, thread_id: str, run_id: str, *, auth: Headers

@@ -7,8 +7,7 @@ entered behind the answer, in the order in which it happened.
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import getrandbits
 from typing import Any
@@ -17,7 +16,6 @@ from .core import lifecycle
 from .core.changes import (
     Accepted,
     CancelAsked,
-    Change,
     Doubted,
     NewRun,
     Polled,
@@ -38,16 +36,15 @@ from .core.model import (
     Timestamp,
     timestamp,
 )
+from .core.recovery import normalised
 from .errors import StoreError
 from .ports import Clock, ServerRun, Store
+from .recorder import Recorder
 
 _log = logging.getLogger(__name__)
 
 _FLUSH_S = 2.0
-_COMPANY_S = 0.02
-_RETRY_S = 0.5
 _KNOWN_LIMIT = 50_000
-_RETRY_LIMIT = 100_000
 
 
 @dataclass(slots=True)
@@ -87,13 +84,10 @@ class Service:
         self._memory = _Memory()
         self._polls: dict[str, _Polls] = {}
         self._flush: asyncio.TimerHandle | None = None
-        self._posted: list[Change] = []
-        self._entering: asyncio.TimerHandle | None = None
-        self._pending: set[asyncio.Future[None]] = set()
-        self._failed: deque[Change] = deque(maxlen=_RETRY_LIMIT)
-        self._retry: asyncio.TimerHandle | None = None
+        self._recorder = Recorder(store)
 
     def now(self) -> Timestamp:
+        """The time as the books write it."""
         return timestamp(self._clock.now())
 
     # Starts
@@ -135,7 +129,7 @@ class Service:
             batch=batch,
             cron=cron,
         )
-        self._enter_posted()
+        self._recorder.enter_about(thread_id, header_session, body_session)
         return await self._store.admit(start)
 
     def accepted(self, intent: Intent, runs: Sequence[ServerRun]) -> None:
@@ -152,18 +146,19 @@ class Service:
             self._memory.homes[run.thread_id] = intent.upstream
             self._memory.statuses[run.run_id] = run.status
             self._memory.threads.pop(run.thread_id, None)
-        self.post(Accepted(intent=intent, at=self.now(), runs=new))
+        accepted = Accepted(intent=intent, at=self.now(), runs=new)
+        self._recorder.post(accepted, about=[run.thread_id for run in new])
 
     def cron_created(self, intent: Intent, cron_id: str) -> None:
-        self.post(Accepted(intent=intent, at=self.now(), cron_id=cron_id))
+        self._recorder.post(Accepted(intent=intent, at=self.now(), cron_id=cron_id))
 
     def released(self, intent: Intent, reason: str) -> None:
         """The start came to nothing."""
-        self.post(Released(intent=intent, at=self.now(), reason=reason))
+        self._recorder.post(Released(intent=intent, at=self.now(), reason=reason))
 
     def doubted(self, intent: Intent, reason: str) -> None:
         """The start was sent, and nobody knows yet what became of it."""
-        self.post(Doubted(intent=intent, at=self.now(), reason=reason))
+        self._recorder.post(Doubted(intent=intent, at=self.now(), reason=reason))
 
     # What passes by
 
@@ -185,24 +180,25 @@ class Service:
             session_id=session_id,
             agent_name=agent_name,
         )
-        self.post(ThreadCreated(thread=thread))
+        self._recorder.post(ThreadCreated(thread=thread), about=(thread_id,))
 
     def run_seen(
         self, thread_id: str, run_id: str, word: object, *, created_at: str | None = None
     ) -> RunStatus | None:
-        """A status in an answer. Costs next to nothing when it is the one already known."""
+        """A status in an answer; `created_at` as the server wrote it. Costs next to nothing when
+        the status is the one already known."""
         status = lifecycle.run_status(word)
         if status is None or self._memory.statuses.get(run_id) is status:
             return status
         self._memory.statuses[run_id] = status
         self._memory.threads.pop(thread_id, None)
-        self.post(
+        self._recorder.post(
             RunSeen(
                 thread_id=thread_id,
                 run_id=run_id,
                 status=status,
                 at=self.now(),
-                created_at=created_at,
+                created_at=None if created_at is None else normalised(created_at),
             )
         )
         return status
@@ -212,7 +208,7 @@ class Service:
         status = lifecycle.thread_status(word)
         if status is not None and self._memory.threads.get(thread_id) is not status:
             self._memory.threads[thread_id] = status
-            self.post(ThreadSeen(thread_id=thread_id, status=status, at=self.now()))
+            self._recorder.post(ThreadSeen(thread_id=thread_id, status=status, at=self.now()))
         return status
 
     def polled(self, task_id: str) -> None:
@@ -225,13 +221,15 @@ class Service:
             self._flush = asyncio.get_running_loop().call_later(_FLUSH_S, self._flush_polls)
 
     def cancel_asked(self, thread_id: str, run_id: str, *, by: EndedBy) -> None:
-        self.post(CancelAsked(thread_id=thread_id, run_id=run_id, by=by, at=self.now()))
+        self._recorder.post(CancelAsked(thread_id=thread_id, run_id=run_id, by=by, at=self.now()))
 
     def run_gone(self, thread_id: str, run_id: str, *, by: EndedBy, reason: str) -> None:
-        self.post(RunGone(thread_id=thread_id, run_id=run_id, by=by, at=self.now(), reason=reason))
+        self._recorder.post(
+            RunGone(thread_id=thread_id, run_id=run_id, by=by, at=self.now(), reason=reason)
+        )
 
     def thread_gone(self, thread_id: str, *, by: EndedBy, reason: str) -> None:
-        self.post(ThreadGone(thread_id=thread_id, by=by, at=self.now(), reason=reason))
+        self._recorder.post(ThreadGone(thread_id=thread_id, by=by, at=self.now(), reason=reason))
 
     async def home(self, thread_id: str) -> str | None:
         """The upstream a thread lives on, if it is known. A store in trouble is no reason to
@@ -261,86 +259,22 @@ class Service:
             return 0
         return 0 if parent is None else parent.task.depth + 1
 
-    # The books behind it
-
-    def post(self, *changes: Change) -> None:
-        """Enter changes behind the answer. What the store cannot take now is tried again.
-
-        They wait a moment for company: a commit costs the same for one as for many, and the next
-        start's own commit takes them along.
-        """
-        self._posted.extend(changes)
-        if self._entering is None:
-            loop = asyncio.get_running_loop()
-            self._entering = loop.call_later(_COMPANY_S, self._enter_posted)
-
-    def _enter_posted(self) -> None:
-        if self._entering is not None:
-            self._entering.cancel()
-            self._entering = None
-        changes = tuple(self._posted)
-        self._posted.clear()
-        if not changes:
-            return
-        if self._failed:
-            self._keep(changes)
-            return
-        try:
-            future = self._store.apply(changes)
-        except StoreError as error:
-            self._lost_contact(changes, error)
-            return
-        self._pending.add(future)
-        future.add_done_callback(lambda done: self._applied(done, changes))
-
-    def _applied(self, future: asyncio.Future[None], changes: tuple[Change, ...]) -> None:
-        self._pending.discard(future)
-        if not future.cancelled() and (error := future.exception()) is not None:
-            self._lost_contact(changes, error)
-
-    def _lost_contact(self, changes: Iterable[Change], error: BaseException) -> None:
-        if not self._failed:
-            _log.error(
-                "the store does not take records: %s; they are kept and tried again",
-                error,
-                extra={"action": "store_write_failed"},
-            )
-        self._keep(changes)
-
-    def _keep(self, changes: Iterable[Change]) -> None:
-        self._failed.extend(changes)
-        if self._retry is None:
-            self._retry = asyncio.get_running_loop().call_later(_RETRY_S, self._try_again)
-
-    def _try_again(self) -> None:
-        self._retry = None
-        changes = tuple(self._failed)
-        self._failed.clear()
-        self._posted[:0] = changes
-        self._enter_posted()
-
     def _flush_polls(self) -> None:
         self._flush = None
         at = self.now()
         polls, self._polls = self._polls, {}
         self._memory.trim()
         if polls:
-            self.post(
-                *(Polled(task_id=key, times=poll.times, at=at) for key, poll in polls.items())
-            )
+            for task_id, poll in polls.items():
+                self._recorder.post(Polled(task_id=task_id, times=poll.times, at=at))
 
     async def flush(self) -> None:
         """Wait until everything told so far is on record (or the store has refused it)."""
         if self._flush is not None:
             self._flush.cancel()
         self._flush_polls()
-        if self._retry is not None:
-            self._retry.cancel()
-            self._try_again()
-        await self.entered()
+        await self._recorder.flush()
 
     async def entered(self) -> None:
-        """Wait until what was posted so far is on record (or the store has refused it)."""
-        self._enter_posted()
-        while self._pending:
-            await asyncio.wait(set(self._pending))
+        """`flush`, without the polls: cheap enough to call before reading."""
+        await self._recorder.entered()

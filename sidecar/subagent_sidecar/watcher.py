@@ -1,14 +1,15 @@
 """Follows a run whose end is near, so that its record tells it without anybody asking.
 
-After a cancel, and after a stream or a wait is over, the run's status has just changed or is
-about to; supervisors do not always ask again. A few spaced reads see it through. (Following every
-live task to its end is the next step; until then a task nobody asks after keeps the last status
-seen, and `last_checked_at` says when that was.)
+After a cancel, after an update, and after a stream or a wait is over, a run's status has just
+changed or is about to; supervisors do not always ask again. A few spaced reads see it through.
+(Following every live task to its end is the next step; until then a task nobody asks after keeps
+the last status seen, and `last_checked_at` says when that was.)
 """
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .core.lifecycle import has_ended, run_status
@@ -24,8 +25,20 @@ _DELAYS_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 _AT_ONCE_LIMIT = 500
 
 
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """A run that is followed. After a `cancelled` one, gone means rolled back."""
+
+    upstream: str
+    thread_id: str
+    run_id: str
+    auth: Headers
+    cancelled: bool
+    patiently: bool
+
+
 class Watcher:
-    """`follow` and `follow_stateless` return at once; `aclose` drops what is still followed."""
+    """ports.Follower; `aclose` drops what is still followed."""
 
     def __init__(
         self,
@@ -40,16 +53,23 @@ class Watcher:
         self._followed: dict[str, asyncio.Task[None]] = {}
 
     def follow(
-        self, upstream: str, thread_id: str, run_id: str, *, auth: Headers, cancelled: bool = False
+        self,
+        upstream: str,
+        thread_id: str,
+        run_id: str,
+        *,
+        auth: Headers,
+        cancelled: bool = False,
+        patiently: bool = False,
     ) -> None:
-        """Read the run until it has ended. `cancelled`: a cancel was accepted, so a run that is
-        gone was rolled back."""
-        self._start(run_id, self._follow(upstream, thread_id, run_id, auth, cancelled))
+        """See ports.Follower."""
+        subject = _Subject(upstream, thread_id, run_id, auth, cancelled, patiently)
+        self._start(run_id, self._follow(subject))
 
     def follow_stateless(
         self, upstream: str, thread_id: str, run_id: str, *, auth: Headers
     ) -> None:
-        """Wait for the outcome of a run whose thread the server deletes when it ends."""
+        """See ports.Follower."""
         self._start(run_id, self._join(upstream, thread_id, run_id, auth))
 
     def _start(self, run_id: str, coro: Coroutine[Any, Any, None]) -> None:
@@ -66,24 +86,30 @@ class Watcher:
         if self._followed.get(run_id) is task:
             del self._followed[run_id]
 
-    async def _follow(
-        self, upstream: str, thread_id: str, run_id: str, auth: Headers, cancelled: bool
-    ) -> None:
-        for delay in self._delays_s:
+    async def _follow(self, subject: _Subject) -> None:
+        for delay in self._delays(subject.patiently):
             await asyncio.sleep(delay)
             try:
-                if await self._look(upstream, thread_id, run_id, auth, cancelled):
+                if await self._look(subject):
                     return
             except UpstreamError as error:
-                _log.debug("cannot read run %s: %s", run_id, error)
+                _log.debug("cannot read run %s: %s", subject.run_id, error)
 
-    async def _look(
-        self, upstream: str, thread_id: str, run_id: str, auth: Headers, cancelled: bool
-    ) -> bool:
-        server = self._servers[upstream]
-        run = await server.run(thread_id, run_id, auth=auth)
+    def _delays(self, patiently: bool) -> Iterator[float]:
+        yield from self._delays_s
+        while patiently:
+            yield self._delays_s[-1]
+
+    async def _look(self, subject: _Subject) -> bool:
+        """Read the run once. Whether there is nothing more to see."""
+        server, thread_id, run_id = (
+            self._servers[subject.upstream],
+            subject.thread_id,
+            subject.run_id,
+        )
+        run = await server.run(thread_id, run_id, auth=subject.auth)
         if run is None:
-            if cancelled:
+            if subject.cancelled:
                 self._service.run_gone(
                     thread_id, run_id, by=EndedBy.SUPERVISOR, reason="the run was rolled back"
                 )
@@ -92,9 +118,9 @@ class Watcher:
         if status is None or not has_ended(status):
             return False
         if status is RunStatus.SUCCESS:
-            word = await server.thread_status(thread_id, auth=auth)
+            word = await server.thread_status(thread_id, auth=subject.auth)
             self._service.thread_seen(thread_id, word)
-            return word != "busy"
+            return word != "busy" or subject.patiently
         return True
 
     async def _join(self, upstream: str, thread_id: str, run_id: str, auth: Headers) -> None:

@@ -38,6 +38,7 @@ from .model import (
     ThreadStatus,
     Timestamp,
 )
+from .recovery import not_before
 
 
 class Ledger(Protocol):
@@ -88,6 +89,7 @@ def _update(start: Start, task: Task) -> Intent:
         assistant_id=start.assistant_id,
         strategy=start.strategy,
         purpose=start.purpose,
+        previous_run_id=task.run_id,
     )
 
 
@@ -188,12 +190,15 @@ def _run_kind(intent: Intent) -> str:
 
 def _begin_run(ledger: Ledger, intent: Intent, new: NewRun, at: Timestamp) -> None:
     """Enter an accepted run as the newest of its task; the task begins with its first run."""
-    task = ledger.task(new.thread_id) or _new_task(intent, new.thread_id)
+    task = ledger.task(new.thread_id)
+    first = task is None or task.run_id is None
+    if task is None:
+        task = _new_task(intent, new.thread_id, at, run_id=new.run_id)
     run = Run(
         run_id=new.run_id,
         task_id=new.thread_id,
         position=1,
-        kind="start" if task.run_id is None else "update",
+        kind="start" if first else "update",
         status=RunStatus.PENDING,
         created_at=intent.created_at,
         request_id=intent.request_id,
@@ -204,8 +209,19 @@ def _begin_run(ledger: Ledger, intent: Intent, new: NewRun, at: Timestamp) -> No
 
 
 def _add_run(ledger: Ledger, task: Task, run: Run, status: RunStatus, at: Timestamp) -> None:
-    if task.run_id is not None:
+    if task.run_id != run.run_id:
         run = _supersede(ledger, task, run)
+        task = replace(
+            task,
+            run_id=run.run_id,
+            thread_status=ThreadStatus.UNSEEN,
+            status=TaskStatus.PENDING,
+            last_updated_at=at,
+            ended_at=None,
+            ended_by=None,
+            reason=None,
+        )
+    ledger.put_task(task)
     ledger.put_run(run)
     ledger.add_event(
         Event(
@@ -217,17 +233,6 @@ def _add_run(ledger: Ledger, task: Task, run: Run, status: RunStatus, at: Timest
             detail={"strategy": run.strategy} if run.strategy else {},
         )
     )
-    task = replace(
-        task,
-        run_id=run.run_id,
-        thread_status=ThreadStatus.UNSEEN,
-        status=TaskStatus.PENDING,
-        last_updated_at=at,
-        ended_at=None,
-        ended_by=None,
-        reason=None,
-    )
-    ledger.put_task(task)
     if status is not RunStatus.PENDING:
         _move_run(ledger, task, run, status, at)
 
@@ -241,7 +246,7 @@ def _supersede(ledger: Ledger, task: Task, run: Run) -> Run:
     return replace(run, position=len(earlier) + 1)
 
 
-def _new_task(intent: Intent, thread_id: str) -> Task:
+def _new_task(intent: Intent, thread_id: str, at: Timestamp, *, run_id: str | None = None) -> Task:
     return Task(
         task_id=thread_id,
         upstream=intent.upstream,
@@ -250,7 +255,8 @@ def _new_task(intent: Intent, thread_id: str) -> Task:
         session_id=intent.session_id,
         supervisor=intent.supervisor,
         created_at=intent.created_at,
-        last_updated_at=intent.created_at,
+        last_updated_at=at,
+        run_id=run_id,
         assistant_id=intent.assistant_id,
         parent_task_id=intent.parent_task_id,
         depth=intent.depth,
@@ -281,8 +287,9 @@ def _doubted(ledger: Ledger, change: Doubted) -> None:
     if ledger.intent(intent.intent_id) is None:
         return
     ledger.put_intent(replace(intent, in_doubt=change.reason))
-    if intent.thread_id is not None and ledger.task(intent.thread_id) is None:
-        ledger.put_task(_new_task(intent, intent.thread_id))
+    thread_id = None if intent.kind is IntentKind.CRON else intent.thread_id
+    if thread_id is not None and ledger.task(thread_id) is None:
+        ledger.put_task(_new_task(intent, thread_id, change.at))
     ledger.add_event(
         Event(
             at=change.at,
@@ -310,14 +317,18 @@ def _unknown_run(ledger: Ledger, task: Task, change: RunSeen) -> None:
     Either it is what became of a start in doubt, or another client started it; both ways it is
     the task's newest run. Older runs that a listing names are history and stay out.
     """
-    doubted = [intent for intent in ledger.intents_on(task.task_id) if intent.in_doubt]
+    on_thread = ledger.intents_on(task.task_id)
+    intents = [intent for intent in on_thread if intent.kind is not IntentKind.CRON]
+    doubted = [i for i in intents if i.in_doubt and not_before(change.created_at, i)]
     if doubted:
         new = NewRun(run_id=change.run_id, thread_id=change.thread_id, status=change.status)
         _accepted(ledger, Accepted(intent=doubted[0], at=change.at, runs=(new,)))
         return
-    if ledger.intents_on(task.task_id):
+    if intents:
         return  # its answer is on its way: that will tell which start it belongs to
-    if change.created_at is None or change.created_at <= task.created_at:
+    newest = ledger.run(task.run_id) if task.run_id else None
+    known_from = task.created_at if newest is None else newest.created_at
+    if change.created_at is None or change.created_at <= known_from:
         return
     run = Run(
         run_id=change.run_id,
@@ -398,7 +409,9 @@ def _polled(ledger: Ledger, change: Polled) -> None:
 
 def _cancel_asked(ledger: Ledger, change: CancelAsked) -> None:
     run = ledger.run(change.run_id)
-    if run is None or run.task_id != change.thread_id or run.ended:
+    if run is None or run.task_id != change.thread_id:
+        return
+    if run.ended and (run.status is not RunStatus.INTERRUPTED or run.cancel_asked_by is not None):
         return
     ledger.put_run(replace(run, cancel_asked_at=change.at, cancel_asked_by=change.by))
     ledger.add_event(
@@ -410,6 +423,10 @@ def _cancel_asked(ledger: Ledger, change: CancelAsked) -> None:
             detail={"by": change.by.value},
         )
     )
+    task = ledger.task(run.task_id)
+    if run.ended and task is not None and task.run_id == run.run_id:
+        # The server answers a waiting cancel last: others may have seen the end before.
+        ledger.put_task(replace(task, ended_by=change.by))
 
 
 def _run_gone(ledger: Ledger, change: RunGone) -> None:
@@ -418,7 +435,8 @@ def _run_gone(ledger: Ledger, change: RunGone) -> None:
         return
     if run.cancel_asked_by is None:
         run = replace(run, cancel_asked_by=change.by)
-    task = replace(task, reason=change.reason)
+    if task.run_id == run.run_id:
+        task = replace(task, reason=change.reason)
     _move_run(ledger, task, run, RunStatus.INTERRUPTED, change.at)
 
 
@@ -439,3 +457,29 @@ def _thread_gone(ledger: Ledger, change: ThreadGone) -> None:
                 reason=change.reason,
             )
             _run_gone(ledger, gone)
+    left = ledger.task(task.task_id)
+    if left is not None and left.live and left.run_id is not None:
+        _end_unfinished(ledger, left, change)
+
+
+def _end_unfinished(ledger: Ledger, task: Task, change: ThreadGone) -> None:
+    """End a task whose last run succeeded and which was not done: it was waiting for a human."""
+    ended = replace(
+        task,
+        status=TaskStatus.CANCELLED,
+        last_updated_at=change.at,
+        ended_at=change.at,
+        ended_by=change.by,
+        reason=change.reason,
+    )
+    ledger.put_task(ended)
+    ledger.add_event(
+        Event(
+            at=change.at,
+            kind="ended",
+            task_id=task.task_id,
+            run_id=task.run_id,
+            status=ended.status,
+            detail={"by": change.by.value},
+        )
+    )

@@ -156,6 +156,7 @@ class Intent:
 
     `request_id` travels as `x-request-id`; langgraph-api keeps it in the run, which is how a
     restart finds out what became of the start. `in_doubt` holds why the outcome is not known.
+    `previous_run_id` is the run an update is going to supersede.
     """
 
     intent_id: str
@@ -172,6 +173,7 @@ class Intent:
     assistant_id: str | None = None
     strategy: str | None = None
     purpose: str | None = None
+    previous_run_id: str | None = None
     in_doubt: str | None = None
 
 

@@ -38,16 +38,18 @@ def match(intent: Intent, listed: Sequence[Candidate], known: Collection[str]) -
     unaccounted = [
         run
         for run in reversed(listed)
-        if run.run_id not in known and _not_before(run.created_at, intent.created_at)
+        if run.run_id not in known and not_before(run.created_at, intent)
     ]
     return unaccounted[0] if unaccounted else None
 
 
-def _not_before(server_time: str | None, ours: Timestamp) -> bool:
+def not_before(server_time: str | None, intent: Intent) -> bool:
+    """Whether a run the server made at `server_time` may be what `intent` became; one of an
+    unknown time may."""
     if server_time is None:
         return True
     made = normalised(server_time)
-    earliest = timestamp(datetime.fromisoformat(ours) - _SKEW)
+    earliest = timestamp(datetime.fromisoformat(intent.created_at) - _SKEW)
     return made is None or made >= earliest
 
 

@@ -13,23 +13,48 @@ from typing import Any
 
 # Both are how the standard decoder reads itself, in C; typeshed does not list them.
 _scan_value = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+_quoted = json.encoder.encode_basestring_ascii
 _SPACE = " \t\n\r"
 
 
-def with_metadata(body: bytes, extra: Mapping[str, str], *, at: str = "metadata") -> bytes:
+def with_metadata(
+    body: bytes, extra: Mapping[str, str], *, at: str = "metadata", is_object: bool = False
+) -> bytes:
     """`body` with `extra` as members of its top-level object `at`.
 
     Keys of `extra` win over the client's. A body that is not a JSON object, or whose `at` is
-    neither an object nor null, is returned as it is: the server shall judge it.
+    neither an object nor null, is returned as it is: the server shall judge it. `is_object` says
+    that somebody has already parsed the body and it is one.
     """
     if not extra:
         return body
     try:
         text = body.decode("utf-8")
+        if at not in text and "\\u" not in text:
+            return _prefixed(text, extra, at, is_object).encode("utf-8")
         return _spliced(text, extra, at).encode("utf-8")
     except (ValueError, StopIteration, IndexError, RecursionError):
         # Not UTF-8, not JSON, or beyond what Python reads (an integer of 4,301 digits).
         return body
+
+
+def _prefixed(text: str, extra: Mapping[str, str], at: str, is_object: bool) -> str:
+    """`_spliced` for a text in which `at` cannot be a key, whichever way it were spelt: then
+    there is nothing to look for, only to make sure that this is an object."""
+    start = _skip(text, 1 if text.startswith("\ufeff") else 0)
+    if not is_object and not _is_object(text, start):
+        return text
+    rest = _skip(text, start + 1)
+    comma = "" if text[rest] == "}" else ","
+    return f"{text[: start + 1]}{_quoted(at)}:{_object(extra)}{comma}{text[start + 1 :]}"
+
+
+def _is_object(text: str, start: int) -> bool:
+    return text[start] == "{" and not text[_scan_value(text, start)[1] :].strip(_SPACE)
+
+
+def _object(members: Mapping[str, str]) -> str:
+    return "{" + ",".join(f"{_quoted(k)}:{_quoted(v)}" for k, v in members.items()) + "}"
 
 
 def _spliced(text: str, extra: Mapping[str, str], at: str) -> str:
@@ -37,11 +62,11 @@ def _spliced(text: str, extra: Mapping[str, str], at: str) -> str:
     if text[start] != "{":
         return text
     found = _member(text, start, at)
-    members = json.dumps(dict(extra), separators=(",", ":"))
+    members = _object(extra)
     if found is None:
         rest = _skip(text, start + 1)
         comma = "" if text[rest] == "}" else ","
-        return f"{text[: start + 1]}{json.dumps(at)}:{members}{comma}{text[start + 1 :]}"
+        return f"{text[: start + 1]}{_quoted(at)}:{members}{comma}{text[start + 1 :]}"
     begin, end, value = found
     if value is None or value == {}:
         return text[:begin] + members + text[end:]

@@ -10,7 +10,7 @@ from aiohttp import web
 from .. import __version__
 from ..core import routing, wire
 from ..core.wire import Act, Meaning
-from ..errors import BadTarget, BodyTimeout, Draining, SidecarError
+from ..errors import BadTarget, BodyTimeout, Draining, RequestError, SidecarError
 from ..ports import Store
 from ..service import Service
 from . import answering, bodies, forwarding, headers, problems, websocket
@@ -67,9 +67,7 @@ class DataPlane:
         except ConnectionError:
             raise
         except Exception as error:  # noqa: BLE001 - the edge: whatever fails becomes an answer
-            request_id = headers.text(
-                headers.first(request.raw_headers, b"x-request-id"), limit=128
-            )
+            request_id = headers.text(request.headers.get("x-request-id"), limit=128)
             if isinstance(error, SidecarError):
                 _log.info(
                     "%s %s: %s",
@@ -79,7 +77,10 @@ class DataPlane:
                     extra={"action": error.code},
                 )
             status, fields, body = problems.problem(error, request_id=request_id)
-            return answering.send(request, status, fields, body, last=_is_last(request, error))
+            sent = answering.send(request, status, fields, body, last=_is_last(error))
+            if isinstance(error, BodyTimeout) and request.transport is not None:
+                request.transport.close()  # aiohttp would wait ten seconds for the rest
+            return sent
 
     async def _dispatch(self, request: DataRequest) -> web.StreamResponse:
         prefix, raw_target = routing.split_prefix(_origin_form(request))
@@ -109,11 +110,9 @@ class DataPlane:
     async def _choose(
         self, request: DataRequest, prefix: str | None, meaning: Meaning, incoming: Incoming
     ) -> str:
-        if len(self._upstreams.names) == 1 and prefix is None:
-            header = headers.first(request.raw_headers, b"x-subagent-upstream")
-            if header is None:
-                return self._upstreams.names[0]
-        header_name = headers.text(headers.first(request.raw_headers, b"x-subagent-upstream"))
+        header_name = headers.text(request.headers.get("x-subagent-upstream"))
+        if prefix is None and header_name is None and len(self._upstreams.names) == 1:
+            return self._upstreams.names[0]
         home = None
         if prefix is None and header_name is None and meaning.thread_id is not None:
             home = await self._service.home(meaning.thread_id)
@@ -140,13 +139,9 @@ class NoSuchRoute(BadTarget):
     status = 404
 
 
-def _is_last(request: DataRequest, error: Exception) -> bool:
+def _is_last(error: Exception) -> bool:
     """Whether what follows on the connection could be taken for something it is not."""
-    return (
-        isinstance(error, BodyTimeout)
-        or request.content.exception() is not None
-        or request.method == "CONNECT"
-    )
+    return isinstance(error, RequestError) and error.status in (400, 408)
 
 
 _JSON = [(b"content-type", b"application/json")]

@@ -75,8 +75,8 @@ def send(
     length: bytes | None = None,
     last: bool = False,
 ) -> Sent:
-    """Answer with a whole body. `length` overrides Content-Length, for answers to HEAD. After the
-    `last` answer the connection is closed, whether or not all of the request has come."""
+    """Answer with a whole body. `length` overrides Content-Length, for answers to HEAD; after
+    the `last` answer the connection is closed."""
     keep = request.keep_alive and not last
     if reason is None:
         reason = _REASONS.get(status, b"")
@@ -88,8 +88,6 @@ def send(
     transport = request.transport
     if transport is not None and not transport.is_closing():
         transport.write(head(request, status, reason, fields, framing, keep=keep) + body)
-        if last:
-            transport.close()
     return Sent(status, keep=keep)
 
 

@@ -25,6 +25,8 @@ class RunBody:
     session_id: str | None = None
     strategy: str | None = None
     purpose: str | None = None
+    is_object: bool = False
+    """Whether the body was found to be a well-formed JSON object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,16 +35,33 @@ class ThreadBody:
     agent_name: str | None = None
 
 
+class _Metadata(msgspec.Struct):
+    subagent_name: Any = None
+    parent_thread_id: Any = None
+
+
+class _Parent(msgspec.Struct):
+    thread_id: Any = None
+
+
+class _Configurable(msgspec.Struct):
+    deepagents_parent: _Parent | None = None
+
+
+class _Config(msgspec.Struct):
+    configurable: _Configurable | None = None
+
+
 class _Run(msgspec.Struct):
     assistant_id: Any = None
     multitask_strategy: Any = None
-    metadata: msgspec.Raw = msgspec.Raw()
-    config: msgspec.Raw = msgspec.Raw()
+    metadata: _Metadata | None = None
+    config: _Config | None = None
     input: msgspec.Raw = msgspec.Raw()
 
 
 class _Thread(msgspec.Struct):
-    metadata: msgspec.Raw = msgspec.Raw()
+    metadata: _Metadata | None = None
 
 
 class _Cancel(msgspec.Struct):
@@ -61,7 +80,7 @@ _ERRORS = (msgspec.DecodeError, UnicodeError, RecursionError, ValueError)
 def run_body(body: bytes) -> RunBody:
     """What a run create says."""
     try:
-        return _run(_RUN.decode(body))
+        return _run(_RUN.decode(body), is_object=True)
     except _ERRORS:
         return _run(_loose_run(_read_loosely(body)))
 
@@ -77,48 +96,61 @@ def batch_body(body: bytes) -> RunBody:
 
 
 def _loose_run(value: Any) -> _Run:
-    """A run from what the standard library made of a body that msgspec would not read."""
-    if not isinstance(value, dict):
-        return _Run()
-    parts = {key: _again(value[key]) for key in ("metadata", "config", "input") if key in value}
-    return _Run(value.get("assistant_id"), value.get("multitask_strategy"), **parts)
-
-
-def _again(value: Any) -> msgspec.Raw:
-    return msgspec.Raw(json.dumps(value).encode())
-
-
-def _run(run: _Run) -> RunBody:
-    metadata = _mapping(run.metadata)
-    configurable = _mapping(run.config).get("configurable")
-    given = _read(run.input)
-    return RunBody(
-        assistant_id=name(run.assistant_id),
-        agent_name=name(metadata.get("subagent_name")),
-        session_id=_session(configurable, given),
-        strategy=name(run.multitask_strategy),
-        purpose=_purpose(given),
+    """A run from what the standard library made of a body that msgspec would not read: wrongly
+    typed members, lone surrogates, numbers too large."""
+    members = value if isinstance(value, dict) else {}
+    parent = _at(members, "config", "configurable", "deepagents_parent", "thread_id")
+    given = json.dumps(members["input"]).encode() if "input" in members else b""
+    return _Run(
+        assistant_id=members.get("assistant_id"),
+        multitask_strategy=members.get("multitask_strategy"),
+        metadata=_loose_metadata(members),
+        config=_Config(_Configurable(_Parent(parent))),
+        input=msgspec.Raw(given),
     )
 
 
-def _session(configurable: Any, given: Any) -> str | None:
+def _loose_metadata(value: Any) -> _Metadata:
+    return _Metadata(
+        subagent_name=_at(value, "metadata", "subagent_name"),
+        parent_thread_id=_at(value, "metadata", "parent_thread_id"),
+    )
+
+
+def _at(value: Any, *path: str) -> Any:
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _run(run: _Run, *, is_object: bool = False) -> RunBody:
+    given = _read(run.input)
+    return RunBody(
+        assistant_id=name(run.assistant_id),
+        agent_name=name(run.metadata.subagent_name) if run.metadata else None,
+        session_id=_session(run.config, given),
+        strategy=name(run.multitask_strategy),
+        purpose=_purpose(given),
+        is_object=is_object,
+    )
+
+
+def _session(config: _Config | None, given: Any) -> str | None:
     """deepagents says who is asking in the run's config (Python) or input (JavaScript)."""
-    if isinstance(configurable, dict):
-        parent = configurable.get("deepagents_parent")
-        if isinstance(parent, dict) and (found := name(parent.get("thread_id"))):
-            return found
+    parent = config.configurable.deepagents_parent if config and config.configurable else None
+    if parent is not None and (found := name(parent.thread_id)):
+        return found
     return name(given.get("callbackThreadId")) if isinstance(given, dict) else None
 
 
 def thread_body(body: bytes) -> ThreadBody:
     """What a thread create says."""
     try:
-        metadata = _mapping(_THREAD.decode(body).metadata)
+        metadata = _THREAD.decode(body).metadata or _Metadata()
     except _ERRORS:
-        metadata = _mapping(_loose_run(_read_loosely(body)).metadata)
+        metadata = _loose_metadata(_read_loosely(body))
     return ThreadBody(
-        session_id=name(metadata.get("parent_thread_id")),
-        agent_name=name(metadata.get("subagent_name")),
+        session_id=name(metadata.parent_thread_id), agent_name=name(metadata.subagent_name)
     )
 
 
@@ -153,11 +185,6 @@ def _read_loosely(text: bytes) -> Any:
         return json.loads(text)
     except _ERRORS:
         return None
-
-
-def _mapping(raw: msgspec.Raw) -> dict[str, Any]:
-    value = _read(raw)
-    return value if isinstance(value, dict) else {}
 
 
 def name(value: object) -> str | None:

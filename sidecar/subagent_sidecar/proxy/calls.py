@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..core.wire import Meaning
+from ..errors import BadHeader
 from ..ports import Exchange, Outgoing, Upstream
 from . import headers
 from .incoming import Incoming, Limits
@@ -46,6 +47,8 @@ class Call:
         """Raises BadHeader: before anything is done about a request that cannot be sent on."""
         request = self.request
         self.fields = request.raw_headers
+        if request.version.minor == 0 and "transfer-encoding" in request.headers:
+            raise BadHeader("HTTP/1.0 has no transfer codings")
         self._sent_on = headers.for_upstream(
             self.fields,
             host=self.target.host,
@@ -56,11 +59,11 @@ class Call:
 
     @property
     def header_session(self) -> str | None:
-        return headers.text(headers.first(self.fields, b"x-subagent-session"))
+        return headers.text(self.request.headers.get("x-subagent-session"))
 
     @property
     def request_id(self) -> str | None:
-        value = headers.text(headers.first(self.fields, b"x-request-id"), limit=128)
+        value = headers.text(self.request.headers.get("x-request-id"), limit=128)
         return value if value is not None and value.isascii() and value.isprintable() else None
 
     @property
@@ -89,13 +92,10 @@ class Call:
             replayable=sent is None and method in _REPLAYABLE,
         )
 
-    def answer_fields(self, exchange: Exchange) -> list[headers.Field]:
-        """The answer's header for the client; absolute Locations at the upstream point here."""
-        fields = headers.for_client(exchange.headers)
-        for index, (name, value) in enumerate(fields):
-            if name.lower() in (b"location", b"content-location"):
-                fields[index] = (name, self._relocated(value))
-        return fields
+    def answer_fields(self, exchange: Exchange) -> tuple[list[headers.Field], bytes | None]:
+        """The answer's header for the client, and its Content-Length. Absolute Locations at the
+        upstream point here instead."""
+        return headers.for_client(exchange.headers, self._relocated)
 
     def _relocated(self, value: bytes) -> bytes:
         origin = self.target.origin

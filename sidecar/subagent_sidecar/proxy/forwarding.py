@@ -34,8 +34,7 @@ async def give_back(
 
     `tap` is shown each piece of a body that comes in pieces; `on_end` the whole of a short one.
     """
-    fields = call.answer_fields(exchange)
-    length = headers.first(exchange.headers, b"content-length")
+    fields, length = call.answer_fields(exchange)
     if exchange.body is not None:
         sent = answering.send(
             call.request,
@@ -117,7 +116,7 @@ class Polls:
                 return None
             if exchange.status == 200:
                 self._look(call, exchange, exchange.body)
-            fields = call.answer_fields(exchange)
+            fields, _ = call.answer_fields(exchange)
             return Answer(exchange.status, exchange.reason, fields, exchange.body)
 
         for _ in range(_TRIES):

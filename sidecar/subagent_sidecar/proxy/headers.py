@@ -1,7 +1,7 @@
 """Which header fields cross the proxy, and in what form."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ..errors import BadHeader
 
@@ -25,6 +25,7 @@ _HOP_BY_HOP = frozenset(
 
 _OURS = frozenset({b"x-subagent-session", b"x-subagent-upstream"})
 _NOT_SENT_ON = _HOP_BY_HOP | _OURS | {b"host", b"expect"}
+_LOCATIONS = frozenset({b"location", b"content-location"})
 _FORWARDED = b"x-forwarded-for"
 _CREDENTIALS = frozenset({b"authorization", b"x-api-key", b"cookie", b"x-auth-scheme"})
 _ONCE = frozenset({b"authorization", b"x-api-key"})
@@ -93,12 +94,28 @@ def for_upstream(
     return out
 
 
-def for_client(fields: Sequence[Field]) -> list[Field]:
-    """An answer's fields as they go to the client, without framing."""
+def for_client(
+    fields: Sequence[Field], relocate: Callable[[bytes], bytes] | None = None
+) -> tuple[list[Field], bytes | None]:
+    """An answer's fields as they go to the client, without framing; and its Content-Length.
+
+    `relocate` is given the values of Location and Content-Location.
+    """
     dropped = _HOP_BY_HOP
     if named := named_in_connection(fields):
         dropped = dropped | named
-    return [field for field in fields if field[0].lower() not in dropped]
+    out: list[Field] = []
+    length = None
+    for field in fields:
+        low = field[0].lower()
+        if low in dropped:
+            if low == b"content-length":
+                length = field[1]
+        elif low in _LOCATIONS and relocate is not None:
+            out.append((field[0], relocate(field[1])))
+        else:
+            out.append(field)
+    return out, length
 
 
 def credentials(fields: Sequence[Field]) -> list[Field]:
@@ -115,8 +132,11 @@ def first(fields: Sequence[Field], wanted: bytes) -> bytes | None:
     return None
 
 
-def text(value: bytes | None, *, limit: int = 256) -> str | None:
-    """A field's value as storable text: UTF-8 where it is, never a surrogate, never endless."""
+def text(value: str | None, *, limit: int = 256) -> str | None:
+    """A field's value, as aiohttp decoded it, as storable text: UTF-8 where it was that, never a
+    surrogate, never endless."""
     if not value:
         return None
-    return value.decode("utf-8", "replace")[:limit]
+    if not value.isascii():
+        value = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return value[:limit]

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from ..core.recovery import normalised
 from ..core.wire import ids_in_location
 from ..ports import Headers, ServerRun
 from .headers import first
@@ -80,7 +79,7 @@ def _server_run(item: _Run) -> ServerRun:
         run_id=item.run_id,
         thread_id=item.thread_id if isinstance(item.thread_id, str) else "",
         status=item.status if isinstance(item.status, str) else "",
-        created_at=normalised(made) if isinstance(made, str) else None,
+        created_at=made if isinstance(made, str) else None,
     )
 
 

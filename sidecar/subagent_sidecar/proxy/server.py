@@ -42,19 +42,33 @@ class DataRequest(web.BaseRequest):
     def keep_alive(self) -> bool:
         return super().keep_alive and not self.protocol.stopping  # type: ignore[attr-defined]
 
+    def hold(self) -> None:
+        """From now on a client that leaves does not end its request."""
+        self.protocol.held = True  # type: ignore[attr-defined]
+
+    def let_go(self) -> None:
+        """End `hold`. Raises ConnectionResetError if the client has left meanwhile."""
+        protocol = self.protocol
+        protocol.held = False  # type: ignore[attr-defined]
+        if protocol.transport is None:
+            raise ConnectionResetError("the client left")
+
 
 class DataProtocol(web.RequestHandler):
     """A client's connection. `waiting_since` is when the head of the next request began to come
-    (or the connection was opened); None while no head is awaited. Once `stopping`, the next
-    answer is the last one."""
+    (or the connection was opened); None while no head is awaited. `body` is that of the latest
+    request. Once `stopping`, the next answer is the last one. A client that leaves ends its
+    request, unless it is `held`."""
 
-    __slots__ = ("peer_host", "stopping", "waiting_since")
+    __slots__ = ("body", "held", "peer_host", "stopping", "waiting_since")
 
     def __init__(self, server: "DataServer", **kwargs: Any) -> None:
         super().__init__(server, **kwargs)
         self.waiting_since: float | None = None
         self.peer_host = b"unknown"
         self.stopping = False
+        self.held = False
+        self.body: StreamReader | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -67,10 +81,24 @@ class DataProtocol(web.RequestHandler):
         if isinstance(manager, DataServer) and manager.full:
             transport.abort()  # type: ignore[attr-defined]
 
+    def connection_lost(self, exc: BaseException | None) -> None:
+        task = self._task_handler
+        super().connection_lost(exc)
+        if task is not None and not self.held:
+            task.cancel()
+
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self.waiting_since is None and not self._request_in_progress:
             self.waiting_since = self._loop.time()
+        if self._messages and not isinstance(self._messages[-1][0], RawRequestMessage):
+            self._fail_body()
+
+    def _fail_body(self) -> None:
+        """The parser gave up; if in the middle of a body, aiohttp leaves its reader waiting."""
+        body = self._messages[-2][1] if len(self._messages) > 1 else self.body
+        if body is not None and not body.is_eof():
+            body.set_exception(web.RequestPayloadError("malformed"))
 
     def handle_error(
         self,
@@ -116,7 +144,6 @@ class DataServer(web.Server):
         super().__init__(
             self._handle,
             request_factory=self._request,
-            handler_cancellation=True,
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=_KEEPALIVE_S,
@@ -139,7 +166,9 @@ class DataServer(web.Server):
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         assert isinstance(request, DataRequest)
-        request.protocol.waiting_since = None  # type: ignore[attr-defined]
+        protocol = request.protocol
+        protocol.waiting_since = None  # type: ignore[attr-defined]
+        protocol.held = False  # type: ignore[attr-defined]
         return await self._inner(request)
 
     def _request(
@@ -153,6 +182,7 @@ class DataServer(web.Server):
         request = DataRequest(message, payload, protocol, writer, task, self._loop)
         request.raw_target = message.path
         request.peer_host = protocol.peer_host  # type: ignore[attr-defined]
+        protocol.body = payload  # type: ignore[attr-defined]
         return request
 
     def pre_shutdown(self) -> None:
@@ -160,13 +190,15 @@ class DataServer(web.Server):
         for protocol in self.connections:
             protocol.stopping = True  # type: ignore[attr-defined]
 
-    async def shutdown(self, timeout: float | None = None) -> None:
+    async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - aiohttp's
         """Let requests finish, cut those that have not after `timeout` seconds.
 
         Idle connections stay open a moment longer: requests that are on their way on them would
         be lost. aiohttp by itself would wait `timeout` twice.
         """
-        await asyncio.sleep(_LAST_CALL_S)
+        last_call = self._loop.time() + _LAST_CALL_S
+        while self._connections and self._loop.time() < last_call:
+            await asyncio.sleep(_LAST_CALL_S / 20)
         super().pre_shutdown()
         timeout = timeout or 0.0
         deadline = self._loop.call_later(timeout, self._cut)

@@ -2,8 +2,8 @@
 
     understand -> intent on disk -> send -> (accepted | released | in doubt) -> answer
 
-From the intent on, the work runs in a task of its own: a client that goes away must not take a
-start with it that the server may already have accepted.
+Until the server has begun to answer, the request is held: a client that goes away must not take
+a start with it that the server may already have accepted.
 """
 
 import asyncio
@@ -42,11 +42,12 @@ class Starts:
 
     async def serve(self, call: Call) -> web.StreamResponse:
         """Raises StoreError before anything is sent, UpstreamError with `task_id` after."""
-        work = spawn(self._begin(call), name="start", awaited=True)
+        call.request.hold()
+        started = await self._begin(call)
         try:
-            started = await asyncio.shield(work)
-        except asyncio.CancelledError:
-            work.add_done_callback(_abandon)
+            call.request.let_go()
+        except ConnectionError:
+            started.abandon()
             raise
         answer = await started.answer()
         failpoints.hit("start.after_answer")
@@ -54,9 +55,10 @@ class Starts:
 
     async def _begin(self, call: Call) -> "_Started":
         failpoints.hit("start.before_intent")
-        intent = await self._admit(call)
+        said = _said(call)
+        intent = await self._admit(call, said)
         failpoints.hit("start.after_intent")
-        exchange = await self._send(call, intent)
+        exchange = await self._send(call, intent, said)
         failpoints.hit("start.after_head")
         if call.meaning.thread_id is not None:
             self._coalescer.forget(call.meaning.thread_id)
@@ -67,10 +69,8 @@ class Starts:
             failpoints.hit("start.after_settle")
         return started
 
-    async def _admit(self, call: Call) -> Intent:
-        meaning, whole = call.meaning, call.incoming.whole or b""
-        batch = meaning.act is Act.RUNS_BATCH
-        body = bodies.batch_body(whole) if batch else bodies.run_body(whole)
+    async def _admit(self, call: Call, body: bodies.RunBody) -> Intent:
+        meaning = call.meaning
         return await self._service.admit(
             upstream=call.target.name,
             supervisor=SUPERVISOR,
@@ -82,16 +82,19 @@ class Starts:
             assistant_id=body.assistant_id,
             strategy=body.strategy,
             purpose=body.purpose,
-            batch=batch,
+            batch=meaning.act is Act.RUNS_BATCH,
             cron=meaning.act is Act.CRON_CREATE,
         )
 
-    async def _send(self, call: Call, intent: Intent) -> Exchange:
-        outgoing = _outgoing(call, intent)
+    async def _send(self, call: Call, intent: Intent, said: bodies.RunBody) -> Exchange:
+        outgoing = _outgoing(call, intent, said)
         try:
             if failpoints.armed("start.after_send"):
                 return await _die_after_send(call, outgoing)
             return await forwarding.send(call, outgoing)
+        except asyncio.CancelledError:  # stopping, and out of time
+            self.doubt(call, intent, "the sidecar stopped before the answer", answered=False)
+            raise
         except UpstreamUnreachable as error:
             self._service.released(intent, error.message)
             raise
@@ -109,6 +112,15 @@ class Starts:
     def accepted(self, call: Call, intent: Intent, runs: Sequence[ServerRun]) -> None:
         failpoints.hit("start.before_settle")
         self._service.accepted(intent, runs)
+        if intent.previous_run_id is not None and intent.thread_id is not None:
+            self._follower.follow(
+                call.target.name,
+                intent.thread_id,
+                intent.previous_run_id,
+                auth=call.auth,
+                cancelled=intent.strategy == "rollback",
+                patiently=True,
+            )
         if call.meaning.form is Form.CREATE and call.meaning.thread_id is None:
             for run in runs:
                 self._follower.follow_stateless(
@@ -229,19 +241,21 @@ class _Started:
         self._starts.doubt(self._call, self._intent, reason, answered=True)
 
 
-def _abandon(work: "asyncio.Task[_Started]") -> None:
-    if not work.cancelled() and work.exception() is None:
-        work.result().abandon()
+def _said(call: Call) -> bodies.RunBody:
+    whole = call.incoming.whole or b""
+    if call.meaning.act is Act.RUNS_BATCH:
+        return bodies.batch_body(whole)
+    return bodies.run_body(whole)
 
 
-def _outgoing(call: Call, intent: Intent) -> Outgoing:
+def _outgoing(call: Call, intent: Intent, said: bodies.RunBody) -> Outgoing:
     timeout = call.limits.start_timeout_s if call.meaning.form is Form.CREATE else None
     extra: list[headers.Field] = []
     if call.request_id is None:
         extra.append((b"x-request-id", intent.request_id.encode()))
     body = call.incoming.whole
     if body is not None and call.target.inject and intent.kind in _INJECTED:
-        body = with_metadata(body, _metadata(intent))
+        body = with_metadata(body, _metadata(intent), is_object=said.is_object)
     return call.outgoing(body=body, timeout=timeout, extra=extra)
 
 

@@ -1,38 +1,39 @@
-"""WebSockets: message by message, subprotocols, pings and close codes included."""
+"""WebSockets: a tunnel for bytes, once the upstream has agreed to one.
+
+Nothing is taken apart, so subprotocols, extensions, fragments, pings, close codes and messages of
+any size are what they would be without us, and a peer that vanishes without a closing handshake
+vanishes on the other side too.
+"""
 
 import asyncio
-import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
-from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, WSServerHandshakeError, web
+from aiohttp import ClientResponse, ClientSession, ClientTimeout, StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.base_protocol import BaseProtocol
 from aiohttp.client_exceptions import ClientError
+from aiohttp.http import StreamWriter
 from yarl import URL
 
-from ..errors import UpstreamUnreachable
-from . import answering, problems
+from ..errors import BadTarget, UpstreamBroken, UpstreamUnreachable
+from ..ports import Headers
+from . import answering, forwarding, headers
 from .calls import Call
 
-_log = logging.getLogger(__name__)
-
-_Socket = web.WebSocketResponse | ClientWebSocketResponse
-_HANDSHAKE = frozenset(
-    {
-        b"sec-websocket-key",
-        b"sec-websocket-version",
-        b"sec-websocket-extensions",
-        b"sec-websocket-protocol",
-    }
-)
-_MAX_MESSAGE = 64 * 1024 * 1024
-_NO_STATUS, _ABNORMAL = 1005, 1006
+_CONNECT_S = 5.0
+_BUFFER = 64 * 1024
+_UPGRADE = [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
+_NOTHING_ADDED = ("Accept", "Accept-Encoding", "User-Agent")
 
 
 def wants_upgrade(request: web.BaseRequest) -> bool:
     """Whether this is a WebSocket handshake."""
     return (
         request.method == "GET"
-        and request.headers.get("upgrade", "").lower() == "websocket"
+        and request.headers["upgrade"].lower() == "websocket"
         and "upgrade" in request.headers.get("connection", "").lower()
+        and request.version >= (1, 1)
+        and not request.body_exists
     )
 
 
@@ -43,94 +44,102 @@ class WebSockets:
         self._session = session
 
     async def serve(self, call: Call) -> web.StreamResponse:
-        outgoing = call.outgoing()
-        scheme = call.target.origin.replace(b"http", b"ws", 1)
-        url = URL((scheme + outgoing.target).decode("ascii", "replace"), encoded=True)
-        fields = [
-            (name.decode("latin-1"), value.decode("latin-1"))
-            for name, value in outgoing.headers
-            if name.lower() not in _HANDSHAKE
-        ]
-        offered = call.request.headers.getall("sec-websocket-protocol", [])
-        protocols = [word.strip() for line in offered for word in line.split(",") if word.strip()]
+        response = await self._shake_hands(call)
         try:
-            upstream = await self._session().ws_connect(
-                url,
-                headers=fields,
-                protocols=protocols,
-                autoclose=False,
-                autoping=False,
-                max_msg_size=_MAX_MESSAGE,
+            if response.status == 101:
+                return await _tunnel(call, response)
+            return await forwarding.give_back(call, _Refusal(response))
+        finally:
+            response.close()
+
+    async def _shake_hands(self, call: Call) -> ClientResponse:
+        outgoing = call.outgoing(extra=_UPGRADE)
+        if not outgoing.target.isascii():
+            raise BadTarget("the path of a WebSocket must be percent-encoded")
+        try:
+            return await self._session().get(
+                URL((call.target.origin + outgoing.target).decode(), encoded=True),
+                # Of one name in two spellings the client would keep the last.
+                headers=[(_text(name.lower()), _text(value)) for name, value in outgoing.headers],
+                skip_auto_headers=_NOTHING_ADDED,
+                allow_redirects=False,
+                timeout=ClientTimeout(
+                    sock_connect=_CONNECT_S, sock_read=call.limits.answer_timeout_s
+                ),
             )
-        except WSServerHandshakeError as error:
-            return _refused(call, error)
         except (ClientError, TimeoutError, OSError) as error:
             raise UpstreamUnreachable(
                 f"upstream '{call.target.name}' took no WebSocket: {type(error).__name__}"
             ) from error
-        async with upstream:
-            return await _serve_client(call, upstream)
 
 
-def _refused(call: Call, error: WSServerHandshakeError) -> web.StreamResponse:
-    """The upstream said no: so do we, with its status."""
-    status, fields, body = problems.problem(
-        UpstreamUnreachable(f"the upstream refused the WebSocket with status {error.status}")
-    )
-    return answering.send(
-        call.request, error.status if error.status >= 300 else status, fields, body
-    )
+def _text(field: bytes) -> str:
+    return field.decode("utf-8", "replace")
 
 
-async def _serve_client(call: Call, upstream: ClientWebSocketResponse) -> web.WebSocketResponse:
-    client = web.WebSocketResponse(
-        protocols=(upstream.protocol,) if upstream.protocol else (),
-        autoclose=False,
-        autoping=False,
-        max_msg_size=_MAX_MESSAGE,
-    )
-    await client.prepare(call.request)
+class _Refusal:
+    """ports.Exchange: what an upstream answers that wants no WebSocket."""
+
+    body = None
+
+    def __init__(self, response: ClientResponse) -> None:
+        self.status = response.status
+        self.reason = (response.reason or "").encode("utf-8", "surrogateescape")
+        self.headers: Headers = response.raw_headers
+        self._response = response
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._response.content.iter_any():
+                yield piece
+        except ClientError as error:
+            raise UpstreamBroken("the answer to a WebSocket handshake broke off") from error
+
+    def abort(self) -> None:
+        self._response.close()
+
+
+async def _tunnel(call: Call, response: ClientResponse) -> answering.Sent:
+    """Pass bytes both ways until either side ends its connection."""
+    connection, client = response.connection, call.request.transport
+    if connection is None or connection.protocol is None or client is None:
+        raise UpstreamBroken("a WebSocket was gone before it began")
+    protocol, upstream = connection.protocol, connection.protocol.transport
+    assert upstream is not None
+    protocol.read_timeout = None
+    fields = [*headers.for_client(response.raw_headers)[0], *_UPGRADE]
+    client.write(answering.head(call.request, 101, b"Switching Protocols", fields, b"", keep=True))
+    from_client, from_upstream = _Feed(call.request.protocol), _Feed(protocol)
+    call.request.protocol.set_parser(from_client)  # type: ignore[arg-type]
+    protocol.set_parser(from_upstream, from_upstream.stream)
+    writer = StreamWriter(protocol, asyncio.get_running_loop())
     async with asyncio.TaskGroup() as group:
-        there = group.create_task(_pump(client, upstream))
-        back = group.create_task(_pump(upstream, client))
-        there.add_done_callback(lambda _: back.cancel())
-        back.add_done_callback(lambda _: there.cancel())
-    return client
+        up = group.create_task(_pump(from_client.stream, upstream, writer))
+        await _pump(from_upstream.stream, client, call.request.writer)
+        up.cancel()
+    return answering.Sent(101, keep=False)
 
 
-async def _pump(source: _Socket, sink: _Socket) -> None:
-    """Relay until `source` ends, then end `sink` the same way."""
+class _Feed:
+    """Where aiohttp puts the bytes of a connection that is HTTP no more."""
+
+    def __init__(self, protocol: BaseProtocol) -> None:
+        self.stream = StreamReader(protocol, _BUFFER, loop=asyncio.get_running_loop())
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        self.stream.feed_data(data)
+        return False, b""
+
+    def feed_eof(self) -> None:
+        self.stream.feed_eof()
+
+
+async def _pump(
+    source: StreamReader, sink: asyncio.Transport, writer: AbstractStreamWriter
+) -> None:
     try:
-        while True:
-            message = await source.receive()
-            match message.type:
-                case WSMsgType.TEXT:
-                    await sink.send_str(message.data)
-                case WSMsgType.BINARY:
-                    await sink.send_bytes(message.data)
-                case WSMsgType.PING:
-                    await sink.ping(message.data)
-                case WSMsgType.PONG:
-                    await sink.pong(message.data)
-                case WSMsgType.CLOSE:
-                    await _close(sink, message.data, message.extra or "")
-                    await source.close()
-                    return
-                case _:
-                    await _close(sink, source.close_code, "")
-                    return
-    except (ClientError, ConnectionError):
-        await _close(sink, _ABNORMAL, "")
-
-
-async def _close(sink: _Socket, code: int | None, reason: str) -> None:
-    """Close with the other side's code. 1005 and 1006 stand for "none came" and may not be
-    sent; a peer that vanished is told as "going away"."""
-    if code is None or code == _ABNORMAL:
-        code = 1001
-    elif code == _NO_STATUS:
-        code = 1000
-    try:
-        await sink.close(code=code, message=reason.encode()[:120])
-    except (ClientError, ConnectionError, RuntimeError):
-        _log.debug("the other side of a WebSocket was already gone")
+        while piece := await source.readany():
+            sink.write(piece)
+            await writer.drain()
+    except ConnectionError:
+        return  # the sink is gone, which the other direction sees too

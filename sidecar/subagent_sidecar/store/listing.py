@@ -56,7 +56,9 @@ def _filters(query: TaskQuery) -> _Where:
         "agent_name": query.agent_name,
         "upstream": query.upstream,
     }
-    filters: _Where = [(f"{name} = ?", [value]) for name, value in columns.items() if value]
+    filters: _Where = [
+        (f"{name} = ?", [value]) for name, value in columns.items() if value is not None
+    ]
     if query.statuses:
         marks = ", ".join("?" * len(query.statuses))
         filters.append((f"status IN ({marks})", sorted(query.statuses)))

@@ -68,7 +68,7 @@ class Tables:
 
     def intents_on(self, thread_id: str) -> Sequence[Intent]:
         mine = [intent for intent in self.intents.values() if intent.thread_id == thread_id]
-        return sorted(mine, key=lambda intent: intent.created_at)
+        return sorted(mine, key=lambda intent: (intent.created_at, intent.intent_id))
 
     def put_intent(self, intent: Intent) -> None:
         self.intents[intent.intent_id] = intent
@@ -84,8 +84,14 @@ class MemoryStore:
     """ports.Store without a disk; nothing survives the process."""
 
     def __init__(self) -> None:
-        self._tables = Tables()
+        self._books = Tables()
         self._closed = False
+
+    @property
+    def _tables(self) -> Tables:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        return self._books
 
     def admit(self, start: Start) -> Future[Intent]:
         return self._transaction(lambda tables: book.admit(tables, start))
@@ -98,17 +104,15 @@ class MemoryStore:
         return self._transaction(work)
 
     def _transaction(self, work: Callable[[Tables], T]) -> Future[T]:
-        if self._closed:
-            raise StoreUnavailable("the store is closed")
-        done: Future[T] = asyncio.get_running_loop().create_future()
         before = copy.copy(self._tables)
+        done: Future[T] = asyncio.get_running_loop().create_future()
         before.threads, before.tasks = dict(before.threads), dict(before.tasks)
         before.all_runs, before.intents = dict(before.all_runs), dict(before.intents)
         before.events = list(before.events)
         try:
-            done.set_result(work(self._tables))
+            done.set_result(work(self._books))
         except BaseException:
-            self._tables = before
+            self._books = before
             raise
         return done
 
@@ -155,16 +159,15 @@ class MemoryStore:
         return sorted(live, key=lambda task: (task.created_at, task.task_id))[:limit]
 
     async def events(self, task_id: str, *, limit: int) -> Sequence[Event]:
-        return [event for event in self._tables.events if event.task_id == task_id][-limit:]
+        mine = [event for event in self._tables.events if event.task_id == task_id]
+        return mine[max(len(mine) - limit, 0) :]
 
     async def open_intents(self, *, before: Timestamp) -> Sequence[Intent]:
         old = [i for i in self._tables.intents.values() if i.created_at < before]
         return sorted(old, key=lambda intent: (intent.created_at, intent.intent_id))
 
     async def check(self) -> str:
-        if self._closed:
-            raise StoreUnavailable("the store is closed")
-        return "memory store: records end with this process"
+        return f"memory store of {len(self._tables.tasks)} tasks: they end with this process"
 
     async def aclose(self) -> None:
         self._closed = True

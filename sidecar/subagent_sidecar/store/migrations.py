@@ -92,6 +92,7 @@ CREATE TABLE intents (
     assistant_id TEXT,
     strategy TEXT,
     purpose TEXT,
+    previous_run_id TEXT,
     in_doubt TEXT
 ) WITHOUT ROWID;
 

@@ -55,15 +55,46 @@ class Table(Generic[T]):
         columns = ", ".join(f"{self.name}.{column}" for column in self.columns)
         return f"SELECT {columns} FROM {self.name} {rest}"
 
-    def upsert(self) -> str:
+    def select_keys(self, count: int) -> str:
+        """The rows with one of `count` keys."""
+        return self._cached("select", count, self._select_keys)
+
+    def _select_keys(self, count: int) -> str:
+        return self.select(f"WHERE {self.key} IN ({', '.join('?' * count)})")
+
+    def delete_keys(self, count: int) -> str:
+        return self._cached("delete", count, self._delete_keys)
+
+    def _delete_keys(self, count: int) -> str:
+        return f"DELETE FROM {self.name} WHERE {self.key} IN ({', '.join('?' * count)})"
+
+    def upsert(self, count: int) -> str:
+        """Insert `count` rows, or bring them up to date."""
+        return self._cached("upsert", count, self._upsert)
+
+    def _upsert(self, count: int) -> str:
         names = (*self.columns, *self.computed)
-        marks = ", ".join("?" * len(names))
+        marks = f"({', '.join('?' * len(names))})"
         changing = [c for c in self.columns if c not in self.frozen and c != self.key]
         sets = ", ".join(f"{column} = excluded.{column}" for column in changing)
         return (
-            f"INSERT INTO {self.name} ({', '.join(names)}) VALUES ({marks}) "
+            f"INSERT INTO {self.name} ({', '.join(names)}) VALUES {', '.join([marks] * count)} "
             f"ON CONFLICT ({self.key}) DO UPDATE SET {sets}"
         )
+
+    def _cached(self, what: str, count: int, make: Callable[[int], str]) -> str:
+        found = self._statements.get((what, count))
+        if found is None:
+            found = self._statements[what, count] = make(count)
+        return found
+
+    @cached_property
+    def _statements(self) -> dict[tuple[str, int], str]:
+        return {}
+
+    @cached_property
+    def key_of(self) -> Callable[[T], str]:
+        return attrgetter(self.key)
 
     @cached_property
     def _words(self) -> tuple[int, ...]:
@@ -89,7 +120,7 @@ THREADS = Table(
     name="threads",
     cls=Thread,
     key="thread_id",
-    frozen=frozenset({"created_at", "upstream"}),
+    frozen=frozenset({"created_at"}),
     readers={},
     computed={},
 )
@@ -129,6 +160,12 @@ INTENTS = Table(
     readers={"kind": IntentKind},
     computed={},
 )
+_EVENT = "(?, ?, ?, ?, ?, ?)"
+EVENTS_INSERT = {
+    count: "INSERT INTO events (at, kind, task_id, run_id, status, detail) VALUES "
+    + ", ".join([_EVENT] * count)
+    for count in range(1, 33)
+}
 EVENT_COLUMNS = "at, kind, task_id, run_id, status, detail, seq"
 
 

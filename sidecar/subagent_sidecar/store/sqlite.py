@@ -27,12 +27,12 @@ from ..core.model import (
     Thread,
     Timestamp,
 )
-from ..errors import StoreUnavailable
+from ..errors import StoreError, StoreUnavailable
 from .driver import sqlite3
-from .ledger import SqliteLedger
 from .listing import list_tasks, record, tasks_named
 from .migrations import migrations
 from .rows import EVENT_COLUMNS, INTENTS, TASKS, THREADS, read_event
+from .working_set import WorkingSet
 from .writer import Writer, as_store_error
 
 T = TypeVar("T")
@@ -51,9 +51,11 @@ class SqliteStore:
 
     def __init__(self, path: Path, *, queue_limit: int) -> None:
         self._path = path
-        self._writer = Writer(lambda: _connect_writer(path), limit=queue_limit)
+        self._writer = Writer(lambda: connect_writer(path), limit=queue_limit)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
         self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._closed = False
 
     @classmethod
     async def open(cls, path: Path, *, queue_limit: int = 10_000) -> "SqliteStore":
@@ -61,22 +63,25 @@ class SqliteStore:
         store = cls(path, queue_limit=queue_limit)
         try:
             await store._writer.open()
-        except StoreUnavailable as error:
-            raise StoreUnavailable(f"{path}: {error.message}") from error
+        except StoreError as error:
+            raise type(error)(f"{path}: {error.message}") from error
         return store
 
     def admit(self, start: Start) -> asyncio.Future[Intent]:
-        return self._writer.submit(lambda db: book.admit(SqliteLedger(db), start))
+        return self._writer.submit(
+            lambda rows: book.admit(rows, start), lambda touches: touches.start(start)
+        )
 
     def apply(self, changes: Sequence[Change]) -> asyncio.Future[None]:
-        def work(db: Database) -> None:
-            ledger = SqliteLedger(db)
+        def work(rows: WorkingSet) -> None:
             for change in changes:
-                book.apply(ledger, change)
+                book.apply(rows, change)
 
-        return self._writer.submit(work)
+        return self._writer.submit(work, lambda touches: touches.changes(changes))
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._on, work)
 
     def _on(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -84,8 +89,9 @@ class SqliteStore:
         try:
             if conn is None:
                 conn = self._local.conn = _connect_reader(self._path)
+                self._connections.append(conn)
             return work(conn)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError, OverflowError) as error:
             raise as_store_error(error) from error
 
     async def thread(self, thread_id: str) -> Thread | None:
@@ -122,27 +128,27 @@ class SqliteStore:
         return f"SQLite {sqlite3.sqlite_version} at {self._path}"
 
     async def aclose(self) -> None:
+        self._closed = True
+        await asyncio.to_thread(self._readers.shutdown)
+        while self._connections:
+            self._connections.pop().close()
         await self._writer.aclose()
-        self._readers.shutdown(wait=True)
 
 
-def _connect_writer(path: Path) -> Database:
+def connect_writer(path: Path) -> Database:
+    conn = sqlite3.connect(str(path), isolation_level=None, timeout=_BUSY_MS / 1000)
     try:
-        conn = sqlite3.connect(str(path), isolation_level=None, timeout=_BUSY_MS / 1000)
         db = Database(conn, recursive_triggers=False, execute_plugins=False)
         _pragma(conn, "journal_mode = WAL")
         _pragma(conn, "synchronous = FULL")
         _pragma(conn, "cache_size = -16384")
         _pragma(conn, "wal_autocheckpoint = 4000")
         conn.execute("BEGIN IMMEDIATE")  # two processes that start together migrate one by one
-        try:
-            migrations.apply(db)
-        except BaseException:
-            conn.execute("ROLLBACK")
-            raise
+        migrations.apply(db)
         conn.execute("COMMIT")
-    except sqlite3.Error as error:
-        raise as_store_error(error) from error
+    except BaseException:
+        conn.close()  # and roll back
+        raise
     return db
 
 

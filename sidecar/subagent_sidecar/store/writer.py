@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
-from ..errors import StoreBusy, StoreCorrupt, StoreError, StoreUnavailable
+from ..errors import StoreBusy, StoreCorrupt, StoreError, StoreRejected, StoreUnavailable
 from .driver import sqlite3
+from .working_set import Touches, WorkingSet
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -28,7 +29,8 @@ _GROUP = 256
 
 @dataclass(slots=True)
 class _Job:
-    work: Callable[[Database], Any]
+    work: Callable[[WorkingSet], Any]
+    touch: Callable[[Touches], None]
     future: asyncio.Future[Any]
     result: Any = None
     error: BaseException | None = None
@@ -62,14 +64,17 @@ class Writer:
         """Jobs handed in and not finished."""
         return self._waiting
 
-    def submit(self, work: Callable[[Database], T]) -> asyncio.Future[T]:
-        """Queue `work`. The future resolves after the commit that made its effects durable."""
+    def submit(
+        self, work: Callable[[WorkingSet], T], touch: Callable[[Touches], None]
+    ) -> asyncio.Future[T]:
+        """Queue `work`, which is going to ask for the rows that `touch` adds. The future resolves
+        after the commit that made its effects durable."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
         if self._waiting >= self._limit:
             raise StoreBusy(f"{self._waiting} writes are waiting for the store; try again")
         self._waiting += 1
-        job = _Job(work, self._loop.create_future())
+        job = _Job(work, touch, self._loop.create_future())
         self._jobs.put(job)
         return job.future
 
@@ -134,7 +139,16 @@ class Writer:
 def _commit(db: Database, group: list[_Job]) -> None:
     """One transaction for all; when a job of it fails, one for each, so that it fails alone."""
     try:
-        _transaction(db, group)
+        # Not db.atomic(): its plain BEGIN takes the write lock only at the first write, and
+        # fails at once when another process wrote in between.
+        db.conn.execute("BEGIN IMMEDIATE")
+    except sqlite3.Error as error:
+        # Nobody's fault: one by one, each job would wait for the same lock as long again.
+        for job in group:
+            job.error = as_store_error(error)
+        return
+    try:
+        _enter(db, group)
     except BaseException as error:  # noqa: BLE001 - every job gets its own answer below
         if len(group) == 1:
             group[0].error = as_store_error(error)
@@ -143,13 +157,16 @@ def _commit(db: Database, group: list[_Job]) -> None:
             _commit(db, [job])
 
 
-def _transaction(db: Database, group: list[_Job]) -> None:
-    # Not db.atomic(): its plain BEGIN takes the write lock only at the first write, and fails
-    # at once when another process wrote in between.
-    db.conn.execute("BEGIN IMMEDIATE")
+def _enter(db: Database, group: list[_Job]) -> None:
+    """Do the jobs and commit the open transaction, or roll it back."""
     try:
+        touches = Touches()
         for job in group:
-            job.result = job.work(db)
+            job.touch(touches)
+        rows = WorkingSet(db, touches)
+        for job in group:
+            job.result = job.work(rows)
+        rows.flush()
         db.conn.execute("COMMIT")
     except BaseException:
         if db.conn.in_transaction:
@@ -158,14 +175,16 @@ def _transaction(db: Database, group: list[_Job]) -> None:
 
 
 def as_store_error(error: BaseException) -> StoreError:
-    """Ours for theirs: what a caller can do is all that matters here."""
+    """Ours for theirs: trouble that passes, damage, or a job that can never be done."""
     match error:
         case StoreError():
             return error
         case sqlite3.OperationalError():
             return StoreUnavailable(f"the store cannot be used now: {error}")
+        case sqlite3.IntegrityError() | sqlite3.DataError() | sqlite3.ProgrammingError():
+            return StoreRejected(f"the store does not take this: {error}")
         case sqlite3.DatabaseError():
             return StoreCorrupt(f"the store's file is damaged: {error}")
         case _:
             _log.error("a store job failed", exc_info=error, extra={"action": "store_job_failed"})
-            return StoreUnavailable(f"the store failed: {type(error).__name__}")
+            return StoreRejected(f"the store does not take this: {type(error).__name__}")

@@ -18,7 +18,13 @@ from subagent_sidecar.testing.records import (
     require_uuid,
     uuid7,
 )
-from subagent_sidecar.testing.run_request import Submission, check_webhook, graph_of, make_run
+from subagent_sidecar.testing.run_request import (
+    Submission,
+    check_context,
+    check_webhook,
+    graph_of,
+    make_run,
+)
 from subagent_sidecar.testing.scripts import Script
 from subagent_sidecar.testing.threads import ThreadBook
 
@@ -46,9 +52,8 @@ class Engine:
         self.clock = clock
         self.graphs = graphs
         self.ledger = ledger
-        self.pickup_seconds = pickup_seconds
         self.threads = ThreadBook(clock)
-        self.executor = Executor(self.threads, graphs, clock, lambda: self.pickup_seconds)
+        self.executor = Executor(self.threads, graphs, clock, pickup_seconds)
         self._workers: set[asyncio.Task[None]] = set()
 
     def submit(
@@ -64,6 +69,7 @@ class Engine:
         if thread_id is not None:
             thread_id = require_uuid(thread_id, "Invalid thread ID")
         check_webhook(submission.body)
+        check_context(submission.body)
         run, thread = self._place(submission, graph_id, thread_id)
         older = [r for r in self.threads.runs_of(thread.thread_id) if r.active]
         self.threads.add_run(run)
@@ -85,9 +91,8 @@ class Engine:
         thread = self.threads.find(thread_id) if thread_id else None
         if thread is not None:
             self._refuse_if_busy(thread, submission.body)
-            run_on_known = thread
             self.threads.occupy(thread, graph_id)
-            return make_run(submission, graph_id, run_on_known, thread.thread_id), thread
+            return make_run(submission, graph_id, thread, thread.thread_id), thread
         if thread_id and submission.body.get("if_not_exists") != "create":
             raise ApiError(404, "Thread or assistant not found.")
         new_id = thread_id or uuid7(submission.now)

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from subagent_sidecar.testing.messages import ai_message, as_messages
 from subagent_sidecar.testing.records import Checkpoint, Json, Run, Stop, Thread, WallClock, uuid7
@@ -27,7 +27,7 @@ class Executor:
         threads: ThreadBook,
         graphs: Mapping[str, Script],
         clock: WallClock,
-        pickup_seconds: Callable[[], float],
+        pickup_seconds: float,
     ) -> None:
         self._threads = threads
         self._graphs = graphs
@@ -38,7 +38,7 @@ class Executor:
 
     async def perform(self, thread: Thread, run: Run) -> None:
         """Wait for a worker and the run's turn, play its script, settle the outcome."""
-        await _sleep_unless_stopped(run, run.after_seconds + self._pickup_seconds())
+        await _sleep_unless_stopped(run, run.after_seconds + self._pickup_seconds)
         if not run.alone:
             await self._execute(thread, run)
             return
@@ -122,9 +122,8 @@ class Executor:
         thread.checkpoints = [
             c for c in thread.checkpoints if c.metadata.get("run_id") != run.run_id
         ]
-        if (
-            run.deleted
-        ):  # nobody waited: langgraph-api forgets the run first, and the thread stays busy
+        # Nobody waited: langgraph-api forgot the run first, and its thread stays busy for ever.
+        if run.deleted:
             return
         error = {"error": "UserRollback", "message": stop.reason}
         self._settle(thread, run, "interrupted", "idle", {**thread.outcome, "error": error})

@@ -69,6 +69,12 @@ def check_webhook(body: Json) -> None:
         raise ApiError(422, "Webhook host blocked: loopback IP range")
 
 
+def check_context(body: Json) -> None:
+    """`context` and `config.configurable` exclude each other."""
+    if body.get("context") and _unreserved((body.get("config") or {}).get("configurable")):
+        raise ApiError(400, _CONTEXT_AND_CONFIGURABLE)
+
+
 def make_run(submission: Submission, graph_id: str, thread: Thread | None, thread_id: str) -> Run:
     """`thread` is None where it is made by this very request; nothing of it is merged then."""
     body, now = submission.body, submission.now
@@ -122,8 +128,6 @@ def _kwargs(
     config = dict(body.get("config") or {})
     given = _unreserved(config.get("configurable"))
     context = body.get("context") or {}
-    if given and context:
-        raise ApiError(400, _CONTEXT_AND_CONFIGURABLE)
     config["configurable"] = {
         **(given or context),
         **_server_keys(submission),

@@ -147,7 +147,7 @@ class HttpUpstream:
 
     async def _open(self) -> Connection:
         if self._closed:
-            raise UpstreamUnreachable(f"{self._prefix}is no longer used")
+            raise self._out_of_use()
         attempt = self._breaker.enter()
         if attempt is None:
             raise self._fail_fast()
@@ -162,6 +162,7 @@ class HttpUpstream:
         self._breaker.succeeded()
         if self._closed:
             connection.abort()
+            raise self._out_of_use()
         if connection.closed:
             raise UpstreamUnreachable(f"{self._prefix}closed the connection before it was used")
         return connection
@@ -190,6 +191,9 @@ class HttpUpstream:
             f"(it {self._breaker.why}); the next try is in {wait:.1f} s",
             retry_after_s=wait,
         )
+
+    def _out_of_use(self) -> UpstreamUnreachable:
+        return UpstreamUnreachable(f"{self._prefix}is no longer used")
 
     @property
     def _prefix(self) -> str:
