@@ -11,6 +11,7 @@ from typing import Protocol
 
 from .core.changes import Change, Start
 from .core.model import Event, Intent, Task, TaskPage, TaskQuery, TaskRecord, Thread, Timestamp
+from .core.quick import quick
 
 Headers = Sequence[tuple[bytes, bytes]]
 """Raw header fields in wire order: case and duplicates as they came."""
@@ -26,6 +27,7 @@ class Clock(Protocol):
         """Seconds on a clock that never jumps, for deadlines inside this process."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
     """One request to an upstream, exactly as it goes on the wire.
@@ -88,6 +90,7 @@ class Upstream(Protocol):
     async def aclose(self) -> None: ...
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerRun:
     """A run as an agent server tells it. `status` is the server's own word."""

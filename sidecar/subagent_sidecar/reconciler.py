@@ -7,10 +7,10 @@ seconds while any intent is open. It never cancels and never sends a start again
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from .core import recovery
-from .core.model import Intent, timestamp
+from .core.model import Intent, IntentKind, timestamp
 from .errors import StoreError, UpstreamError
 from .ports import AgentServer, Clock, Headers, ServerRun, Store
 from .service import Service
@@ -20,6 +20,10 @@ _log = logging.getLogger(__name__)
 _LISTED = 100
 _IN_FLIGHT = timedelta(seconds=5)
 _SOON_S = 0.5
+_IDLE_S = 30.0
+"""Between looks while nothing is known to be open: another process on the same store may die."""
+
+_EVER = timestamp(datetime.max.replace(tzinfo=UTC))
 _CREDENTIALS_LIMIT = 1_000
 
 
@@ -63,14 +67,14 @@ class Reconciler:
     async def run(self) -> None:
         """Look for ever."""
         while True:
+            self._wake.clear()  # before the look: a doubt may come while it lasts
             try:
                 open_left = await self.sweep()
             except StoreError as error:
                 _log.warning("cannot look for open starts: %s", error)
                 open_left = 1
-            self._wake.clear()
             try:
-                async with asyncio.timeout(self._interval_s if open_left else None):
+                async with asyncio.timeout(self._interval_s if open_left else _IDLE_S):
                     await self._wake.wait()
                 await asyncio.sleep(_SOON_S)
             except TimeoutError:
@@ -82,6 +86,7 @@ class Reconciler:
         Left alone are young intents nobody doubts: their requests are in flight, of this process
         or of another on the same store. What an earlier process left behind is never young.
         """
+        known = self._auth.keys() | self._answered | self._told
         await self._service.flush()
         now = self._clock.now()
         young = timestamp(now - _IN_FLIGHT)
@@ -90,10 +95,11 @@ class Reconciler:
             if intent.in_doubt or intent.created_at < max(young, self._born):
                 await self._try(intent)
         await self._service.flush()
-        left = {i.intent_id for i in await self._store.open_intents(before=timestamp(now))}
-        self._auth = {key: auth for key, auth in self._auth.items() if key in left}
-        self._answered &= left
-        self._told &= left
+        left = {intent.intent_id for intent in await self._store.open_intents(before=_EVER)}
+        for settled in known - left:
+            self._auth.pop(settled, None)
+            self._answered.discard(settled)
+            self._told.discard(settled)
         return len(left)
 
     async def _try(self, intent: Intent) -> None:
@@ -107,8 +113,8 @@ class Reconciler:
         if server is None:
             self._tell_once(intent, f"upstream '{intent.upstream}' is not configured any more")
             return
-        if intent.thread_id is None:
-            self._give_up_when_old(intent, "a stateless start cannot be looked up on the server")
+        if intent.thread_id is None or intent.kind is IntentKind.CRON:
+            self._give_up_when_old(intent, f"a {intent.kind} start cannot be looked up")
             return
         auth = self._auth.get(intent.intent_id, ())
         listed = await server.runs(intent.thread_id, limit=_LISTED, auth=auth)

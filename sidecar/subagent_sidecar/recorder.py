@@ -9,8 +9,10 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
+from itertools import count
+from operator import itemgetter
 
-from .core.changes import Change
+from .core.changes import Change, Polled
 from .errors import StoreError, StoreRejected
 from .ports import Store
 
@@ -30,7 +32,8 @@ class Recorder:
         self._about: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._on_their_way: set[asyncio.Future[None]] = set()
-        self._kept: deque[Change] = deque(maxlen=_KEPT_LIMIT)
+        self._tickets = count()
+        self._kept: deque[tuple[int, Change]] = deque(maxlen=_KEPT_LIMIT)
         self._retry: asyncio.TimerHandle | None = None
 
     def post(self, change: Change, *, about: Collection[str] = ()) -> None:
@@ -56,16 +59,18 @@ class Recorder:
             return
         self._posted = []
         self._about.clear()
+        ticket = next(self._tickets)
         if self._kept:
-            self._keep(changes)
+            self._keep(ticket, changes)
         else:
-            self._hand_in(changes)
+            self._hand_in(ticket, changes)
 
     async def entered(self) -> None:
         """Wait until what was posted so far is on record, or the store has refused it."""
         self.enter()
-        while self._on_their_way:
-            await asyncio.wait(set(self._on_their_way))
+        for _ in range(2):  # what was refused together is handed in once more, one by one
+            if self._on_their_way:
+                await asyncio.wait(set(self._on_their_way))
 
     async def flush(self) -> None:
         """`entered`, with one more try of what was refused before."""
@@ -74,21 +79,29 @@ class Recorder:
             self._try_again()
         await self.entered()
 
-    def _hand_in(self, changes: Sequence[Change]) -> None:
+    def _hand_in(self, ticket: int, changes: Sequence[Change]) -> None:
         try:
             future = self._store.apply(changes)
         except StoreError as error:
-            self._refused(changes, error)
+            self._refused(ticket, changes, error)
             return
         self._on_their_way.add(future)
-        future.add_done_callback(lambda done: self._answered(done, changes))
+        future.add_done_callback(lambda done: self._answered(done, ticket, changes))
 
-    def _answered(self, future: asyncio.Future[None], changes: Sequence[Change]) -> None:
+    def _answered(
+        self, future: asyncio.Future[None], ticket: int, changes: Sequence[Change]
+    ) -> None:
         self._on_their_way.discard(future)
-        if not future.cancelled() and (error := future.exception()) is not None:
-            self._refused(changes, error)
+        if future.cancelled():
+            return
+        if (error := future.exception()) is not None:
+            self._refused(ticket, changes, error)
+        elif any(earlier < ticket for earlier, _ in self._kept):
+            # Entered before what it followed, it may have meant nothing. Entering it once more
+            # does no harm, but for polls, which count.
+            self._keep(ticket, [change for change in changes if not isinstance(change, Polled)])
 
-    def _refused(self, changes: Sequence[Change], error: BaseException) -> None:
+    def _refused(self, ticket: int, changes: Sequence[Change], error: BaseException) -> None:
         if not isinstance(error, StoreRejected):
             if not self._kept:
                 _log.error(
@@ -96,10 +109,10 @@ class Recorder:
                     error,
                     extra={"action": "store_write_failed"},
                 )
-            self._keep(changes)
+            self._keep(ticket, changes)
         elif len(changes) > 1:
             for change in changes:
-                self._hand_in([change])
+                self._hand_in(ticket, [change])
         else:
             _log.error(
                 "a record (%s) cannot be entered and is dropped: %s",
@@ -108,14 +121,14 @@ class Recorder:
                 extra={"action": "record_dropped"},
             )
 
-    def _keep(self, changes: Iterable[Change]) -> None:
-        self._kept.extend(changes)
+    def _keep(self, ticket: int, changes: Iterable[Change]) -> None:
+        self._kept.extend((ticket, change) for change in changes)
         if self._retry is None:
             self._retry = asyncio.get_running_loop().call_later(_RETRY_S, self._try_again)
 
     def _try_again(self) -> None:
         self._retry = None
-        changes = list(self._kept)
+        kept = sorted(self._kept, key=itemgetter(0))
         self._kept.clear()
-        if changes:
-            self._hand_in(changes)
+        if kept:
+            self._hand_in(kept[0][0], [change for _, change in kept])

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from random import getrandbits
 from typing import Any
 
@@ -81,14 +82,19 @@ class Service:
         self._store = store
         self._clock = clock
         self._keep_purpose = keep_purpose
+        self._second, self._head = datetime.min.replace(tzinfo=UTC), ""
         self._memory = _Memory()
         self._polls: dict[str, _Polls] = {}
         self._flush: asyncio.TimerHandle | None = None
         self._recorder = Recorder(store)
 
     def now(self) -> Timestamp:
-        """The time as the books write it."""
-        return timestamp(self._clock.now())
+        """The time as the books write it. Its head is written once a second."""
+        moment = self._clock.now()
+        second = moment.replace(microsecond=0)
+        if second != self._second:
+            self._second, self._head = second, timestamp(second)[:-7]
+        return f"{self._head}{moment.microsecond:06d}Z"
 
     # Starts
 

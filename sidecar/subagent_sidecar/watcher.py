@@ -51,6 +51,12 @@ class Watcher:
         self._servers = servers
         self._delays_s = delays_s
         self._followed: dict[str, asyncio.Task[None]] = {}
+        self._subjects: dict[str, _Subject] = {}
+
+    @property
+    def following(self) -> int:
+        """How many runs are followed now."""
+        return len(self._followed)
 
     def follow(
         self,
@@ -63,8 +69,11 @@ class Watcher:
         patiently: bool = False,
     ) -> None:
         """See ports.Follower."""
+        if (earlier := self._subjects.get(run_id)) is not None:
+            cancelled, patiently = cancelled or earlier.cancelled, patiently or earlier.patiently
         subject = _Subject(upstream, thread_id, run_id, auth, cancelled, patiently)
-        self._start(run_id, self._follow(subject))
+        if self._start(run_id, self._follow(subject)):
+            self._subjects[run_id] = subject
 
     def follow_stateless(
         self, upstream: str, thread_id: str, run_id: str, *, auth: Headers
@@ -72,19 +81,22 @@ class Watcher:
         """See ports.Follower."""
         self._start(run_id, self._join(upstream, thread_id, run_id, auth))
 
-    def _start(self, run_id: str, coro: Coroutine[Any, Any, None]) -> None:
+    def _start(self, run_id: str, coro: Coroutine[Any, Any, None]) -> bool:
+        """Follow instead of whatever followed the run before; False where that is too many."""
         earlier = self._followed.pop(run_id, None)
         if earlier is not None:
             earlier.cancel()
         elif len(self._followed) >= _AT_ONCE_LIMIT:
             coro.close()
-            return
+            return False
         task = self._followed[run_id] = spawn(coro, name=f"follow {run_id}")
         task.add_done_callback(lambda done: self._done(run_id, done))
+        return True
 
     def _done(self, run_id: str, task: asyncio.Task[None]) -> None:
         if self._followed.get(run_id) is task:
             del self._followed[run_id]
+            self._subjects.pop(run_id, None)
 
     async def _follow(self, subject: _Subject) -> None:
         for delay in self._delays(subject.patiently):

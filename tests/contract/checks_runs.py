@@ -257,10 +257,11 @@ async def a_webhook_to_loopback_is_refused(client: AgentClient) -> None:
 
 
 async def context_and_configurable_exclude_each_other(client: AgentClient) -> None:
-    path = f"/threads/{await client.new_thread()}/runs"
+    thread_id = await client.new_thread()
     both = run_of("researcher", context={"a": 1}, config={"configurable": {"b": 1}})
 
-    assert (await client.call("POST", path, both)).status == 400
+    assert (await client.call("POST", f"/threads/{thread_id}/runs", both)).status == 400
+    assert (await client.call("GET", f"/threads/{thread_id}")).json["status"] == "idle"
 
 
 async def _cancel(client: AgentClient, thread_id: str, run_id: str) -> Answer:

@@ -191,14 +191,14 @@ def _run_kind(intent: Intent) -> str:
 def _begin_run(ledger: Ledger, intent: Intent, new: NewRun, at: Timestamp) -> None:
     """Enter an accepted run as the newest of its task; the task begins with its first run."""
     task = ledger.task(new.thread_id)
-    first = task is None or task.run_id is None
+    earlier = ledger.runs(new.thread_id) if task is not None and task.run_id is not None else ()
+    first = not any(run.created_at <= intent.created_at for run in earlier)
     if task is None:
         task = _new_task(intent, new.thread_id, at, run_id=new.run_id)
     run = Run(
         run_id=new.run_id,
         task_id=new.thread_id,
-        position=1,
-        kind="start" if first else "update",
+        kind="start" if first and intent.kind is not IntentKind.UPDATE else "update",
         status=RunStatus.PENDING,
         created_at=intent.created_at,
         request_id=intent.request_id,
@@ -210,17 +210,9 @@ def _begin_run(ledger: Ledger, intent: Intent, new: NewRun, at: Timestamp) -> No
 
 def _add_run(ledger: Ledger, task: Task, run: Run, status: RunStatus, at: Timestamp) -> None:
     if task.run_id != run.run_id:
-        run = _supersede(ledger, task, run)
-        task = replace(
-            task,
-            run_id=run.run_id,
-            thread_status=ThreadStatus.UNSEEN,
-            status=TaskStatus.PENDING,
-            last_updated_at=at,
-            ended_at=None,
-            ended_by=None,
-            reason=None,
-        )
+        run = _in_place(ledger, run)
+        if run.superseded_by is None:
+            task = _with_current(task, run, at)
     ledger.put_task(task)
     ledger.put_run(run)
     ledger.add_event(
@@ -237,13 +229,29 @@ def _add_run(ledger: Ledger, task: Task, run: Run, status: RunStatus, at: Timest
         _move_run(ledger, task, run, status, at)
 
 
-def _supersede(ledger: Ledger, task: Task, run: Run) -> Run:
-    """`run` in its place behind the runs it makes history."""
-    earlier = ledger.runs(task.task_id)
-    for old in earlier:
-        if old.superseded_by is None:
-            ledger.put_run(replace(old, superseded_by=run.run_id))
-    return replace(run, position=len(earlier) + 1)
+def _in_place(ledger: Ledger, run: Run) -> Run:
+    """`run` between the runs made before and after it. What became of a start may be found out
+    only after later ones are on record: then it is history from the beginning."""
+    others = ledger.runs(run.task_id)
+    later = next((other for other in others if other.created_at > run.created_at), None)
+    after = None if later is None else later.run_id
+    for other in others:
+        if other.created_at <= run.created_at and other.superseded_by == after:
+            ledger.put_run(replace(other, superseded_by=run.run_id))
+    return replace(run, superseded_by=after)
+
+
+def _with_current(task: Task, run: Run, at: Timestamp) -> Task:
+    return replace(
+        task,
+        run_id=run.run_id,
+        thread_status=ThreadStatus.UNSEEN,
+        status=TaskStatus.PENDING,
+        last_updated_at=at,
+        ended_at=None,
+        ended_by=None,
+        reason=None,
+    )
 
 
 def _new_task(intent: Intent, thread_id: str, at: Timestamp, *, run_id: str | None = None) -> Task:
@@ -333,7 +341,6 @@ def _unknown_run(ledger: Ledger, task: Task, change: RunSeen) -> None:
     run = Run(
         run_id=change.run_id,
         task_id=task.task_id,
-        position=0,
         kind="update",
         status=RunStatus.PENDING,
         created_at=change.created_at,

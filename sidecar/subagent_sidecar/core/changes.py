@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from .model import EndedBy, Intent, RunStatus, Thread, ThreadStatus, Timestamp
+from .quick import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
     """A start as it stood in the request, before anything was decided.
@@ -34,6 +36,7 @@ class ThreadCreated:
     thread: Thread
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRun:
     """A run as the server's answer to a start names it."""
@@ -43,6 +46,7 @@ class NewRun:
     status: RunStatus = RunStatus.PENDING
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
     """The server took the start: its runs, or the cron it made."""
@@ -71,6 +75,7 @@ class Doubted:
     reason: str
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSeen:
     """An answer that passed by, or one of our own reads, named this status."""

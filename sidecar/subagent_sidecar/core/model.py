@@ -4,11 +4,13 @@ All are immutable values. Times are ISO-8601 UTC strings with `Z` and microsecon
 sort as text; ids are the server's own strings.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
+
+from .quick import quick
 
 Timestamp = str
 """ISO-8601 UTC, fixed width: `2026-01-31T08:30:00.000000Z`."""
@@ -85,13 +87,14 @@ class Thread:
     agent_name: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One execution on a task's thread. `position` counts from 1 within the task."""
+    """One execution on a task's thread. A task's runs are in the order of `created_at`: when the
+    start was asked for, not when we learnt what became of it."""
 
     run_id: str
     task_id: str
-    position: int
     kind: str
     status: RunStatus
     created_at: Timestamp
@@ -109,6 +112,7 @@ class Run:
         return self.ended_at is not None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One async subagent job; its id is its thread's id. `run_id` is None while a first start is
@@ -150,6 +154,7 @@ class IntentKind(StrEnum):
     CRON = "cron"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
     """A start that is durable before it is sent, and gone once its outcome is on record.
@@ -177,6 +182,7 @@ class Intent:
     in_doubt: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One line of a task's history. `seq` is given by the store and never used twice."""
@@ -196,11 +202,13 @@ class TaskRecord:
 
     `short_id` is the shortest tail of the id, of at least 8 characters, that no other task has:
     langgraph's ids are UUIDv7, whose heads are the same for everything made within a minute.
+    `in_doubt`: a start on it was sent and its outcome is not known yet.
     """
 
     task: Task
     runs: tuple[Run, ...]
     short_id: str
+    in_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,3 +238,8 @@ class TaskPage:
     records: tuple[TaskRecord, ...]
     next_after: tuple[Timestamp, str] | None
     hidden: int = 0
+
+
+def in_order(runs: Iterable[Run]) -> list[Run]:
+    """A task's runs, oldest first."""
+    return sorted(runs, key=lambda run: (run.created_at, run.run_id))

@@ -14,6 +14,7 @@ from enum import StrEnum
 from urllib.parse import unquote
 
 from ..errors import BadTarget
+from .quick import quick
 
 
 class Act(StrEnum):
@@ -46,6 +47,7 @@ class Form(StrEnum):
     WAIT = "wait"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """`form` is set on starts. `thread_id` is None on stateless ones."""

@@ -175,7 +175,7 @@ def task_json(record: TaskRecord) -> dict[str, Any]:
         "assistant_id": task.assistant_id,
         "parent_task_id": task.parent_task_id,
         "depth": task.depth,
-        "in_doubt": task.run_id is None,
+        "in_doubt": record.in_doubt,
         "runs": [_run_json(run) for run in record.runs],
         "superseded_run_ids": [run.run_id for run in record.runs if run.superseded_by],
         "usage": None,

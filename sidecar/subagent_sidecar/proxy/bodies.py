@@ -11,11 +11,14 @@ from typing import Any
 
 import msgspec
 
+from ..core.quick import quick
+
 _PURPOSE = 200
 _NAME = 256
 _MAX_READ = 256 * 1024
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunBody:
     """What the body of a run create tells. None where it is silent or not understood."""

@@ -98,15 +98,12 @@ class Call:
         return headers.for_client(exchange.headers, self._relocated)
 
     def _relocated(self, value: bytes) -> bytes:
-        origin = self.target.origin
-        if not value.startswith(origin + b"/"):
+        server = self.target.origin + self.target.base
+        if not value.startswith(server):
             return value
-        path = value[len(origin) :]
-        base = self.target.base
-        if base:
-            if not path.startswith(base + b"/"):
-                return value
-            path = path[len(base) :]
+        path = value[len(server) :]
+        if path and path[:1] not in b"/?#":
+            return value
         host = headers.first(self.fields, b"host") or b""
         prefix = f"/to/{self.prefix}".encode() if self.prefix is not None else b""
         return b"http://" + host + prefix + path if host else prefix + path

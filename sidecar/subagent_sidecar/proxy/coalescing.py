@@ -44,6 +44,11 @@ class Coalescer:
     def enabled(self) -> bool:
         return self._window_s > 0
 
+    @property
+    def remembered(self) -> int:
+        """How many answers are remembered or awaited."""
+        return len(self._entries)
+
     async def share(
         self, key: Hashable, thread_id: str, ask: Callable[[], Awaitable[Answer | None]]
     ) -> Answer | None:

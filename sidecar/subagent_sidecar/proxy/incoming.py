@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp.web import RequestPayloadError
 
+from ..core.quick import quick
 from ..errors import BodyTimeout, BodyTooLarge, RequestError
 from .server import DataRequest
 
@@ -21,6 +22,7 @@ class Limits:
     inspect_limit: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Incoming:
     """A request's body: `whole` if it was read to its end, else `stream` yields all of it.

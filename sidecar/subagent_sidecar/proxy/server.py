@@ -7,6 +7,7 @@ malformed requests, keys included, in its answers and its log.
 
 import asyncio
 import logging
+import select
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -24,11 +25,13 @@ _log = logging.getLogger(__name__)
 Handler = Callable[["DataRequest"], Awaitable[web.StreamResponse]]
 
 _KEEPALIVE_S = 75.0
-_HEAD_LIMIT = 64 * 1024
+_FIELD_LIMIT = 64 * 1024
 _FIELDS_LIMIT = 256
+_HEAD_LIMIT = 256 * 1024
 _SWEEP_S = 1.0
 _BUFFER = 256 * 1024
 _LAST_CALL_S = 0.1
+_HANGUP = getattr(select, "POLLRDHUP", 0)
 
 
 class DataRequest(web.BaseRequest):
@@ -56,11 +59,11 @@ class DataRequest(web.BaseRequest):
 
 class DataProtocol(web.RequestHandler):
     """A client's connection. `waiting_since` is when the head of the next request began to come
-    (or the connection was opened); None while no head is awaited. `body` is that of the latest
-    request. Once `stopping`, the next answer is the last one. A client that leaves ends its
-    request, unless it is `held`."""
+    (or the connection was opened), None while no head is awaited; `head_size` is what has come
+    of it so far. `body` is that of the latest request. Once `stopping`, the next answer is the
+    last one. A client that leaves ends its request, unless it is `held`."""
 
-    __slots__ = ("body", "held", "peer_host", "stopping", "waiting_since")
+    __slots__ = ("body", "head_size", "held", "peer_host", "stopping", "waiting_since")
 
     def __init__(self, server: "DataServer", **kwargs: Any) -> None:
         super().__init__(server, **kwargs)
@@ -69,6 +72,7 @@ class DataProtocol(web.RequestHandler):
         self.stopping = False
         self.held = False
         self.body: StreamReader | None = None
+        self.head_size = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -91,8 +95,13 @@ class DataProtocol(web.RequestHandler):
         super().data_received(data)
         if self.waiting_since is None and not self._request_in_progress:
             self.waiting_since = self._loop.time()
-        if self._messages and not isinstance(self._messages[-1][0], RawRequestMessage):
-            self._fail_body()
+        if self._messages:
+            if not isinstance(self._messages[-1][0], RawRequestMessage):
+                self._fail_body()
+        elif not self._upgraded and (self.body is None or self.body.is_eof()):
+            self.head_size += len(data)
+            if self.head_size > _HEAD_LIMIT:
+                self.force_close()
 
     def _fail_body(self) -> None:
         """The parser gave up; if in the middle of a body, aiohttp leaves its reader waiting."""
@@ -122,6 +131,14 @@ class DataProtocol(web.RequestHandler):
         else:
             super().log_exception(*args, **kwargs)
 
+    def left_unseen(self) -> bool:
+        """Whether the client is gone, which nobody sees while its body is not read."""
+        if self.transport is None or not (self._reading_paused or self._buffer_paused):
+            return False
+        poll = select.poll()
+        poll.register(self.transport.get_extra_info("socket").fileno(), _HANGUP)
+        return bool(poll.poll(0))
+
     def cut(self) -> None:
         """End the request in progress, as if its client had left."""
         if self._task_handler is not None:
@@ -147,8 +164,8 @@ class DataServer(web.Server):
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=_KEEPALIVE_S,
-            max_line_size=_HEAD_LIMIT,
-            max_field_size=_HEAD_LIMIT,
+            max_line_size=_FIELD_LIMIT,
+            max_field_size=_FIELD_LIMIT,
             max_headers=_FIELDS_LIMIT,
             read_bufsize=_BUFFER,
         )
@@ -183,6 +200,7 @@ class DataServer(web.Server):
         request.raw_target = message.path
         request.peer_host = protocol.peer_host  # type: ignore[attr-defined]
         protocol.body = payload  # type: ignore[attr-defined]
+        protocol.head_size = 0  # type: ignore[attr-defined]
         return request
 
     def pre_shutdown(self) -> None:
@@ -196,9 +214,9 @@ class DataServer(web.Server):
         Idle connections stay open a moment longer: requests that are on their way on them would
         be lost. aiohttp by itself would wait `timeout` twice.
         """
-        last_call = self._loop.time() + _LAST_CALL_S
-        while self._connections and self._loop.time() < last_call:
-            await asyncio.sleep(_LAST_CALL_S / 20)
+        tasks = [p._task_handler for p in self.connections if p._task_handler is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=_LAST_CALL_S)
         super().pre_shutdown()
         timeout = timeout or 0.0
         deadline = self._loop.call_later(timeout, self._cut)
@@ -212,7 +230,7 @@ class DataServer(web.Server):
             protocol.cut()  # type: ignore[attr-defined]
 
     def start_sweeping(self) -> None:
-        """Close connections whose request head is overdue, from now on."""
+        """From now on, close connections whose request head is overdue or whose client left."""
         self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
 
     def stop_sweeping(self) -> None:
@@ -223,6 +241,8 @@ class DataServer(web.Server):
         overdue = self._loop.time() - self._header_timeout_s
         for protocol in self.connections:
             assert isinstance(protocol, DataProtocol)
-            if protocol.waiting_since is not None and protocol.waiting_since < overdue:
+            if protocol.left_unseen() or (
+                protocol.waiting_since is not None and protocol.waiting_since < overdue
+            ):
                 protocol.force_close()
         self.start_sweeping()

@@ -1,17 +1,19 @@
 """Listing tasks from SQLite: filters, keyset pages, short ids."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from ..core.model import Task, TaskPage, TaskQuery, TaskRecord
+from ..core.model import Run, Task, TaskPage, TaskQuery, TaskRecord, in_order
 from .driver import sqlite3
 from .rows import RUNS, TASKS
 
 _SHORT = 8
+_AT_ONCE = 100
 _MAX_HIDDEN = 1_000
 _HIGH = "\U0010ffff"
 """Sorts after every character an id can hold."""
 
-_RUNS_OF_TASK = RUNS.select("WHERE task_id = ? ORDER BY position")
+_IN_DOUBT = "SELECT thread_id FROM intents WHERE in_doubt IS NOT NULL"
 _TAILS = "SELECT tail FROM tasks WHERE tail >= ? AND tail < ? LIMIT 3"
 _BY_HEAD = "SELECT task_id FROM tasks WHERE task_id >= ? AND task_id < ? LIMIT ?"
 _BY_TAIL = "SELECT task_id FROM tasks WHERE tail >= ? AND tail < ? LIMIT ?"
@@ -43,7 +45,7 @@ def list_tasks(conn: sqlite3.Connection, query: TaskQuery) -> TaskPage:
     page = found[: query.limit]
     more = len(found) > len(page)
     return TaskPage(
-        records=tuple(record(conn, task) for task in page),
+        records=records(conn, page),
         next_after=(page[-1].created_at, page[-1].task_id) if more and page else None,
         hidden=_hidden(conn, filters, query),
     )
@@ -82,11 +84,23 @@ def _hidden(conn: sqlite3.Connection, filters: _Where, query: TaskQuery) -> int:
     return int(conn.execute(sql, values).fetchone()[0])
 
 
-def record(conn: sqlite3.Connection, task: Task) -> TaskRecord:
-    """A task with its runs and the shortest tail nobody else has."""
-    rows = conn.execute(_RUNS_OF_TASK, (task.task_id,)).fetchall()
-    return TaskRecord(
-        task=task, runs=tuple(RUNS.read(row) for row in rows), short_id=_short_id(conn, task)
+def records(conn: sqlite3.Connection, tasks: Sequence[Task]) -> tuple[TaskRecord, ...]:
+    """Tasks with their runs and the shortest tails nobody else has."""
+    runs: dict[str, list[Run]] = {task.task_id: [] for task in tasks}
+    for start in range(0, len(tasks), _AT_ONCE):
+        ids = [task.task_id for task in tasks[start : start + _AT_ONCE]]
+        sql = RUNS.select(f"WHERE task_id IN ({', '.join('?' * len(ids))})")
+        for run in map(RUNS.read, conn.execute(sql, ids)):
+            runs[run.task_id].append(run)
+    doubted = {row[0] for row in conn.execute(_IN_DOUBT)}
+    return tuple(
+        TaskRecord(
+            task=task,
+            runs=tuple(in_order(runs[task.task_id])),
+            short_id=_short_id(conn, task),
+            in_doubt=task.task_id in doubted,
+        )
+        for task in tasks
     )
 
 

@@ -20,6 +20,7 @@ from ..core.model import (
     TaskRecord,
     Thread,
     Timestamp,
+    in_order,
 )
 from ..errors import StoreUnavailable
 
@@ -60,8 +61,7 @@ class Tables:
         self.all_runs[run.run_id] = run
 
     def runs(self, task_id: str) -> Sequence[Run]:
-        mine = [run for run in self.all_runs.values() if run.task_id == task_id]
-        return sorted(mine, key=lambda run: run.position)
+        return in_order(run for run in self.all_runs.values() if run.task_id == task_id)
 
     def intent(self, intent_id: str) -> Intent | None:
         return self.intents.get(intent_id)
@@ -152,6 +152,7 @@ class MemoryStore:
             task=task,
             runs=tuple(self._tables.runs(task.task_id)),
             short_id=_short_id(task.task_id, self._tables.tasks.keys() - {task.task_id}),
+            in_doubt=any(i.in_doubt is not None for i in self._tables.intents_on(task.task_id)),
         )
 
     async def live_tasks(self, upstream: str, *, limit: int) -> Sequence[Task]:

@@ -62,7 +62,6 @@ CREATE INDEX tasks_ended ON tasks (ended_at) WHERE ended_at IS NOT NULL;
 CREATE TABLE runs (
     run_id TEXT PRIMARY KEY,
     task_id TEXT NOT NULL,
-    position INTEGER NOT NULL,
     kind TEXT NOT NULL,
     status TEXT NOT NULL,
     created_at TEXT NOT NULL,
@@ -75,7 +74,7 @@ CREATE TABLE runs (
     cancel_asked_by TEXT,
     superseded_by TEXT
 ) WITHOUT ROWID;
-CREATE INDEX runs_of_task ON runs (task_id, position);
+CREATE INDEX runs_of_task ON runs (task_id, created_at);
 
 CREATE TABLE intents (
     intent_id TEXT PRIMARY KEY,

@@ -148,7 +148,7 @@ RUNS = Table(
     name="runs",
     cls=Run,
     key="run_id",
-    frozen=frozenset({"task_id", "position", "created_at", "assistant_id", "strategy"}),
+    frozen=frozenset({"task_id", "created_at", "assistant_id", "strategy"}),
     readers={"status": RunStatus, "cancel_asked_by": _ended_by},
     computed={},
 )

@@ -29,7 +29,7 @@ from ..core.model import (
 )
 from ..errors import StoreError, StoreUnavailable
 from .driver import sqlite3
-from .listing import list_tasks, record, tasks_named
+from .listing import list_tasks, records, tasks_named
 from .migrations import migrations
 from .rows import EVENT_COLUMNS, INTENTS, TASKS, THREADS, read_event
 from .working_set import WorkingSet
@@ -101,7 +101,7 @@ class SqliteStore:
     async def task(self, task_id: str) -> TaskRecord | None:
         def work(conn: sqlite3.Connection) -> TaskRecord | None:
             row = conn.execute(_TASK, (task_id,)).fetchone()
-            return None if row is None else record(conn, TASKS.read(row))
+            return None if row is None else records(conn, [TASKS.read(row)])[0]
 
         return await self._read(work)
 

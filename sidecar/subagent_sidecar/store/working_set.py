@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from sqlite_utils import Database
 
 from ..core.changes import Accepted, Change, Doubted, Polled, Released, Start, ThreadCreated
-from ..core.model import Event, Intent, Run, Task, Thread
+from ..core.model import Event, Intent, Run, Task, Thread, in_order
 from .rows import EVENTS_INSERT, INTENTS, RUNS, TASKS, THREADS, Table, event_values
 
 T = TypeVar("T")
@@ -21,7 +21,7 @@ T = TypeVar("T")
 _SIZES = (32, 16, 8, 4, 2, 1)
 """Rows in one statement; a fixed few, so that prepared statements are found again."""
 
-_RUNS_OF_TASK = RUNS.select("WHERE task_id = ? ORDER BY position")
+_RUNS_OF_TASK = RUNS.select("WHERE task_id = ?")
 _INTENTS_ON_THREAD = INTENTS.select("WHERE thread_id = ?")
 
 
@@ -160,8 +160,7 @@ class WorkingSet:
     def runs(self, task_id: str) -> Sequence[Run]:
         for row in self._execute(_RUNS_OF_TASK, (task_id,)).fetchall():
             self._runs.keep(row)
-        mine = [run for run in self._runs.present() if run.task_id == task_id]
-        return sorted(mine, key=lambda run: run.position)
+        return in_order(run for run in self._runs.present() if run.task_id == task_id)
 
     def intent(self, intent_id: str) -> Intent | None:
         return self._intents.get(intent_id)

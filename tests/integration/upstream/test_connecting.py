@@ -161,6 +161,17 @@ async def test_a_probe_whose_client_left_makes_room_for_another(connect: Connect
         assert (await upstream.send(get())).status == 200
 
 
+async def test_a_client_closed_while_it_connects_leaves_nothing_open(connect: Connect) -> None:
+    async with serving(answering(OK)) as server:
+        upstream = connect(server.port)
+        sending = asyncio.ensure_future(upstream.send(get()))
+        await asyncio.sleep(0)
+        await upstream.aclose()
+        with pytest.raises(UpstreamUnreachable, match="no longer used"):
+            await sending
+        await eventually(lambda: upstream.open_connections == 0)
+
+
 async def test_a_failing_answer_is_no_reason_to_open_the_breaker(connect: Connect) -> None:
     async with serving(answering(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")) as server:
         upstream = connect(server.port)

@@ -77,6 +77,12 @@ async def test_a_stream_of_known_length_is_sent_as_it_is(connect: Connect) -> No
     assert raw.endswith(b"Content-Length: 5\r\n\r\nabcde")
 
 
+async def test_a_long_stream_arrives_whole_at_the_pace_of_the_server(connect: Connect) -> None:
+    parts = [b"%d" % n * 20_000 for n in range(100)]
+    raw = await seen_by_server(connect, post(pieces(*parts), length=sum(map(len, parts))))
+    assert raw.partition(b"\r\n\r\n")[2] == b"".join(parts)
+
+
 async def test_a_connection_is_kept_after_a_streamed_request(connect: Connect) -> None:
     async def script(peer: Peer) -> None:
         while True:

@@ -1,0 +1,71 @@
+"""ports.AgentServer by hand: says what it is told to say, and notes what it was asked."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from subagent_sidecar.errors import UpstreamError
+from subagent_sidecar.ports import Headers, ServerRun
+
+
+@dataclass
+class ScriptedServer:
+    """`statuses` are told one after the other, the last one for ever; None is "no such run".
+    `down` fails every call, `failures` the next so many; `gate` holds them all until it is set."""
+
+    listed: Sequence[ServerRun] | None = ()
+    statuses: list[str | None] = field(default_factory=lambda: ["running"])
+    thread: str | None = "idle"
+    result: str | None = "success"
+    down: UpstreamError | None = None
+    failures: int = 0
+    gate: asyncio.Event | None = None
+    asked: list[str] = field(default_factory=list)
+    presented: list[Headers] = field(default_factory=list)
+
+    async def _call(self, what: str, auth: Headers) -> None:
+        self.asked.append(what)
+        self.presented.append(auth)
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.down is not None:
+            raise self.down
+        if self.failures:
+            self.failures -= 1
+            raise UpstreamError("the server answered 500")
+
+    async def run(self, thread_id: str, run_id: str, *, auth: Headers = ()) -> ServerRun | None:
+        await self._call(f"run {run_id}", auth)
+        status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+        return None if status is None else server_run(run_id, thread_id, status)
+
+    async def runs(
+        self, thread_id: str, *, limit: int, auth: Headers = ()
+    ) -> Sequence[ServerRun] | None:
+        await self._call(f"runs of {thread_id}", auth)
+        return self.listed
+
+    async def thread_status(self, thread_id: str, *, auth: Headers = ()) -> str | None:
+        await self._call(f"thread {thread_id}", auth)
+        return self.thread
+
+    async def outcome(self, thread_id: str, run_id: str, *, auth: Headers = ()) -> str | None:
+        await self._call(f"outcome of {run_id}", auth)
+        return self.result
+
+
+def server_run(
+    run_id: str,
+    thread_id: str = "t",
+    status: str = "pending",
+    *,
+    created_at: str | None = None,
+    request_id: str | None = None,
+) -> ServerRun:
+    return ServerRun(
+        run_id=run_id,
+        thread_id=thread_id,
+        status=status,
+        created_at=created_at,
+        request_id=request_id,
+    )

@@ -1,0 +1,167 @@
+"""Settings: what can be said, by whom, and what a mistake says."""
+
+import dataclasses
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.support.settings import parsed, problems
+
+from subagent_sidecar.config import Address, Settings, UpstreamSettings
+
+
+def test_one_upstream_is_all_it_takes() -> None:
+    found = parsed()
+    (upstream,) = found.upstreams
+    assert upstream == UpstreamSettings(
+        name="default", host="127.0.0.1", port=2024, tls=False, base=""
+    )
+    assert found.default_upstream == "default"
+    assert (found.listen.url, found.admin_listen.url) == (
+        "http://127.0.0.1:8460",
+        "http://127.0.0.1:8461",
+    )
+    assert (found.drain_timeout, found.coalesce) == (
+        timedelta(seconds=20),
+        timedelta(milliseconds=250),
+    )
+    assert (found.store, found.keep_purpose) == ("sqlite:///subagent-sidecar.db", True)
+
+
+# (setting, a value in the file, what it becomes)
+VALUES: list[tuple[str, object, object]] = [
+    ("listen", "127.0.0.2:9000", Address("127.0.0.2", 9000)),
+    ("listen", ":9000", Address("127.0.0.1", 9000)),
+    ("listen", "localhost:0", Address("localhost", 0)),
+    ("admin_listen", "[::1]:9001", Address("::1", 9001)),
+    ("store", "memory:", "memory:"),
+    ("store", "sqlite:////var/lib/books.db", "sqlite:////var/lib/books.db"),
+    ("drain_timeout", "1m", timedelta(minutes=1)),
+    ("drain_timeout", 0, timedelta()),
+    ("connect_timeout", "250ms", timedelta(milliseconds=250)),
+    ("start_timeout", "2h", timedelta(hours=2)),
+    ("answer_timeout", "1d", timedelta(days=1)),
+    ("header_timeout", "5s", timedelta(seconds=5)),
+    ("body_timeout", "5s", timedelta(seconds=5)),
+    ("coalesce", 0, timedelta()),
+    ("max_body", "1MiB", 2**20),
+    ("inspect_limit", 4096, 4096),
+    ("max_connections", 7, 7),
+    ("log_format", "json", "json"),
+    ("log_level", "debug", "debug"),
+    ("purpose", False, False),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "expected"), VALUES)
+def test_a_setting_of_the_file(tmp_path: Path, key: str, value: object, expected: object) -> None:
+    field = "keep_purpose" if key == "purpose" else key
+    assert getattr(parsed(tmp_path, {key: value}), field) == expected
+
+
+def test_every_setting_was_tried() -> None:
+    tried = {"keep_purpose" if key == "purpose" else key for key, _, _ in VALUES}
+    fields = {field.name for field in dataclasses.fields(Settings)}
+    assert fields - tried == {"upstreams", "default_upstream"}  # these have tests of their own
+
+
+# (line of the file, what is said of it behind `file:line: `)
+MISTAKES = [
+    ("listen: 8460", "listen: must be HOST:PORT"),
+    ("listen: localhost", "listen: 'localhost' is not HOST:PORT"),
+    ("listen: '127.0.0.1:x'", "listen: '127.0.0.1:x' is not HOST:PORT"),
+    ("listen: 127.0.0.1:65536", "listen: '127.0.0.1:65536' is not HOST:PORT"),
+    ("listen: 0.0.0.0:8460", "listen: 0.0.0.0 is not a loopback address"),
+    ("listen: '[::]:8460'", "listen: :: is not a loopback address"),
+    ("listen: 10.0.0.1:8460", "listen: 10.0.0.1 is not a loopback address"),
+    ("listen: example.org:80", "listen: example.org is not a loopback address"),
+    ("admin_listen: 0.0.0.0:1", "admin_listen: 0.0.0.0 is not a loopback address"),
+    ("store: books.db", "store: 'books.db' is not a store"),
+    ("store: 'sqlite:///'", "store: 'sqlite:///' is not a store"),
+    ("store: ['memory:']", "store: ['memory:'] is not a store"),
+    ("drain_timeout: 20", "drain_timeout: 20 is not a duration"),
+    ("connect_timeout: soon", "connect_timeout: 'soon' is not a duration"),
+    ("start_timeout: -1s", "start_timeout: '-1s' is not a duration"),
+    ("answer_timeout: [5s]", "answer_timeout: ['5s'] is not a duration"),
+    ("header_timeout: null", "header_timeout: None is not a duration"),
+    ("body_timeout: 1h30m", "body_timeout: '1h30m' is not a duration"),
+    ("coalesce: often", "coalesce: 'often' is not a duration"),
+    ("max_body: huge", "max_body: 'huge' is not a size"),
+    ("inspect_limit: -1", "inspect_limit: -1 is not a size"),
+    ("max_connections: 0", "max_connections: must be a whole number from 1"),
+    ("max_connections: 1.5", "max_connections: must be a whole number from 1"),
+    ("max_connections: true", "max_connections: must be a whole number from 1"),
+    ("purpose: 'yes'", "purpose: must be true or false"),
+    ("log_format: xml", "log_format: 'xml' is none of: text, json"),
+    ("log_level: [info]", "log_level: ['info'] is none of: debug, info, warning, error"),
+    ("default_upstream: other", "default_upstream: 'other' is none of: default"),
+    ("upstreams: [a]", "upstreams: must map names to servers"),
+    ("listn: x", "listn: unknown setting; known: admin_listen, answer_timeout, "),
+    ("7: x", "7: unknown setting"),
+]
+
+
+@pytest.mark.parametrize(("line", "expected"), MISTAKES)
+def test_a_mistake_is_named_with_file_line_and_key(
+    tmp_path: Path, line: str, expected: str
+) -> None:
+    (problem,) = problems(tmp_path, f"# a comment\n{line}\n")
+    assert problem.startswith(f"{tmp_path}/c.yaml:2: {expected}")
+
+
+def test_every_problem_is_named_and_not_the_first_alone(tmp_path: Path) -> None:
+    text = "listen: x\nmax_body: x\nlog_level: x\nodd: x\nupstreams: {a: {inject: x}, 'b c': x}\n"
+    found = problems(tmp_path, text, flags={"store": "x"}, upstreams=("x",))
+    lines = sorted(problem.split(": ")[0].removeprefix(f"{tmp_path}/c.yaml:") for problem in found)
+    assert lines == ["--store", "--upstream default", "1", "2", "3", "4", "5", "5", "5"]
+
+
+@pytest.mark.parametrize("text", ["- listen\n", "listen\n", "7\n"])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    assert problems(tmp_path, text) == (f"{tmp_path}/c.yaml: must be a mapping of settings",)
+
+
+def test_without_an_upstream_there_is_nothing_to_do(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, "", upstreams=())
+    assert "`subagent-sidecar serve --upstream http" in problem
+
+
+# Precedence: flag (or its variable) > file > default.
+
+
+def test_a_flag_is_stronger_than_the_file_and_the_file_than_the_default(tmp_path: Path) -> None:
+    text = "listen: 127.0.0.1:1\nstore: 'memory:'\n"
+    found = parsed(tmp_path, text, flags={"listen": "127.0.0.1:2", "store": None})
+    assert (found.listen.port, found.store) == (2, "memory:")
+    assert found.admin_listen.port == 8461
+
+
+def test_a_mistake_in_a_flag_is_the_flags(tmp_path: Path) -> None:
+    found = problems(tmp_path, "listen: 127.0.0.1:1\n", flags={"listen": "0.0.0.0:1"})
+    assert found[0].startswith("--listen: 0.0.0.0 is not a loopback address")
+
+
+def test_a_flag_hides_a_mistake_of_the_file(tmp_path: Path) -> None:
+    assert parsed(tmp_path, "listen: x\n", flags={"listen": "127.0.0.1:2"}).listen.port == 2
+
+
+TIMEOUTS = ["connect_timeout", "start_timeout", "answer_timeout", "header_timeout", "body_timeout"]
+
+
+@pytest.mark.xfail(reason="not checked yet: 0 turns every request into a 504", strict=True)
+@pytest.mark.parametrize("key", TIMEOUTS)
+def test_a_timeout_that_nothing_could_meet_is_refused(tmp_path: Path, key: str) -> None:
+    (problem,) = problems(tmp_path, f"{key}: 0\n")
+    assert problem.startswith(f"{tmp_path}/c.yaml:1: {key}: ")
+
+
+@pytest.mark.xfail(reason="not checked yet: 0 refuses every body", strict=True)
+@pytest.mark.parametrize("key", ["max_body", "inspect_limit"])
+def test_a_size_that_nothing_fits_is_refused(tmp_path: Path, key: str) -> None:
+    (problem,) = problems(tmp_path, f"{key}: 0\n")
+    assert problem.startswith(f"{tmp_path}/c.yaml:1: {key}: ")
+
+
+def test_the_settings_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        parsed().store = "memory:"  # type: ignore[misc]

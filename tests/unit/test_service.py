@@ -1,0 +1,220 @@
+"""What the service makes of what it is told. Trouble of the store: test_recorder.py."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from tests.support.agent_server import server_run
+from tests.support.troubled_store import TroubledStore
+
+from subagent_sidecar.core.changes import Polled, RunSeen, ThreadSeen
+from subagent_sidecar.core.model import EndedBy, Intent, IntentKind, RunStatus, TaskRecord
+from subagent_sidecar.errors import StoreError, StoreUnavailable
+from subagent_sidecar.service import Service
+from subagent_sidecar.testing import FakeClock
+
+LOCKED = StoreUnavailable("database is locked")
+
+
+@dataclass
+class Sidecar:
+    """A service on books in memory."""
+
+    store: TroubledStore = field(default_factory=TroubledStore)
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    def __post_init__(self) -> None:
+        self.service = Service(store=self.store, clock=self.clock)
+
+    async def admitted(self, thread_id: str | None = "t", **facts: Any) -> Intent:
+        self.clock.tick(1)
+        usual = {"upstream": "up", "supervisor": "ann", "assistant_id": "graph"}
+        return await self.service.admit(thread_id=thread_id, **{**usual, **facts})
+
+    async def started(self, run_id: str = "r1", thread_id: str = "t") -> Intent:
+        intent = await self.admitted(thread_id)
+        self.service.accepted(intent, [server_run(run_id, thread_id)])
+        return intent
+
+    async def record(self, task_id: str = "t") -> TaskRecord:
+        await self.service.flush()
+        found = await self.store.task(task_id)
+        assert found is not None
+        return found
+
+    def told(self, kind: type) -> int:
+        """How many changes of a kind reached the store."""
+        return sum(isinstance(change, kind) for change in self.store.changes)
+
+
+@pytest.fixture
+def sidecar() -> Sidecar:
+    return Sidecar()
+
+
+async def test_a_start_is_durable_before_it_is_sent(sidecar: Sidecar) -> None:
+    intent = await sidecar.admitted(purpose="find out", request_id="theirs")
+    assert sidecar.store.handed_in == []
+    assert list(await sidecar.store.open_intents(before="9")) == [intent]
+    assert (intent.request_id, intent.purpose) == ("theirs", "find out")
+    assert intent.created_at == sidecar.service.now()
+
+
+async def test_every_start_has_an_id_of_its_own_to_be_found_again_by(sidecar: Sidecar) -> None:
+    intents = [await sidecar.admitted(f"t{n}") for n in range(100)]
+    assert len({intent.intent_id for intent in intents}) == 100
+    assert [intent.request_id for intent in intents] == [intent.intent_id for intent in intents]
+
+
+async def test_a_start_the_store_cannot_take_must_not_be_sent(sidecar: Sidecar) -> None:
+    sidecar.store.down = LOCKED
+    with pytest.raises(StoreError, match="locked"):
+        await sidecar.admitted()
+
+
+async def test_the_purpose_is_content_and_can_be_left_out() -> None:
+    service = Service(store=TroubledStore(), clock=FakeClock(), keep_purpose=False)
+    intent = await service.admit(upstream="up", supervisor="ann", purpose="a secret")
+    assert intent.purpose is None
+
+
+async def test_an_update_at_once_finds_the_task_it_updates(sidecar: Sidecar) -> None:
+    await sidecar.started()
+    assert (await sidecar.admitted()).kind is IntentKind.UPDATE
+
+
+async def test_a_child_at_once_finds_its_parent(sidecar: Sidecar) -> None:
+    await sidecar.started("r1", "mother")
+    assert (await sidecar.admitted(header_session="mother")).depth == 1
+    await sidecar.started("r2", "grandmother")
+    assert (await sidecar.admitted("t2", body_session="grandmother")).depth == 1
+
+
+async def test_a_start_at_once_finds_its_thread(sidecar: Sidecar) -> None:
+    sidecar.service.thread_created(
+        "t", upstream="up", supervisor="bob", session_id="s", agent_name="coder"
+    )
+    intent = await sidecar.admitted()
+    assert (intent.session_id, intent.agent_name, intent.supervisor) == ("s", "coder", "bob")
+
+
+async def test_the_settled_start_is_the_task(sidecar: Sidecar) -> None:
+    intent = await sidecar.admitted()
+    sidecar.service.accepted(intent, [server_run("r1", status="running")])
+    record = await sidecar.record()
+    assert (record.task.status, record.task.run_id) == ("running", "r1")
+    assert list(await sidecar.store.open_intents(before="9")) == []
+
+
+async def test_a_status_nobody_knows_is_pending_until_more_is_seen(sidecar: Sidecar) -> None:
+    intent = await sidecar.admitted()
+    sidecar.service.accepted(intent, [server_run("r1", status="")])
+    assert (await sidecar.record()).task.status == "pending"
+
+
+async def test_released_and_doubted_starts_are_entered_as_such(sidecar: Sidecar) -> None:
+    released, doubted = await sidecar.admitted("t1"), await sidecar.admitted("t2")
+    sidecar.service.released(released, "no")
+    sidecar.service.doubted(doubted, "broke off")
+    assert (await sidecar.record("t2")).task.run_id is None
+    assert await sidecar.store.task("t1") is None
+    (left,) = await sidecar.store.open_intents(before="9")
+    assert left.in_doubt == "broke off"
+
+
+async def test_a_cron_is_settled_without_a_task(sidecar: Sidecar) -> None:
+    intent = await sidecar.admitted(cron=True)
+    sidecar.service.cron_created(intent, "c1")
+    await sidecar.service.flush()
+    assert list(await sidecar.store.open_intents(before="9")) == []
+    assert [event.kind for event in await sidecar.store.events("t", limit=9)] == ["cron_created"]
+
+
+async def test_the_same_status_again_costs_the_store_nothing(sidecar: Sidecar) -> None:
+    await sidecar.started()
+    for word in ("pending", "running", "running", "running", "success", "success"):
+        assert sidecar.service.run_seen("t", "r1", word) == word
+        sidecar.service.thread_seen("t", "busy")
+    sidecar.service.run_seen("t", "r1", "success")
+    await sidecar.service.flush()
+    assert sidecar.told(RunSeen) == 2
+    assert sidecar.told(ThreadSeen) == 3  # anew after each move of the run
+
+
+@pytest.mark.parametrize("word", ["exploded", None, 7, ["running"], ""])
+async def test_words_nobody_knows_change_nothing(sidecar: Sidecar, word: object) -> None:
+    await sidecar.started()
+    assert sidecar.service.run_seen("t", "r1", word) is None
+    assert sidecar.service.thread_seen("t", word) is None
+    await sidecar.service.flush()
+    assert sidecar.told(RunSeen) == sidecar.told(ThreadSeen) == 0
+
+
+async def test_a_task_that_waits_again_after_an_update_is_seen_to_wait(sidecar: Sidecar) -> None:
+    for run_id in ("r1", "r2"):
+        await sidecar.started(run_id)
+        sidecar.service.run_seen("t", run_id, "success")
+        sidecar.service.thread_seen("t", "interrupted")
+        assert (await sidecar.record()).task.status == "waiting"
+
+
+async def test_a_servers_time_is_entered_as_ours(sidecar: Sidecar) -> None:
+    await sidecar.started()
+    sidecar.service.run_seen("t", "r2", "running", created_at="2126-01-01T02:00:00+02:00")
+    record = await sidecar.record()
+    assert record.runs[-1].created_at == "2126-01-01T00:00:00.000000Z"
+
+
+async def test_polls_are_counted_and_written_down_together(sidecar: Sidecar) -> None:
+    await sidecar.started()
+    for _ in range(5):
+        sidecar.service.polled("t")
+        sidecar.service.polled("other")
+    record = await sidecar.record()
+    assert (record.task.polls, record.task.last_checked_at) == (5, sidecar.service.now())
+    sidecar.service.polled("t")
+    assert (await sidecar.record()).task.polls == 6
+    assert sidecar.told(Polled) == 3
+
+
+async def test_ends_are_entered_with_whose_act_they_were(sidecar: Sidecar) -> None:
+    await sidecar.started("r1", "t1")
+    sidecar.service.cancel_asked("t1", "r1", by=EndedBy.OPERATOR)
+    sidecar.service.run_seen("t1", "r1", "cancelled")
+    await sidecar.started("r2", "t2")
+    sidecar.service.run_gone("t2", "r2", by=EndedBy.SUPERVISOR, reason="the run was deleted")
+    await sidecar.started("r3", "t3")
+    sidecar.service.thread_gone("t3", by=EndedBy.SUPERVISOR, reason="the thread was deleted")
+    records = [(await sidecar.record(task_id)).task for task_id in ("t1", "t2", "t3")]
+    assert [(task.status, task.ended_by, task.reason) for task in records] == [
+        ("cancelled", "operator", None),
+        ("cancelled", "supervisor", "the run was deleted"),
+        ("cancelled", "supervisor", "the thread was deleted"),
+    ]
+
+
+async def test_a_thread_is_at_home_where_it_was_made_or_started(sidecar: Sidecar) -> None:
+    service = sidecar.service
+    service.thread_created("made", upstream="a", supervisor="ann", session_id=None, agent_name=None)
+    service.accepted(await sidecar.admitted("started", upstream="b"), [server_run("r", "started")])
+    known = [await service.home("made"), await service.home("started"), await service.home("x")]
+    assert known == ["a", "b", None]
+    await service.flush()
+    restarted = Service(store=sidecar.store, clock=sidecar.clock)
+    assert [await restarted.home("made"), await restarted.home("started")] == ["a", "b"]
+
+
+async def test_a_store_in_trouble_fails_no_request_that_only_asks(sidecar: Sidecar) -> None:
+    sidecar.store.down = LOCKED
+    assert await sidecar.service.home("t") is None
+    assert await sidecar.service.depth_under("t") == 0
+    sidecar.service.polled("t")
+    assert sidecar.service.run_seen("t", "r1", "running") is RunStatus.RUNNING
+    await sidecar.service.flush()
+
+
+async def test_the_depth_under_a_session_is_one_below_its_task(sidecar: Sidecar) -> None:
+    await sidecar.started()
+    await sidecar.service.flush()
+    depths = [await sidecar.service.depth_under(session) for session in (None, "s", "t")]
+    assert depths == [0, 0, 1]
