@@ -98,7 +98,8 @@ def serve(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
 def check(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
     """Validate the configuration and exit: 0, or 64 with every problem."""
     found = _settings(config, upstreams, flags)
-    click.echo(f"configuration is valid: {', '.join(compose.sources(found))}")
+    click.echo(f"configuration is valid; upstreams: {', '.join(compose.sources(found))}")
+    click.echo(f"store: {found.store}, {compose.store_engine(found)}")
 
 
 @main.command()

@@ -18,7 +18,8 @@ from pathlib import Path
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector, http_parser, web
 
 from .clock import SystemClock
-from .config import Address, Settings, UpstreamSettings
+from .config import Settings, UpstreamSettings
+from .config_values import Address
 from .core.routing import UpstreamNames
 from .errors import ConfigError, StoreError
 from .ports import Store, Upstream
@@ -34,6 +35,7 @@ from .proxy.threads import Threads
 from .proxy.websocket import WebSockets
 from .reconciler import Reconciler
 from .service import Service
+from .store.driver import version
 from .store.memory import MemoryStore
 from .store.sqlite import SqliteStore
 from .tasks import spawn
@@ -285,6 +287,11 @@ def _raise_file_limit() -> None:
     if soft != resource.RLIM_INFINITY and soft < hard:
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def store_engine(settings: Settings) -> str:
+    """What will keep the books, and what speaks against it."""
+    return "memory: records end with the process" if settings.store == "memory:" else version()
 
 
 def sources(settings: Settings) -> Sequence[str]:

@@ -3,32 +3,21 @@
 Everything is parsed before any socket opens, and every problem is reported, not just the first.
 """
 
-import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from . import config_values as parse
+from .config_values import Address
 from .core.units import duration, size
 from .errors import ConfigError
 from .yaml_file import Document, load
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _ENV_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    host: str
-    port: int
-
-    @property
-    def url(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,21 +132,23 @@ class _Parser:
         parsed = {
             "upstreams": upstreams,
             "default_upstream": self._default(values["default_upstream"], upstreams),
-            "listen": self._value("listen", values, _loopback),
-            "admin_listen": self._value("admin_listen", values, _loopback),
-            "store": self._value("store", values, _store),
-            "keep_purpose": self._value("purpose", values, _flag),
-            "max_body": self._value("max_body", values, size),
-            "inspect_limit": self._value("inspect_limit", values, size),
-            "max_connections": self._value("max_connections", values, _count),
-            "log_format": self._value("log_format", values, _one_of("text", "json")),
+            "listen": self._value("listen", values, parse.loopback),
+            "admin_listen": self._value("admin_listen", values, parse.loopback),
+            "store": self._value("store", values, parse.store),
+            "keep_purpose": self._value("purpose", values, parse.flag),
+            "max_body": self._value("max_body", values, parse.some(size)),
+            "inspect_limit": self._value("inspect_limit", values, parse.some(size)),
+            "max_connections": self._value("max_connections", values, parse.count),
+            "log_format": self._value("log_format", values, parse.one_of("text", "json")),
             "log_level": self._value(
-                "log_level", values, _one_of("debug", "info", "warning", "error")
+                "log_level", values, parse.one_of("debug", "info", "warning", "error")
             ),
         }
         for key, default in _DEFAULTS.items():
-            if key.endswith("_timeout") or key == "coalesce":
+            if key in ("coalesce", "drain_timeout"):
                 parsed[key] = self._value(key, values, duration)
+            elif key.endswith("_timeout"):
+                parsed[key] = self._value(key, values, parse.some(duration))
             elif key not in parsed and key != "purpose":
                 raise AssertionError(f"{key} has a default ({default!r}) and no parser")
         if self._problems:
@@ -230,24 +221,26 @@ class _Parser:
             )
         before = len(self._problems)
         read = _Fields(self, key, body)
-        host, port, tls, base = read.parsed("url", _server_url, default=("", 0, False, ""))
+        host, port, tls, base = read.parsed("url", parse.server_url, default=("", 0, False, ""))
         upstream = UpstreamSettings(
             name=name,
             host=host,
             port=port,
             tls=tls,
             base=base,
-            agents=read.parsed("agents", _names, default=()),
+            agents=read.parsed("agents", parse.names, default=()),
             headers=read.parsed("headers", self._headers, default=()),
-            preserve_host=read.parsed("preserve_host", _flag, default=False),
-            inject=read.parsed("inject", _flag, default=True),
+            preserve_host=read.parsed("preserve_host", parse.flag, default=False),
+            inject=read.parsed("inject", parse.flag, default=True),
         )
         return upstream if len(self._problems) == before else None
 
     def _headers(self, given: Any) -> tuple[tuple[str, str], ...]:
         if not isinstance(given, dict):
             raise ValueError("must map header names to values such as ${AGENT_KEY}")
-        return tuple((str(name), self._resolved(str(value))) for name, value in given.items())
+        return tuple(
+            (parse.header_name(name), self._resolved(str(value))) for name, value in given.items()
+        )
 
     def _resolved(self, text: str) -> str:
         missing = [v for v in _ENV_REFERENCE.findall(text) if v not in self._environ]
@@ -286,85 +279,3 @@ class _Fields:
             where = self.key if self.key.startswith("--") else f"{self.key}.{name}"
             self.parser._problem(where, str(error))
             return default
-
-
-def _server_url(text: Any) -> tuple[str, int, bool, str]:
-    form = "must be a URL such as http://127.0.0.1:2024"
-    if not isinstance(text, str):
-        raise ValueError(form)
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError as error:
-        raise ValueError(f"{form} ({error})") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(form)
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("must not hold credentials; put them under the upstream's `headers`")
-    if parts.query or parts.fragment:
-        raise ValueError("must not have a query or a fragment")
-    if not text.isascii() or any(ord(char) <= 32 for char in text):
-        raise ValueError("must be ASCII without spaces (punycode and percent-encode the rest)")
-    tls = parts.scheme == "https"
-    return parts.hostname, port or (443 if tls else 80), tls, parts.path.rstrip("/")
-
-
-def address(text: Any) -> Address:
-    """HOST:PORT, `[::1]:8460` and `:8460` (loopback) included. Raises ValueError."""
-    if not isinstance(text, str):
-        raise ValueError("must be HOST:PORT")
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65_535:
-        raise ValueError(f"{text!r} is not HOST:PORT")
-    return Address(host.strip("[]") or "127.0.0.1", int(port))
-
-
-def _loopback(text: Any) -> Address:
-    found = address(text)
-    if found.host != "localhost":
-        try:
-            loopback = ipaddress.ip_address(found.host).is_loopback
-        except ValueError:
-            loopback = False
-        if not loopback:
-            raise ValueError(
-                f"{found.host} is not a loopback address; without authentication, which this "
-                "version does not have yet, everyone who reaches the port could start and cancel "
-                "tasks. Listen on 127.0.0.1 and put an authenticating proxy in front"
-            )
-    return found
-
-
-def _store(text: Any) -> str:
-    if text == "memory:" or (
-        isinstance(text, str) and text.startswith("sqlite:///") and len(text) > len("sqlite:///")
-    ):
-        return str(text)
-    raise ValueError(f"{text!r} is not a store; use sqlite:///PATH or memory:")
-
-
-def _names(given: Any) -> tuple[str, ...]:
-    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
-        raise ValueError("must be a list of agent names")
-    return tuple(given)
-
-
-def _flag(given: Any) -> bool:
-    if not isinstance(given, bool):
-        raise ValueError("must be true or false")
-    return given
-
-
-def _count(given: Any) -> int:
-    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
-        raise ValueError("must be a whole number from 1")
-    return given
-
-
-def _one_of(*words: str) -> Callable[[Any], str]:
-    def parse(given: Any) -> str:
-        if given not in words:
-            raise ValueError(f"{given!r} is none of: {', '.join(words)}")
-        return str(given)
-
-    return parse

@@ -40,8 +40,11 @@ def load(path: Path) -> Document:
         raise ConfigError([_explain(path, error)]) from error
     lines: dict[str, int] = {}
     problems: list[str] = []
-    if node is not None:
-        _walk(node, "", lines, problems, path)
+    try:
+        if node is not None:
+            _walk(node, "", lines, problems, path)
+    except RecursionError:
+        raise ConfigError([f"{path}: it is nested too deeply, or refers to itself"]) from None
     if problems:
         raise ConfigError(problems)
     return Document(path, data, lines)

@@ -95,7 +95,7 @@ async def test_a_settled_start_is_a_record_with_every_field(store: Store) -> Non
         Run(
             run_id="r1",
             task_id="t",
-                kind="start",
+            kind="start",
             status=RunStatus.INTERRUPTED,
             created_at=at(1),
             request_id="req1",

@@ -5,3 +5,16 @@ older ones.
 """
 
 from sqlite_utils.utils import sqlite3 as sqlite3  # type: ignore[attr-defined]
+
+_SOUND = (3, 51, 3)
+
+
+def version() -> str:
+    """The SQLite in use, and what is wrong with it if it is an old one."""
+    text = f"SQLite {sqlite3.sqlite_version}"
+    if sqlite3.sqlite_version_info < _SOUND:
+        text += (
+            " (older than 3.51.3, which mended a rare corruption of WAL databases: install the "
+            "pysqlite3 package, whose wheels bring a newer one)"
+        )
+    return text

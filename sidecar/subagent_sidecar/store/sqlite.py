@@ -28,7 +28,7 @@ from ..core.model import (
     Timestamp,
 )
 from ..errors import StoreError, StoreUnavailable
-from .driver import sqlite3
+from .driver import sqlite3, version
 from .listing import list_tasks, records, tasks_named
 from .migrations import migrations
 from .rows import EVENT_COLUMNS, INTENTS, TASKS, THREADS, read_event
@@ -125,7 +125,7 @@ class SqliteStore:
 
     async def check(self) -> str:
         await self._read(lambda conn: conn.execute("SELECT 1 FROM tasks LIMIT 1").fetchone())
-        return f"SQLite {sqlite3.sqlite_version} at {self._path}"
+        return f"{version()} at {self._path}"
 
     async def aclose(self) -> None:
         self._closed = True

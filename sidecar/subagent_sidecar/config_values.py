@@ -1,0 +1,128 @@
+"""Single settings as people write them. Each parser raises ValueError with what is wanted."""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+T = TypeVar("T")
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_NOT_TO_SET = frozenset(
+    {"host", "connection", "content-length", "transfer-encoding", "upgrade", "expect", "te"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+def server_url(text: Any) -> tuple[str, int, bool, str]:
+    form = "must be a URL such as http://127.0.0.1:2024"
+    if not isinstance(text, str):
+        raise ValueError(form)
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"{form} ({error})") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(form)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not hold credentials; put them under the upstream's `headers`")
+    if parts.query or parts.fragment:
+        raise ValueError("must not have a query or a fragment")
+    if not text.isascii() or any(ord(char) <= 32 for char in text):
+        raise ValueError("must be ASCII without spaces (punycode and percent-encode the rest)")
+    tls = parts.scheme == "https"
+    return parts.hostname, port or (443 if tls else 80), tls, parts.path.rstrip("/")
+
+
+def address(text: Any) -> Address:
+    """HOST:PORT, `[::1]:8460` and `:8460` (loopback) included. Raises ValueError."""
+    if not isinstance(text, str):
+        raise ValueError("must be HOST:PORT")
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65_535:
+        raise ValueError(f"{text!r} is not HOST:PORT")
+    return Address(host.strip("[]") or "127.0.0.1", int(port))
+
+
+def loopback(text: Any) -> Address:
+    found = address(text)
+    if found.host != "localhost":
+        try:
+            loopback = ipaddress.ip_address(found.host).is_loopback
+        except ValueError:
+            loopback = False
+        if not loopback:
+            raise ValueError(
+                f"{found.host} is not a loopback address; without authentication, which this "
+                "version does not have yet, everyone who reaches the port could start and cancel "
+                "tasks. Listen on 127.0.0.1 and put an authenticating proxy in front"
+            )
+    return found
+
+
+def store(text: Any) -> str:
+    if text == "memory:" or (
+        isinstance(text, str) and text.startswith("sqlite:///") and len(text) > len("sqlite:///")
+    ):
+        return str(text)
+    raise ValueError(f"{text!r} is not a store; use sqlite:///PATH or memory:")
+
+
+def header_name(name: Any) -> str:
+    if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is not a header name")
+    if name.lower() in _NOT_TO_SET:
+        raise ValueError(f"{name} is set by the sidecar itself")
+    return name
+
+
+def some(parse: Callable[[Any], T]) -> Callable[[Any], T]:
+    """`parse`, refusing zero."""
+
+    def parsed(given: Any) -> T:
+        found = parse(given)
+        if not found:
+            raise ValueError("must be more than 0")
+        return found
+
+    return parsed
+
+
+def names(given: Any) -> tuple[str, ...]:
+    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+        raise ValueError("must be a list of agent names")
+    return tuple(given)
+
+
+def flag(given: Any) -> bool:
+    if not isinstance(given, bool):
+        raise ValueError("must be true or false")
+    return given
+
+
+def count(given: Any) -> int:
+    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+        raise ValueError("must be a whole number from 1")
+    return given
+
+
+def one_of(*words: str) -> Callable[[Any], str]:
+    def parse(given: Any) -> str:
+        if given not in words:
+            raise ValueError(f"{given!r} is none of: {', '.join(words)}")
+        return str(given)
+
+    return parse
