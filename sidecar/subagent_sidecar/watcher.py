@@ -22,7 +22,9 @@ from .tasks import spawn
 _log = logging.getLogger(__name__)
 
 _DELAYS_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
-_AT_ONCE_LIMIT = 500
+_AT_ONCE_LIMIT = 2_000
+_LONG_LIMIT = 1_000
+"""Of these, how many may be followed to an end that is far away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Watcher:
         self._delays_s = delays_s
         self._followed: dict[str, asyncio.Task[None]] = {}
         self._subjects: dict[str, _Subject] = {}
+        self._long: set[str] = set()
 
     @property
     def following(self) -> int:
@@ -72,23 +75,25 @@ class Watcher:
         if (earlier := self._subjects.get(run_id)) is not None:
             cancelled, patiently = cancelled or earlier.cancelled, patiently or earlier.patiently
         subject = _Subject(upstream, thread_id, run_id, auth, cancelled, patiently)
-        if self._start(run_id, self._follow(subject)):
+        if self._start(run_id, self._follow(subject), long=patiently):
             self._subjects[run_id] = subject
 
     def follow_stateless(
         self, upstream: str, thread_id: str, run_id: str, *, auth: Headers
     ) -> None:
         """See ports.Follower."""
-        self._start(run_id, self._join(upstream, thread_id, run_id, auth))
+        self._start(run_id, self._join(upstream, thread_id, run_id, auth), long=True)
 
-    def _start(self, run_id: str, coro: Coroutine[Any, Any, None]) -> bool:
+    def _start(self, run_id: str, coro: Coroutine[Any, Any, None], *, long: bool) -> bool:
         """Follow instead of whatever followed the run before; False where that is too many."""
         earlier = self._followed.pop(run_id, None)
         if earlier is not None:
             earlier.cancel()
-        elif len(self._followed) >= _AT_ONCE_LIMIT:
+        elif len(self._followed) >= _AT_ONCE_LIMIT or (long and len(self._long) >= _LONG_LIMIT):
             coro.close()
             return False
+        if long:
+            self._long.add(run_id)
         task = self._followed[run_id] = spawn(coro, name=f"follow {run_id}")
         task.add_done_callback(lambda done: self._done(run_id, done))
         return True
@@ -97,6 +102,7 @@ class Watcher:
         if self._followed.get(run_id) is task:
             del self._followed[run_id]
             self._subjects.pop(run_id, None)
+            self._long.discard(run_id)
 
     async def _follow(self, subject: _Subject) -> None:
         for delay in self._delays(subject.patiently):

@@ -177,12 +177,22 @@ async def test_a_stateless_run_of_unknown_outcome_keeps_its_last_status(
 
 async def test_only_so_many_runs_are_followed_at_once(desk: Desk) -> None:
     desk.server.gate = asyncio.Event()
-    for number in range(600):
+    for number in range(2_100):
         desk.follow(f"r{number}")
-    await eventually(lambda: len(desk.server.asked) == 500)
-    assert desk.watcher.following == 500
+    await eventually(lambda: len(desk.server.asked) == 2_000)
+    assert desk.watcher.following == 2_000
     desk.server.gate.set()
     await desk.followed()
+
+
+async def test_runs_whose_end_is_far_leave_room_for_the_others(desk: Desk) -> None:
+    desk.server.gate = asyncio.Event()
+    for number in range(1_100):
+        desk.watcher.follow_stateless("up", f"t{number}", f"r{number}", auth=())
+    assert desk.watcher.following == 1_000
+    desk.follow("one more")
+    assert desk.watcher.following == 1_001
+    await desk.watcher.aclose()
 
 
 async def test_closing_stops_everything(desk: Desk) -> None:

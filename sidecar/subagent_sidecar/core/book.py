@@ -352,7 +352,8 @@ def _move_run(ledger: Ledger, task: Task, run: Run, seen: RunStatus, at: Timesta
     status = lifecycle.next_run_status(run.status, seen)
     if status is run.status:
         return
-    began = status is not RunStatus.PENDING and run.started_at is None
+    never_ran = status is RunStatus.INTERRUPTED and run.status is RunStatus.PENDING
+    began = run.started_at is None and not never_ran
     run = replace(
         run,
         status=status,

@@ -63,7 +63,11 @@ class Call:
 
     @property
     def request_id(self) -> str | None:
-        value = headers.text(self.request.headers.get("x-request-id"), limit=128)
+        """The client's own, if it sent one that can be kept and found again."""
+        given = self.request.headers.getall("x-request-id", [])
+        if len(given) != 1:
+            return None
+        value = headers.text(given[0], limit=128)
         return value if value is not None and value.isascii() and value.isprintable() else None
 
     @property
@@ -79,18 +83,23 @@ class Call:
         timeout: float | None = None,
         extra: Sequence[headers.Field] = (),
     ) -> Outgoing:
-        """The request as it goes upstream. `body` replaces the client's."""
+        """The request as it goes upstream. `body` replaces the client's, and `extra` fields those
+        of the same name."""
         method = self.request.method.encode()
         sent = self.incoming.body if body is None else body
         return Outgoing(
             method=method,
             target=self.target.base + self.raw_target.encode("utf-8", "surrogateescape"),
-            headers=[*self._sent_on, *extra],
+            headers=self._with(extra) if extra else self._sent_on,
             body=sent,
             length=self.incoming.length,
             first_byte_timeout=timeout,
             replayable=sent is None and method in _REPLAYABLE,
         )
+
+    def _with(self, extra: Sequence[headers.Field]) -> list[headers.Field]:
+        replaced = {name.lower() for name, _ in extra}
+        return [*(field for field in self._sent_on if field[0].lower() not in replaced), *extra]
 
     def answer_fields(self, exchange: Exchange) -> tuple[list[headers.Field], bytes | None]:
         """The answer's header for the client, and its Content-Length. Absolute Locations at the

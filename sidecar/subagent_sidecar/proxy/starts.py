@@ -16,7 +16,7 @@ from .. import failpoints
 from ..core.model import Intent, IntentKind
 from ..core.splice import with_metadata
 from ..core.wire import Act, Form
-from ..errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from ..errors import SidecarError, UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from ..ports import Doubts, Exchange, Follower, Outgoing, ServerRun
 from ..service import Service
 from ..tasks import spawn
@@ -87,24 +87,28 @@ class Starts:
         )
 
     async def _send(self, call: Call, intent: Intent, said: bodies.RunBody) -> Exchange:
-        outgoing = _outgoing(call, intent, said)
         try:
+            outgoing = _outgoing(call, intent, said)
             if failpoints.armed("start.after_send"):
                 return await _die_after_send(call, outgoing)
             return await forwarding.send(call, outgoing)
-        except asyncio.CancelledError:  # stopping, and out of time
-            self.doubt(call, intent, "the sidecar stopped before the answer", answered=False)
+        except BaseException as error:
+            self._settle_failed(call, intent, error)
             raise
-        except UpstreamUnreachable as error:
-            self._service.released(intent, error.message)
-            raise
-        except UpstreamError as error:
-            if isinstance(error, UpstreamTimeout) and error.phase == "connect":
-                self._service.released(intent, error.message)
-            else:
-                self.doubt(call, intent, error.message, answered=False)
-                error.task_id = intent.thread_id
-            raise
+
+    def _settle_failed(self, call: Call, intent: Intent, error: BaseException) -> None:
+        """Nothing was sent, or it is not known what came of it: of a body that stopped coming, a
+        request cut off by our own stop, a connection that broke."""
+        unsent = isinstance(error, UpstreamUnreachable) or (
+            isinstance(error, UpstreamTimeout) and error.phase == "connect"
+        )
+        reason = error.message if isinstance(error, SidecarError) else type(error).__name__
+        if unsent:
+            self._service.released(intent, reason)
+            return
+        self.doubt(call, intent, reason, answered=False)
+        if isinstance(error, UpstreamError):
+            error.task_id = intent.thread_id
 
     def doubt(self, call: Call, intent: Intent, reason: str, *, answered: bool) -> None:
         self._doubts.doubt(intent, reason, auth=call.auth, answered=answered)

@@ -6,6 +6,7 @@ importing it costs 0.9 s of start-up and 25 MB, and it hides what servers with s
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -54,23 +55,25 @@ class AgentClient:
         self._headers = headers
 
     async def run(self, thread_id: str, run_id: str, *, auth: Headers = ()) -> ServerRun | None:
-        body = await self._get(f"/threads/{thread_id}/runs/{run_id}", auth)
+        body = await self._get(f"/threads/{_id(thread_id)}/runs/{_id(run_id)}", auth)
         return None if body is None else _server_run(_decode(body, _Run), thread_id)
 
     async def runs(
         self, thread_id: str, *, limit: int, auth: Headers = ()
     ) -> Sequence[ServerRun] | None:
-        body = await self._get(f"/threads/{thread_id}/runs?limit={limit}&offset=0", auth)
+        body = await self._get(f"/threads/{_id(thread_id)}/runs?limit={limit}&offset=0", auth)
         if body is None:
             return None
         return [_server_run(run, thread_id) for run in _decode(body, list[_Run])]
 
     async def thread_status(self, thread_id: str, *, auth: Headers = ()) -> str | None:
-        body = await self._get(f"/threads/{thread_id}", auth)
+        body = await self._get(f"/threads/{_id(thread_id)}", auth)
         return None if body is None else _decode(body, _Thread).status
 
     async def outcome(self, thread_id: str, run_id: str, *, auth: Headers = ()) -> str | None:
-        body = await self._get(f"/threads/{thread_id}/runs/{run_id}/join", auth, deadline_s=None)
+        body = await self._get(
+            f"/threads/{_id(thread_id)}/runs/{_id(run_id)}/join", auth, deadline_s=None
+        )
         if body is None:
             return None
         try:
@@ -85,7 +88,7 @@ class AgentClient:
         exchange = await self._upstream.send(
             Outgoing(
                 method=b"GET",
-                target=self._base + path.encode("ascii", "replace"),
+                target=self._base + path.encode("ascii"),
                 headers=[*self._headers, *auth, (b"accept", b"application/json")],
                 first_byte_timeout=deadline_s,
                 replayable=True,
@@ -97,6 +100,14 @@ class AgentClient:
         if not 200 <= exchange.status < 300:
             raise UpstreamError(f"the server answered {exchange.status} to GET {path}")
         return body
+
+
+def _id(given: str) -> str:
+    """An id as one path segment, whatever a client or a server put into it."""
+    quoted = quote(given, safe="")
+    if quoted in (".", ".."):
+        raise UpstreamError("an id that is a dot segment is not asked for")
+    return quoted
 
 
 async def _whole(exchange: Any) -> bytes:

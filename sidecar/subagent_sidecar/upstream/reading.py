@@ -106,6 +106,12 @@ class AnswerReader:
     def on_status(self, reason: bytes) -> None:
         self.reason += reason
 
+    def _refuse_other_codings(self) -> None:
+        """A transfer coding other than chunked would be lost on the way, and the body with it."""
+        for name, value in self._fields:
+            if name.lower() == b"transfer-encoding" and value.strip().lower() != b"chunked":
+                raise Nonsense
+
     def on_header(self, name: bytes, value: bytes) -> None:
         self._fields.append((name, value))
 
@@ -113,6 +119,7 @@ class AnswerReader:
         assert self._parser is not None
         status = self._parser.get_status_code()
         if status >= 200:
+            self._refuse_other_codings()
             self.status = status
             self.reusable = self._parser.should_keep_alive()
             self.phase = DONE if self._head_only else BODY

@@ -1,0 +1,105 @@
+"""Our own calls to an agent server: what they ask, and what they make of the answer."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from subagent_sidecar.errors import UpstreamBroken, UpstreamError
+from subagent_sidecar.ports import Headers, Outgoing
+from subagent_sidecar.upstream.agent import AgentClient
+
+RUN = b'{"run_id":"r","status":"running"}'
+
+
+class Answer:
+    """ports.Exchange with a body that is already here."""
+
+    reason = b"OK"
+    headers: Headers = ()
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.status = status
+        self.body = body
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        yield self.body
+
+    def abort(self) -> None:
+        pass
+
+
+class Server:
+    """ports.Upstream that answers all alike and keeps what it was asked."""
+
+    def __init__(
+        self, status: int = 200, body: bytes = b'{"run_id":"r","status":"running"}'
+    ) -> None:
+        self._answer = Answer(status, body)
+        self.asked: list[Outgoing] = []
+
+    async def send(self, request: Outgoing) -> Answer:
+        self.asked.append(request)
+        return self._answer
+
+    async def aclose(self) -> None:
+        pass
+
+
+def client(server: Server) -> AgentClient:
+    return AgentClient(server, base=b"/base", headers=[(b"Host", b"h")])
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ("%2e%2e", b"/base/threads/%252e%252e/runs/r"),
+        ("a/b", b"/base/threads/a%2Fb/runs/r"),
+        ("a?b#c d", b"/base/threads/a%3Fb%23c%20d/runs/r"),
+        ("a\r\nb", b"/base/threads/a%0D%0Ab/runs/r"),
+        ("é", b"/base/threads/%C3%A9/runs/r"),
+    ],
+)
+async def test_an_id_is_one_path_segment_whatever_it_holds(given: str, asked: bytes) -> None:
+    server = Server()
+    await client(server).run(given, "r")
+    assert server.asked[0].target == asked
+
+
+@pytest.mark.parametrize("given", [".", ".."])
+async def test_an_id_that_is_a_dot_segment_is_not_asked_for(given: str) -> None:
+    server = Server()
+    with pytest.raises(UpstreamError):
+        await client(server).run(given, "r")
+    assert not server.asked
+
+
+@pytest.mark.parametrize("status", [404, 405, 410, 422])
+async def test_a_server_that_has_no_such_thing_is_not_an_error(status: int) -> None:
+    assert await client(Server(status, b"")).runs("t", limit=5) is None
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
+async def test_any_other_refusal_is_an_error(status: int) -> None:
+    with pytest.raises(UpstreamError, match=str(status)):
+        await client(Server(status, b"")).thread_status("t")
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"run_id":1,"status":"x"}'])
+async def test_an_answer_of_another_shape_is_broken(body: bytes) -> None:
+    with pytest.raises(UpstreamBroken):
+        await client(Server(body=body)).run("t", "r")
+
+
+async def test_the_request_id_is_found_where_servers_keep_it() -> None:
+    nested = b'{"configurable":{"langgraph_request_id":"mine"}}'
+    for body in (b'"kwargs":{"config":%b}' % nested, b'"config":%b' % nested):
+        run = await client(Server(body=b'{"run_id":"r","status":"x",%b}' % body)).run("t", "r")
+        assert run is not None and run.request_id == "mine"
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [(b'{"__error__":{"error":"E"}}', "error"), (b'{"messages":[]}', "success"), (b"7", "success")],
+)
+async def test_a_joined_run_ended_as_its_output_says(body: bytes, word: str) -> None:
+    assert await client(Server(body=body)).outcome("t", "r") == word
