@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import getrandbits
 from typing import Any
 
@@ -82,7 +82,8 @@ class Service:
         self._store = store
         self._clock = clock
         self._keep_purpose = keep_purpose
-        self._second, self._head = datetime.min.replace(tzinfo=UTC), ""
+        self._second = self._next_second = datetime.min.replace(tzinfo=UTC)
+        self._head = ""
         self._memory = _Memory()
         self._polls: dict[str, _Polls] = {}
         self._flush: asyncio.TimerHandle | None = None
@@ -91,9 +92,10 @@ class Service:
     def now(self) -> Timestamp:
         """The time as the books write it. Its head is written once a second."""
         moment = self._clock.now()
-        second = moment.replace(microsecond=0)
-        if second != self._second:
-            self._second, self._head = second, timestamp(second)[:-7]
+        if not self._second <= moment < self._next_second:
+            self._second = moment.replace(microsecond=0)
+            self._next_second = self._second + timedelta(seconds=1)
+            self._head = timestamp(self._second)[:-7]
         return f"{self._head}{moment.microsecond:06d}Z"
 
     # Starts

@@ -255,7 +255,7 @@ def _said(call: Call) -> bodies.RunBody:
 def _outgoing(call: Call, intent: Intent, said: bodies.RunBody) -> Outgoing:
     timeout = call.limits.start_timeout_s if call.meaning.form is Form.CREATE else None
     extra: list[headers.Field] = []
-    if call.request_id is None:
+    if intent.request_id == intent.intent_id:  # the client named none that will do
         extra.append((b"x-request-id", intent.request_id.encode()))
     body = call.incoming.whole
     if body is not None and call.target.inject and intent.kind in _INJECTED:

@@ -8,6 +8,7 @@ for the whole group. What was not foreseen is read one by one.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from sqlite_utils import Database
@@ -108,8 +109,7 @@ class _Rows(Generic[T]):
             self._execute(self._table.delete_keys(len(part)), part)
         changed = [self.known[key] for key in self._changed]
         for rows in _parts([self._table.values(item) for item in changed if item is not None]):
-            values = [value for row in rows for value in row]
-            self._execute(self._table.upsert(len(rows)), values)
+            self._execute(self._table.upsert(len(rows)), list(chain.from_iterable(rows)))
 
 
 def _parts(items: Sequence[T]) -> Iterable[Sequence[T]]:
@@ -185,5 +185,4 @@ class WorkingSet:
         for rows in (self._threads, self._tasks, self._runs, self._intents):
             rows.flush()
         for part in _parts(self._events):
-            values = [value for row in part for value in row]
-            self._execute(EVENTS_INSERT[len(part)], values)
+            self._execute(EVENTS_INSERT[len(part)], list(chain.from_iterable(part)))
