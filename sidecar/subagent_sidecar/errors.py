@@ -8,6 +8,7 @@
     |   |-- BadQuery           400  an admin filter that cannot be understood
     |   |-- BodyTimeout        408  the body stopped coming
     |   |-- BodyTooLarge       413
+    |   |-- NoSuchRoute        404  a path of our own that does not exist
     |   |-- NoSuchUpstream     404  `/to/<name>` or the header names nobody
     |   |-- AmbiguousUpstream  421  several upstreams, nothing says which
     |   |-- TaskNotFound       404
@@ -83,6 +84,11 @@ class BodyTimeout(RequestError):
 class BodyTooLarge(RequestError):
     code = "body_too_large"
     status = 413
+
+
+class NoSuchRoute(RequestError):
+    code = "no_such_route"
+    status = 404
 
 
 class NoSuchUpstream(RequestError):

@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from ..core.model import Event, Run, TaskQuery, TaskRecord, TaskStatus, timestamp
-from ..errors import AmbiguousTask, BadQuery, SidecarError, TaskNotFound
+from ..errors import AmbiguousTask, BadQuery, NoSuchRoute, TaskNotFound
 from ..ports import Clock, Store
 from ..service import Service
 from . import problems
@@ -129,13 +129,11 @@ async def _as_json(
     try:
         return await handler(request)
     except web.HTTPException as error:
-        return _problem(_NoRoute(f"{request.method} {request.path}: {error.reason}"), error.status)
+        return _problem(
+            NoSuchRoute(f"{request.method} {request.path}: {error.reason}"), error.status
+        )
     except Exception as error:  # noqa: BLE001 - the edge: whatever fails becomes an answer
         return _problem(error)
-
-
-class _NoRoute(SidecarError):
-    code = "no_such_route"
 
 
 def _problem(error: Exception, status: int | None = None) -> web.Response:

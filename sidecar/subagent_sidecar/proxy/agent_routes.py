@@ -10,7 +10,7 @@ from aiohttp import web
 from .. import __version__
 from ..core import routing, wire
 from ..core.wire import Act, Meaning
-from ..errors import BadTarget, BodyTimeout, Draining, RequestError, SidecarError
+from ..errors import BadTarget, BodyTimeout, Draining, NoSuchRoute, RequestError, SidecarError
 from ..ports import Store
 from ..service import Service
 from . import answering, bodies, forwarding, headers, problems, websocket
@@ -132,11 +132,6 @@ class DataPlane:
             f"the sidecar has no {request.method} {path[:200]}; paths under /sidecar/ are its own "
             "and are not passed on"
         )
-
-
-class NoSuchRoute(BadTarget):
-    code = "no_such_route"
-    status = 404
 
 
 def _is_last(error: Exception) -> bool:
