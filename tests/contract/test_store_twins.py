@@ -11,6 +11,7 @@ from tests.support.books import at
 from tests.support.stores import BACKENDS, END_OF_TIME
 
 from subagent_sidecar.core import book
+from subagent_sidecar.core.admission import admit
 from subagent_sidecar.core.changes import (
     Accepted,
     CancelAsked,
@@ -82,7 +83,7 @@ class _Script:
         """What `op` is in second `number`; None where it is nothing (yet)."""
         made = _start(self.name, number, op)
         if made is not None:
-            self.intents.append(book.admit(self.tables, made))
+            self.intents.append(admit(self.tables, made))
             return made
         change = self._settling(number, op) or _change(number, op)
         if change is not None:

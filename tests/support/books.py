@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from subagent_sidecar.core import book
+from subagent_sidecar.core.admission import admit
 from subagent_sidecar.core.changes import (
     Accepted,
     CancelAsked,
@@ -88,7 +89,7 @@ class Story:
 
     def admitted(self, thread_id: str | None = "t", **facts: Any) -> Intent:
         self.second += 1
-        return book.admit(self.tables, start(self.second, thread_id, **facts))
+        return admit(self.tables, start(self.second, thread_id, **facts))
 
     def accepted(
         self,

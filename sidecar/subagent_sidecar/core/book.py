@@ -1,15 +1,14 @@
-"""The bookkeeping: how a start is admitted and how every change moves the records.
+"""The bookkeeping: how every change moves the records.
 
 These functions run inside one store transaction and speak to it through `Ledger`, so that every
 store (SQLite, memory, later PostgreSQL) keeps exactly the same books. They are idempotent: a
 change may arrive twice (live, and again from a reconciliation after a crash) and late.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol, assert_never
+from typing import assert_never
 
-from . import lifecycle
+from .chain import add_run, move_run, settle_status
 from .changes import (
     Accepted,
     CancelAsked,
@@ -20,13 +19,12 @@ from .changes import (
     Released,
     RunGone,
     RunSeen,
-    Start,
     ThreadCreated,
     ThreadGone,
     ThreadSeen,
 )
+from .ledger import Ledger
 from .model import (
-    EndedBy,
     Event,
     Intent,
     IntentKind,
@@ -34,99 +32,9 @@ from .model import (
     RunStatus,
     Task,
     TaskStatus,
-    Thread,
-    ThreadStatus,
     Timestamp,
 )
 from .recovery import not_before
-
-
-class Ledger(Protocol):
-    """What one transaction can read and write. `put_*` inserts or replaces."""
-
-    def thread(self, thread_id: str) -> Thread | None: ...
-    def put_thread(self, thread: Thread) -> None: ...
-    def task(self, task_id: str) -> Task | None: ...
-    def put_task(self, task: Task) -> None: ...
-    def drop_task(self, task_id: str) -> None: ...
-    def run(self, run_id: str) -> Run | None: ...
-    def put_run(self, run: Run) -> None: ...
-    def runs(self, task_id: str) -> Sequence[Run]: ...
-    def intent(self, intent_id: str) -> Intent | None: ...
-    def intents_on(self, thread_id: str) -> Sequence[Intent]: ...
-    def put_intent(self, intent: Intent) -> None: ...
-    def drop_intent(self, intent_id: str) -> None: ...
-    def add_event(self, event: Event) -> None: ...
-
-
-def default_session(supervisor: str) -> str:
-    """The session of callers that name none."""
-    return f"default:{supervisor}"
-
-
-def admit(ledger: Ledger, start: Start) -> Intent:
-    """Decide what a start is (a new task or an update) and make it durable as an intent."""
-    task = ledger.task(start.thread_id) if start.thread_id else None
-    intent = _update(start, task) if task and not start.cron else _spawn(ledger, start)
-    ledger.put_intent(intent)
-    return intent
-
-
-def _update(start: Start, task: Task) -> Intent:
-    """A run on a known task: the task keeps its session, depth and name."""
-    return Intent(
-        intent_id=start.intent_id,
-        request_id=start.request_id,
-        kind=IntentKind.UPDATE,
-        upstream=start.upstream,
-        created_at=start.at,
-        session_id=task.session_id,
-        supervisor=task.supervisor,
-        agent_name=task.agent_name,
-        depth=task.depth,
-        thread_id=task.task_id,
-        parent_task_id=task.parent_task_id,
-        assistant_id=start.assistant_id,
-        strategy=start.strategy,
-        purpose=start.purpose,
-        previous_run_id=task.run_id,
-    )
-
-
-def _spawn(ledger: Ledger, start: Start) -> Intent:
-    thread = ledger.thread(start.thread_id) if start.thread_id else None
-    session_id = (
-        start.header_session
-        or (thread.session_id if thread else None)
-        or start.body_session
-        or default_session(start.supervisor)
-    )
-    parent = ledger.task(session_id)
-    agent = start.agent_name or (thread.agent_name if thread else None) or start.assistant_id
-    return Intent(
-        intent_id=start.intent_id,
-        request_id=start.request_id,
-        kind=_kind(start),
-        upstream=start.upstream,
-        created_at=start.at,
-        session_id=session_id,
-        supervisor=thread.supervisor if thread else start.supervisor,
-        agent_name=agent or "unknown",
-        depth=parent.depth + 1 if parent else 0,
-        thread_id=start.thread_id,
-        parent_task_id=parent.task_id if parent else None,
-        assistant_id=start.assistant_id,
-        strategy=start.strategy,
-        purpose=start.purpose,
-    )
-
-
-def _kind(start: Start) -> IntentKind:
-    if start.cron:
-        return IntentKind.CRON
-    if start.batch:
-        return IntentKind.BATCH
-    return IntentKind.START if start.thread_id else IntentKind.STATELESS
 
 
 def apply(ledger: Ledger, change: Change) -> None:
@@ -205,53 +113,7 @@ def _begin_run(ledger: Ledger, intent: Intent, new: NewRun, at: Timestamp) -> No
         assistant_id=intent.assistant_id,
         strategy=intent.strategy,
     )
-    _add_run(ledger, task, run, new.status, at)
-
-
-def _add_run(ledger: Ledger, task: Task, run: Run, status: RunStatus, at: Timestamp) -> None:
-    if task.run_id != run.run_id:
-        run = _in_place(ledger, run)
-        if run.superseded_by is None:
-            task = _with_current(task, run, at)
-    ledger.put_task(task)
-    ledger.put_run(run)
-    ledger.add_event(
-        Event(
-            at=at,
-            kind="updated" if run.kind == "update" else "started",
-            task_id=task.task_id,
-            run_id=run.run_id,
-            status=status,
-            detail={"strategy": run.strategy} if run.strategy else {},
-        )
-    )
-    if status is not RunStatus.PENDING:
-        _move_run(ledger, task, run, status, at)
-
-
-def _in_place(ledger: Ledger, run: Run) -> Run:
-    """`run` between the runs made before and after it. What became of a start may be found out
-    only after later ones are on record: then it is history from the beginning."""
-    others = ledger.runs(run.task_id)
-    later = next((other for other in others if other.created_at > run.created_at), None)
-    after = None if later is None else later.run_id
-    for other in others:
-        if other.created_at <= run.created_at and other.superseded_by == after:
-            ledger.put_run(replace(other, superseded_by=run.run_id))
-    return replace(run, superseded_by=after)
-
-
-def _with_current(task: Task, run: Run, at: Timestamp) -> Task:
-    return replace(
-        task,
-        run_id=run.run_id,
-        thread_status=ThreadStatus.UNSEEN,
-        status=TaskStatus.PENDING,
-        last_updated_at=at,
-        ended_at=None,
-        ended_by=None,
-        reason=None,
-    )
+    add_run(ledger, task, run, new.status, at)
 
 
 def _new_task(intent: Intent, thread_id: str, at: Timestamp, *, run_id: str | None = None) -> Task:
@@ -316,7 +178,7 @@ def _run_seen(ledger: Ledger, change: RunSeen) -> None:
     if run is None:
         _unknown_run(ledger, task, change)
     elif run.task_id == task.task_id:
-        _move_run(ledger, task, run, change.status, change.at)
+        move_run(ledger, task, run, change.status, change.at)
 
 
 def _unknown_run(ledger: Ledger, task: Task, change: RunSeen) -> None:
@@ -345,59 +207,7 @@ def _unknown_run(ledger: Ledger, task: Task, change: RunSeen) -> None:
         status=RunStatus.PENDING,
         created_at=change.created_at,
     )
-    _add_run(ledger, task, run, change.status, change.at)
-
-
-def _move_run(ledger: Ledger, task: Task, run: Run, seen: RunStatus, at: Timestamp) -> None:
-    status = lifecycle.next_run_status(run.status, seen)
-    if status is run.status:
-        return
-    never_ran = status is RunStatus.INTERRUPTED and run.status is RunStatus.PENDING
-    began = run.started_at is None and not never_ran
-    run = replace(
-        run,
-        status=status,
-        started_at=at if began else run.started_at,
-        ended_at=at if lifecycle.has_ended(status) else None,
-    )
-    ledger.put_run(run)
-    ledger.add_event(
-        Event(at=at, kind="run_status", task_id=task.task_id, run_id=run.run_id, status=status)
-    )
-    if began and task.started_at is None:
-        task = replace(task, started_at=at)
-        ledger.put_task(task)
-    if task.run_id == run.run_id:
-        # What the thread was before the run moved says nothing about it now.
-        _settle_status(ledger, replace(task, thread_status=ThreadStatus.UNSEEN), run, at)
-
-
-def _settle_status(ledger: Ledger, task: Task, run: Run, at: Timestamp) -> None:
-    """Bring the task in line with its current run and thread."""
-    status = lifecycle.task_status(run.status, task.thread_status)
-    if status is task.status:
-        ledger.put_task(task)
-        return
-    moved = replace(task, status=status, last_updated_at=at)
-    if moved.live:
-        moved = replace(moved, ended_at=None, ended_by=None)
-    else:
-        moved = replace(moved, ended_at=at, ended_by=_ended_by(run))
-    ledger.put_task(moved)
-    kind = "status" if moved.live else "ended"
-    detail = {} if moved.ended_by is None else {"by": moved.ended_by.value}
-    ledger.add_event(
-        Event(
-            at=at, kind=kind, task_id=task.task_id, run_id=run.run_id, status=status, detail=detail
-        )
-    )
-
-
-def _ended_by(run: Run) -> EndedBy:
-    """A cancel that was asked for explains an interrupted run, and nothing else."""
-    if run.status is RunStatus.INTERRUPTED and run.cancel_asked_by is not None:
-        return run.cancel_asked_by
-    return EndedBy.UPSTREAM
+    add_run(ledger, task, run, change.status, change.at)
 
 
 def _thread_seen(ledger: Ledger, change: ThreadSeen) -> None:
@@ -406,7 +216,7 @@ def _thread_seen(ledger: Ledger, change: ThreadSeen) -> None:
         return
     run = ledger.run(task.run_id)
     if run is not None:
-        _settle_status(ledger, replace(task, thread_status=change.status), run, change.at)
+        settle_status(ledger, replace(task, thread_status=change.status), run, change.at)
 
 
 def _polled(ledger: Ledger, change: Polled) -> None:
@@ -445,7 +255,7 @@ def _run_gone(ledger: Ledger, change: RunGone) -> None:
         run = replace(run, cancel_asked_by=change.by)
     if task.run_id == run.run_id:
         task = replace(task, reason=change.reason)
-    _move_run(ledger, task, run, RunStatus.INTERRUPTED, change.at)
+    move_run(ledger, task, run, RunStatus.INTERRUPTED, change.at)
 
 
 def _thread_gone(ledger: Ledger, change: ThreadGone) -> None:

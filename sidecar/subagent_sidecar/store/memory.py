@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from ..core import book
+from ..core.admission import admit
 from ..core.changes import Change, Start
 from ..core.model import (
     LIVE,
@@ -94,7 +95,7 @@ class MemoryStore:
         return self._books
 
     def admit(self, start: Start) -> Future[Intent]:
-        return self._transaction(lambda tables: book.admit(tables, start))
+        return self._transaction(lambda tables: admit(tables, start))
 
     def apply(self, changes: Sequence[Change]) -> Future[None]:
         def work(tables: Tables) -> None:

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from sqlite_utils import Database
 
 from ..core import book
+from ..core.admission import admit
 from ..core.changes import Change, Start
 from ..core.model import (
     Event,
@@ -69,7 +70,7 @@ class SqliteStore:
 
     def admit(self, start: Start) -> asyncio.Future[Intent]:
         return self._writer.submit(
-            lambda rows: book.admit(rows, start), lambda touches: touches.start(start)
+            lambda rows: admit(rows, start), lambda touches: touches.start(start)
         )
 
     def apply(self, changes: Sequence[Change]) -> asyncio.Future[None]:

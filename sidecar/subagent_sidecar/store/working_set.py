@@ -1,4 +1,4 @@
-"""core.book's Ledger over one transaction of many: read in bulk, decide in memory, write in bulk.
+"""core.ledger.Ledger over one transaction of many: read in bulk, decide in memory, write in bulk.
 
 Every statement costs a hand-over of the interpreter between the writer's thread and the event
 loop's, which is dearer than the statement. So the rows a group of jobs will ask for are read
@@ -35,7 +35,7 @@ class Touches:
     runs: set[str] = field(default_factory=set)
 
     def start(self, start: Start) -> None:
-        """Add what `book.admit` reads."""
+        """Add what `admission.admit` reads."""
         if start.thread_id is not None:
             self.threads.add(start.thread_id)
             self.tasks.add(start.thread_id)

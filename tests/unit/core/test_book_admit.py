@@ -3,7 +3,7 @@
 import pytest
 from tests.support.books import Story, at, start
 
-from subagent_sidecar.core import book
+from subagent_sidecar.core.admission import admit
 from subagent_sidecar.core.model import IntentKind, RunStatus
 
 # (header, the thread's own, body) -> the session: the first that is named wins
@@ -129,7 +129,7 @@ def test_a_cron_on_a_known_task_is_no_update_of_it() -> None:
 
 def test_an_intent_says_what_the_start_said_and_is_on_record() -> None:
     story = Story()
-    intent = book.admit(story.tables, start(7, purpose="find out", strategy="enqueue"))
+    intent = admit(story.tables, start(7, purpose="find out", strategy="enqueue"))
     assert (intent.intent_id, intent.request_id, intent.created_at) == ("i7", "req7", at(7))
     assert (intent.purpose, intent.strategy, intent.assistant_id) == (
         "find out",
