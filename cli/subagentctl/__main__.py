@@ -85,7 +85,7 @@ def _usage_in_one_sentence() -> Iterator[None]:
 @click.version_option(package_name="subagent-sidecar")
 @click.pass_context
 def cli(ctx: click.Context, server: Server, token: str | None, output: str) -> None:
-    """See and steer the tasks that run behind a subagent sidecar."""
+    """See the tasks that run behind a subagent sidecar."""
     outside = ctx.obj if isinstance(ctx.obj, Outside) else Outside()
     ctx.obj = App(outside=outside, server=server, token=token, output=output)
     if ctx.invoked_subcommand is None:

@@ -9,7 +9,7 @@ from subagentctl.fields import Record, count, moment, nested, records
 from subagentctl.listing import LIVE, TaskPage
 from subagentctl.look import Look
 from subagentctl.money import usage_long
-from subagentctl.render import View, as_json
+from subagentctl.render import View, as_json, status_text
 from subagentctl.table import Cell, Column, cell, table
 from subagentctl.text import clean, pad, wrap
 from subagentctl.when import age, span, stamp
@@ -99,8 +99,8 @@ def _pair(key: str, value: str, look: Look, style: str) -> list[str]:
 
 def _status(task: Record, view: View) -> str:
     """`● running for 3m 12s`, or the plain word once it ended."""
-    status = fields.text(task, "status")
-    if status not in LIVE:
+    status = status_text(task, view.now)
+    if fields.text(task, "status") not in LIVE:
         return status
     since = moment(task, "started_at") or moment(task, "created_at")
     elapsed = f" for {span((view.now - since).total_seconds())}" if since else ""

@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from subagentctl import fields
@@ -31,6 +31,7 @@ _COLUMNS = (
     Column(title="PURPOSE", ease=32, least=12, drops=5, stretches=True),
 )
 _DEEPEST_SHOWN = 4
+_FRESH = timedelta(minutes=1)
 
 _FLAT = (
     *("task_id", "short_id", "agent_name", "status", "session_id", "supervisor", "upstream"),
@@ -51,13 +52,13 @@ class View:
 
 
 def task_table(tasks: Sequence[Record], view: View) -> list[str]:
-    """One line a task. RUNS and UPSTREAM are shown where they tell something apart."""
-    shown = [
-        column
-        for column in _COLUMNS
-        if (column.title != "RUNS" or any(run_count(task) > 1 for task in tasks))
-        and (column.title != "UPSTREAM" or len({fields.text(t, "upstream") for t in tasks}) > 1)
-    ]
+    """One line a task. RUNS, UPSTREAM and USAGE are shown where they tell something apart."""
+    told = {
+        "RUNS": any(run_count(task) > 1 for task in tasks),
+        "UPSTREAM": len({fields.text(task, "upstream") for task in tasks}) > 1,
+        "USAGE": any(usage_short(task) for task in tasks),
+    }
+    shown = [column for column in _COLUMNS if told.get(column.title, True)]
     rows = [[_cell(column.title, task, view) for column in shown] for task in tasks]
     return table(shown, rows, view.look)
 
@@ -74,15 +75,32 @@ def _cell(title: str, task: Record, view: View) -> Cell:
         case "AGENT":
             return agent_cell(task, view.look)
         case "STATUS":
-            return cell(status, status)
+            return cell(status_text(task, view.now), status)
         case "RUNS":
-            return cell(str(run_count(task)) if run_count(task) > 1 else "")
+            return cell(str(run_count(task)))
         case "USAGE":
             return _or_unknown(usage_short(task), view.look)
         case "SESSION":
             return _or_unknown(fields.text(task, "session_id"), view.look)
         case _:
             return _or_unknown(fields.text(task, title.lower()), view.look)
+
+
+def status_text(task: Record, now: datetime) -> str:
+    """The status; with a question mark if it is only the last one anybody saw."""
+    if task.get("in_doubt") is True:
+        return "in doubt"
+    status = fields.text(task, "status")
+    return f"{status}?" if is_stale(task, now) else status
+
+
+def is_stale(task: Record, now: datetime) -> bool:
+    """Whether a task that was live has not been asked about for over a minute."""
+    if fields.text(task, "status") not in LIVE:
+        return False
+    seen = [moment(task, name) for name in ("created_at", "last_updated_at", "last_checked_at")]
+    known = [at for at in seen if at is not None]
+    return bool(known) and now - max(known) > _FRESH
 
 
 def _or_unknown(text: str, look: Look) -> Cell:
@@ -104,11 +122,13 @@ def run_count(task: Record) -> int:
     return len(records(task, "runs"))
 
 
-def footer(listing: Listing, query: Query) -> str:
+def footer(listing: Listing, query: Query, now: datetime) -> str:
     """How many tasks there are, how many live, and how to see the ones left out."""
     live = sum(fields.text(task, "status") in LIVE for task in listing.tasks)
     total = len(listing.tasks)
     parts = [f"{total:,} task{'' if total == 1 else 's'}, {live:,} live."]
+    if any(is_stale(task, now) for task in listing.tasks):
+        parts.append("A status with ? is the last one seen; nobody asked for over a minute.")
     if listing.more:
         parts.append(f"More were left out by --limit {query.limit}; --limit 0 shows all.")
     if listing.hidden:

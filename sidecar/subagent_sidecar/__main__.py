@@ -61,7 +61,7 @@ _store = click.option(
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="subagent-sidecar")
 def main() -> None:
-    """Observability and governance proxy for async subagents."""
+    """A proxy that keeps a record of every async subagent task."""
 
 
 @main.command()
@@ -81,11 +81,12 @@ def serve(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
     except ConfigError as error:
         _fail(error.problems, EXIT_CONFIG)
     except StoreError as error:
-        hint = (
-            ""
-            if not isinstance(error, StoreCorrupt)
-            else (" Move the file aside and start again: running tasks are on their servers.")
-        )
+        hint = ""
+        if isinstance(error, StoreCorrupt):
+            hint = (
+                ". If it is not a sidecar's store, --store is wrong; if it is, move it aside and "
+                "start again: running tasks are on their servers"
+            )
         _fail([error.message + hint], EXIT_STORE)
 
 
@@ -130,10 +131,11 @@ async def _serve(found: Settings, listeners: compose.Listeners) -> None:
     async with compose.running(found, listeners):
         _calm_collector()
         _log.info(
-            "ready: supervisors at %s, subagentctl at %s; upstreams: %s",
+            "ready: supervisors at %s, subagentctl at %s; upstreams: %s; store: %s",
             listeners.data_url,
             listeners.admin_url,
             ", ".join(compose.sources(found)),
+            found.store,
             extra={"action": "ready"},
         )
         await stop.wait()

@@ -151,9 +151,20 @@ class _Parser:
                 parsed[key] = self._value(key, values, parse.some(duration))
             elif key not in parsed and key != "purpose":
                 raise AssertionError(f"{key} has a default ({default!r}) and no parser")
+        if not self._problems:
+            self._check_addresses(parsed["listen"], parsed["admin_listen"], upstreams)
         if self._problems:
             raise ConfigError(self._problems)
         return Settings(**parsed)
+
+    def _check_addresses(
+        self, listen: Address, admin: Address, upstreams: Sequence[UpstreamSettings]
+    ) -> None:
+        if listen == admin and listen.port:
+            self._problem("admin_listen", f"{admin.host}:{admin.port} is the data plane's already")
+        for upstream in upstreams:
+            if Address(upstream.host, upstream.port) in (listen, admin):
+                self._problems.append(f"upstream '{upstream.name}' is this sidecar itself")
 
     def _file_values(self) -> Mapping[str, Any]:
         if self._document is None or self._document.data is None:
@@ -191,11 +202,15 @@ class _Parser:
             upstream = self._upstream(str(name), body, f"upstreams.{name}")
             if upstream is not None:
                 found[upstream.name] = upstream
+        flagged: set[str] = set()
         for flag in flags:
             name, equals, url = flag.partition("=")
             if not equals or "/" in name or ":" in name:
                 name, url = "default", flag
-            self._given[f"--upstream {flag}"] = f"--upstream {name}"
+            if name in flagged:
+                self._problems.append(f"--upstream {name}: given twice")
+            flagged.add(name)
+            self._given[f"--upstream {flag}"] = f"--upstream {flag}"
             upstream = self._upstream(name, {"url": url}, f"--upstream {flag}")
             if upstream is not None:
                 found[upstream.name] = upstream

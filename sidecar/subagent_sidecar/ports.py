@@ -168,7 +168,8 @@ class Store(Protocol):
     async def task(self, task_id: str) -> TaskRecord | None: ...
 
     async def tasks_named(self, fragment: str, *, limit: int) -> Sequence[str]:
-        """Ids of tasks that begin or end with `fragment`, at most `limit`."""
+        """At most `limit` ids of tasks that begin or end with `fragment`, or else whose last 8
+        characters begin with it."""
 
     async def tasks(self, query: TaskQuery) -> TaskPage: ...
 

@@ -12,7 +12,6 @@ from subagent_sidecar.core.changes import (
     Change,
     Doubted,
     Polled,
-    Released,
     RunGone,
     RunSeen,
     ThreadCreated,
@@ -165,18 +164,6 @@ async def test_changes_that_come_together_are_entered_all_or_none(store: Store) 
     record = await store.task("t")
     assert record is not None
     assert record.task.status is TaskStatus.SUCCESS
-
-
-async def test_a_task_that_is_dropped_and_made_anew_is_the_new_one(store: Store) -> None:
-    first = await store.admit(start(1, header_session="old", assistant_id="old"))
-    await store.apply([Doubted(intent=first, at=at(2), reason="broke off")])
-    second = await store.admit(start(3, thread_id=None, header_session="new", assistant_id="new"))
-    await store.apply([Released(intent=first, at=at(4), reason="no"), accepted(second, "r2", 5)])
-    record = await store.task("t")
-    assert record is not None
-    task = record.task
-    assert (task.session_id, task.agent_name, task.created_at) == ("new", "new", at(3))
-    assert [run.kind for run in record.runs] == ["start"]
 
 
 async def test_a_thread_that_named_nobody_and_is_made_anew_is_where_it_was_made_last(

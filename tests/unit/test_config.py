@@ -114,7 +114,7 @@ def test_every_problem_is_named_and_not_the_first_alone(tmp_path: Path) -> None:
     text = "listen: x\nmax_body: x\nlog_level: x\nodd: x\nupstreams: {a: {inject: x}, 'b c': x}\n"
     found = problems(tmp_path, text, flags={"store": "x"}, upstreams=("x",))
     lines = sorted(problem.split(": ")[0].removeprefix(f"{tmp_path}/c.yaml:") for problem in found)
-    assert lines == ["--store", "--upstream default", "1", "2", "3", "4", "5", "5", "5"]
+    assert lines == ["--store", "--upstream x", "1", "2", "3", "4", "5", "5", "5"]
 
 
 @pytest.mark.parametrize("text", ["- listen\n", "listen\n", "7\n"])

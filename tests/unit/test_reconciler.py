@@ -60,6 +60,11 @@ class Desk:
         self.reconciler.doubt(intent, "timeout", auth=KEY, answered=False)
         return intent
 
+    async def known(self, task_id: str = "t") -> Task:
+        task = await self.task(task_id)
+        assert task is not None
+        return task
+
     async def task(self, task_id: str = "t") -> Task | None:
         await self.service.flush()
         record = await self.store.task(task_id)
@@ -104,7 +109,7 @@ async def test_a_start_the_server_does_not_show_is_given_up_when_it_cannot_come_
     assert await desk.reconciler.sweep() == 1
     desk.clock.tick(1)
     assert await desk.reconciler.sweep() == 0
-    assert await desk.task() is None
+    assert not (await desk.known()).live
     assert [event.kind for event in await desk.store.events("t", limit=9)][-1] == "start_failed"
 
 
@@ -112,7 +117,7 @@ async def test_a_start_the_server_answered_is_given_up_at_once(desk: Desk) -> No
     intent = await desk.admitted()
     desk.reconciler.doubt(intent, "the server answered 500", auth=(), answered=True)
     assert await desk.reconciler.sweep() == 0
-    assert await desk.task() is None
+    assert not (await desk.known()).live
 
 
 async def test_a_server_that_shows_no_runs_leaves_only_patience(desk: Desk) -> None:
@@ -131,7 +136,7 @@ async def test_what_cannot_be_looked_up_is_not_looked_up(desk: Desk, facts: dict
     assert desk.server.asked == []
     desk.clock.tick(PATIENCE)
     assert await desk.reconciler.sweep() == 0
-    assert await desk.task() is None
+    assert await desk.task() is None  # there was never a thread to call a task
 
 
 async def test_a_server_in_trouble_gives_nothing_up(
@@ -218,7 +223,7 @@ async def test_a_start_that_falls_into_doubt_during_a_look_keeps_its_credentials
     desk.server.presented.clear()
     await desk.reconciler.sweep()
     assert desk.server.presented == [KEY, KEY]
-    assert await desk.task("t2") is None  # it was answered: no need for patience
+    assert not (await desk.known("t2")).live  # it was answered: no need for patience
 
 
 @asynccontextmanager

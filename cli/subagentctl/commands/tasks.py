@@ -132,7 +132,7 @@ def _show(app: App, listing: Listing, query: Query) -> None:
         case "csv":
             emit(tasks_csv(listing.tasks))
             if listing.more:
-                click.echo(f"subagentctl: {footer(listing, query)}", err=True)
+                click.echo(f"subagentctl: {footer(listing, query, app.outside.now())}", err=True)
         case _:
             emit(_picture(app, listing, query, app.outside.look()))
 
@@ -140,8 +140,9 @@ def _show(app: App, listing: Listing, query: Query) -> None:
 def _picture(app: App, listing: Listing, query: Query, look: Look) -> str:
     if not listing.tasks:
         return _joined(_folded(nothing(listing, query, app.server), look))
-    table = task_table(listing.tasks, View(look, app.outside.now()))
-    foot = [look.paint(line, "dim") for line in _folded(footer(listing, query), look)]
+    now = app.outside.now()
+    table = task_table(listing.tasks, View(look, now))
+    foot = [look.paint(line, "dim") for line in _folded(footer(listing, query, now), look)]
     return _joined([*table, "", *foot])
 
 

@@ -25,6 +25,7 @@ from .changes import (
 )
 from .ledger import Ledger
 from .model import (
+    EndedBy,
     Event,
     Intent,
     IntentKind,
@@ -141,7 +142,17 @@ def _released(ledger: Ledger, change: Released) -> None:
     ledger.drop_intent(intent.intent_id)
     task = ledger.task(intent.thread_id) if intent.thread_id else None
     if task is not None and task.run_id is None and not ledger.intents_on(task.task_id):
-        ledger.drop_task(task.task_id)
+        # Its start was in doubt, so its caller was told this id: it ends, it does not vanish.
+        ledger.put_task(
+            replace(
+                task,
+                status=TaskStatus.ERROR,
+                ended_at=change.at,
+                ended_by=EndedBy.UPSTREAM,
+                last_updated_at=change.at,
+                reason=f"the start came to nothing: {change.reason}",
+            )
+        )
     ledger.add_event(
         Event(
             at=change.at,

@@ -69,13 +69,7 @@ class DataPlane:
         except Exception as error:  # noqa: BLE001 - the edge: whatever fails becomes an answer
             request_id = headers.text(request.headers.get("x-request-id"), limit=128)
             if isinstance(error, SidecarError):
-                _log.info(
-                    "%s %s: %s",
-                    request.method,
-                    error.code,
-                    error.message,
-                    extra={"action": error.code},
-                )
+                _tell(request, error)
             status, fields, body = problems.problem(error, request_id=request_id)
             sent = answering.send(request, status, fields, body, last=_is_last(error))
             if isinstance(error, BodyTimeout) and request.transport is not None:
@@ -137,6 +131,21 @@ class DataPlane:
 def _is_last(error: Exception) -> bool:
     """Whether what follows on the connection could be taken for something it is not."""
     return isinstance(error, RequestError) and error.status in (400, 408)
+
+
+def _tell(request: DataRequest, error: SidecarError) -> None:
+    """What the server or we did wrong is for the operator, what the caller did is for the curious.
+    The query stays out: people put keys into it."""
+    level = logging.INFO if isinstance(error, RequestError) else logging.WARNING
+    path = request.raw_target.partition("?")[0][:200]
+    _log.log(
+        level,
+        "%s %r: %s",
+        request.method,
+        path,
+        error.message,
+        extra={"action": error.code, "task_id": getattr(error, "task_id", None)},
+    )
 
 
 _JSON = [(b"content-type", b"application/json")]

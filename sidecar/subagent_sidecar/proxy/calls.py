@@ -13,6 +13,7 @@ from .server import DataRequest
 SUPERVISOR = "anonymous"
 """Who calls while there are no keys."""
 
+_REQUEST_ID = 128
 _REPLAYABLE = frozenset({b"GET", b"HEAD"})
 
 
@@ -65,9 +66,9 @@ class Call:
     def request_id(self) -> str | None:
         """The client's own, if it sent one that can be kept and found again."""
         given = self.request.headers.getall("x-request-id", [])
-        if len(given) != 1:
+        if len(given) != 1 or len(given[0]) > _REQUEST_ID:
             return None
-        value = headers.text(given[0], limit=128)
+        value = headers.text(given[0])
         return value if value is not None and value.isascii() and value.isprintable() else None
 
     @property

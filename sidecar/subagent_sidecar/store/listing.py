@@ -18,6 +18,9 @@ _TAILS = "SELECT tail FROM tasks WHERE tail >= ? AND tail < ? LIMIT 3"
 _BY_HEAD = "SELECT task_id FROM tasks WHERE task_id >= ? AND task_id < ? LIMIT ?"
 _BY_TAIL = "SELECT task_id FROM tasks WHERE tail >= ? AND tail < ? LIMIT ?"
 
+# No index helps here, and none is needed: it is what a person types, and only as a last resort.
+_BY_SHORT_HEAD = "SELECT task_id FROM tasks WHERE substr(task_id, ?, ?) = ? LIMIT ?"
+
 _Where = list[tuple[str, list[Any]]]
 
 
@@ -114,10 +117,12 @@ def _short_id(conn: sqlite3.Connection, task: Task) -> str:
 
 
 def tasks_named(conn: sqlite3.Connection, fragment: str, limit: int) -> list[str]:
-    """Ids that begin or end with `fragment`."""
+    """Ids that begin or end with `fragment`, or else those whose short id begins with it."""
     tail = fragment[::-1]
     rows = [
         *conn.execute(_BY_HEAD, (fragment, fragment + _HIGH, limit)),
         *conn.execute(_BY_TAIL, (tail, tail + _HIGH, limit)),
     ]
+    if not rows and len(fragment) < _SHORT:
+        rows = conn.execute(_BY_SHORT_HEAD, (-_SHORT, len(fragment), fragment, limit)).fetchall()
     return sorted({row[0] for row in rows})[:limit]

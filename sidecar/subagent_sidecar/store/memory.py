@@ -52,9 +52,6 @@ class Tables:
     def put_task(self, task: Task) -> None:
         self.tasks[task.task_id] = task
 
-    def drop_task(self, task_id: str) -> None:
-        self.tasks.pop(task_id, None)
-
     def run(self, run_id: str) -> Run | None:
         return self.all_runs.get(run_id)
 
@@ -125,11 +122,10 @@ class MemoryStore:
         return self._record(task) if task else None
 
     async def tasks_named(self, fragment: str, *, limit: int) -> Sequence[str]:
-        fits = (
-            task_id
-            for task_id in self._tables.tasks
-            if task_id.startswith(fragment) or task_id.endswith(fragment)
-        )
+        ids = self._tables.tasks.keys()
+        fits = [one for one in ids if one.startswith(fragment) or one.endswith(fragment)]
+        if not fits and len(fragment) < _SHORT:
+            fits = [one for one in ids if one[-_SHORT:].startswith(fragment)]
         return sorted(fits)[:limit]
 
     async def tasks(self, query: TaskQuery) -> TaskPage:

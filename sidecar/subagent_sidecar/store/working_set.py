@@ -148,9 +148,6 @@ class WorkingSet:
     def put_task(self, task: Task) -> None:
         self._tasks.put(task)
 
-    def drop_task(self, task_id: str) -> None:
-        self._tasks.drop(task_id)
-
     def run(self, run_id: str) -> Run | None:
         return self._runs.get(run_id)
 

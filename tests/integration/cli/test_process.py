@@ -173,7 +173,7 @@ def test_a_terminal_gets_colour_and_lines_that_fit(
     admin.tasks = [make_task(purpose="x" * 200)]
     with on_terminal(environ, "tasks") as terminal:
         terminal.wait_for("1 live.")
-    assert b"\x1b[36m\x1b[1mrunning\x1b[0m" in terminal.seen
+    assert b"\x1b[36m\x1b[1mrunning?\x1b[0m" in terminal.seen
     assert b"x" * 100 not in terminal.seen
 
 

@@ -40,8 +40,8 @@ def column(title: str, *tasks: JsonObject) -> list[str]:
 
 def test_a_row_says_the_whole_story_of_a_task() -> None:
     assert task_table([make_task()], PLAIN) == [
-        "   ID        AGE  AGENT       STATUS   SESSION           USAGE  PURPOSE",
-        "●  34a759fd   1m  researcher  running  sup-async-8b39df  —      "
+        "   ID        AGE  AGENT       STATUS   SESSION           PURPOSE",
+        "●  34a759fd   1m  researcher  running  sup-async-8b39df  "
         "Find the three most cited papers on proxies",
     ]
 
@@ -88,7 +88,7 @@ def test_the_number_of_runs_is_shown_only_where_there_are_several() -> None:
     assert "RUNS" not in task_table([once], PLAIN)[0]
     _, several, single = task_table([twice, once], PLAIN)
     assert "running     2  sup-" in several
-    assert "running        sup-" in single
+    assert "running     1  sup-" in single
 
 
 def test_the_upstream_is_shown_only_where_there_are_several() -> None:
@@ -117,11 +117,32 @@ def test_the_upstream_is_shown_only_where_there_are_several() -> None:
     ],
 )
 def test_usage_is_short_and_an_unknown_one_is_not_zero(usage: Any, shown: str) -> None:
-    assert column("USAGE", make_task(usage=usage)) == [shown]
+    known = make_task(usage={"input_tokens": 5})
+    assert column("USAGE", make_task(usage=usage), known) == [shown, "5 tok"]
+
+
+def test_usage_is_left_out_where_nothing_of_it_is_known() -> None:
+    assert "USAGE" not in task_table([make_task(usage=None)], PLAIN)[0]
+
+
+@pytest.mark.parametrize(
+    ("status", "seconds", "shown"),
+    [("running", 59, "running"), ("running", 61, "running?"), ("success", 99, "success")],
+)
+def test_a_live_status_nobody_has_looked_at_lately_is_questionable(
+    status: str, seconds: int, shown: str
+) -> None:
+    seen = to_wire(NOW - timedelta(seconds=seconds))
+    times = dict.fromkeys(("created_at", "last_updated_at", "last_checked_at"), seen)
+    assert column("STATUS", make_task(status=status, **times)) == [shown]
+
+
+def test_a_task_in_doubt_says_so() -> None:
+    assert column("STATUS", make_task(status="pending", in_doubt=True)) == ["in doubt"]
 
 
 def test_missing_fields_leave_the_row_standing() -> None:
-    assert task_table([{}], PLAIN)[1].split() == ["—", "—", "—", "—"]
+    assert task_table([{}], PLAIN)[1].split() == ["—", "—", "—"]
     assert task_table([{"task_id": "0123456789"}], PLAIN)[1].split()[0] == "23456789"
 
 
@@ -144,7 +165,7 @@ def test_missing_fields_leave_the_row_standing() -> None:
 def test_the_footer_says_what_was_left_out_and_how_to_see_it(
     listing: Listing, query: Query, said: str
 ) -> None:
-    assert footer(listing, query) == said
+    assert footer(listing, query, NOW) == said
 
 
 @pytest.mark.parametrize(

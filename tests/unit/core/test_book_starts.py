@@ -102,12 +102,15 @@ def test_a_start_in_doubt_is_a_task_without_a_run() -> None:
     assert kept.in_doubt == "timeout"
 
 
-def test_a_doubtful_start_that_came_to_nothing_is_no_task() -> None:
+def test_a_doubtful_start_that_came_to_nothing_ends_its_task_and_says_why() -> None:
     story = Story()
     intent = story.admitted()
     story.doubted(intent)
-    story.released(intent)
-    assert (story.tables.tasks, story.tables.intents) == ({}, {})
+    story.released(intent, "the server has no run for it")
+    task = story.task()
+    assert (task.status, task.live, task.ended_by, story.runs()) == ("error", False, "upstream", [])
+    assert task.reason == "the start came to nothing: the server has no run for it"
+    assert story.tables.intents == {}
 
 
 def test_a_doubtful_start_that_was_made_after_all_is_the_same_task() -> None:
@@ -133,9 +136,9 @@ def test_a_task_in_doubt_stays_while_another_start_is_on_its_way() -> None:
     story.doubted(first)
     second = story.admitted()
     story.released(first)
-    assert story.task().run_id is None
+    assert story.task().live
     story.released(second)
-    assert story.tables.tasks == {}
+    assert not story.task().live
 
 
 def test_a_start_that_follows_one_in_doubt_makes_one_chain() -> None:
@@ -206,7 +209,8 @@ def test_a_released_start_stays_released(order: tuple[str, ...]) -> None:
     intent = story.admitted()
     for outcome in order:
         TELL[outcome](story, intent)
-    assert (story.tables.tasks, story.tables.intents) == ({}, {})
+    assert story.tables.intents == {}
+    assert not any(task.live for task in story.tables.tasks.values())
 
 
 def test_a_late_release_does_not_undo_an_accepted_start() -> None:
