@@ -136,6 +136,7 @@ async def running(settings: Settings, listeners: Listeners) -> AsyncIterator[Dat
             polls=Polls(service, coalescer),
             threads=Threads(service=service, store=store, follower=watcher, coalescer=coalescer),
             websockets=WebSockets(_lazy_session(stack)),
+            coalescer=coalescer,
         )
         loop_task = spawn(reconciler.run(), name="reconciler")
         stack.push_async_callback(_cancelled, loop_task)
@@ -222,7 +223,7 @@ class _lazy_session:
 
 
 async def _serve_admin(stack: AsyncExitStack, admin: AdminPlane, sock: socket.socket) -> None:
-    runner = web.AppRunner(admin.application(), access_log=None)
+    runner = web.AppRunner(admin.application(), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.SockSite(runner, sock).start()

@@ -15,8 +15,9 @@
     |   `-- AmbiguousTask      409  a short id that fits several tasks
     |-- UpstreamError          the agent server's
     |   |-- UpstreamUnreachable  502  nothing of the request was sent
-    |   |-- UpstreamBroken       502  the connection broke after something was sent
-    |   `-- UpstreamTimeout      504  connect or first byte took too long
+    |   |-- UpstreamBroken         502  the connection broke after something was sent
+    |   |-- UpstreamTimeout        504  connect or first byte took too long
+    |   `-- UpstreamRefused        502  it answered a question of our own with an error
     `-- StoreError             ours
         |-- StoreBusy          503  too many writes are waiting
         |-- StoreUnavailable   503  locked, full, unreadable
@@ -148,6 +149,12 @@ class UpstreamTimeout(UpstreamError):
     def __init__(self, message: str, *, phase: str) -> None:
         super().__init__(message)
         self.phase = phase
+
+
+class UpstreamRefused(UpstreamError):
+    """The server is there and answers, but not this: credentials it wants, an error of its own."""
+
+    code = "upstream_refused"
 
 
 class StoreError(SidecarError):

@@ -7,6 +7,15 @@ from datetime import UTC, datetime
 _FIELDS = ("action", "task_id", "run_id", "upstream", "request_id")
 
 
+class TextFormatter(logging.Formatter):
+    """One line a record. What callers put into names cannot forge a line or move the cursor."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        shown = (char if char.isprintable() else repr(char)[1:-1] for char in record.message)
+        record.message = "".join(shown)
+        return super().formatMessage(record)
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
 
@@ -29,7 +38,7 @@ def set_up(*, level: str, form: str) -> None:
     if form == "json":
         handler.setFormatter(JsonFormatter())
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        handler.setFormatter(TextFormatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in ("aiohttp.server", "aiohttp.access", "aiohttp.web"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -11,13 +11,14 @@ from datetime import UTC, datetime, timedelta
 
 from .core import recovery
 from .core.model import Intent, IntentKind, timestamp
-from .errors import StoreError, UpstreamError
+from .errors import StoreError, UpstreamError, UpstreamRefused
 from .ports import AgentServer, Clock, Headers, ServerRun, Store
 from .service import Service
 
 _log = logging.getLogger(__name__)
 
 _LISTED = 100
+_LONGEST_PAUSE_S = 30.0
 _IN_FLIGHT = timedelta(seconds=5)
 _SOON_S = 0.5
 _IDLE_S = 30.0
@@ -50,6 +51,7 @@ class Reconciler:
         self._auth: dict[str, Headers] = {}
         self._answered: set[str] = set()
         self._told: set[str] = set()
+        self._paused: dict[str, tuple[float, float]] = {}
         self._born = timestamp(clock.now())
 
     def doubt(self, intent: Intent, reason: str, *, auth: Headers, answered: bool) -> None:
@@ -88,12 +90,15 @@ class Reconciler:
         """
         known = self._auth.keys() | self._answered | self._told
         await self._service.flush()
-        now = self._clock.now()
-        young = timestamp(now - _IN_FLIGHT)
-        intents = await self._store.open_intents(before=timestamp(now))
-        for intent in intents:
-            if intent.in_doubt or intent.created_at < max(young, self._born):
-                await self._try(intent)
+        old = max(timestamp(self._clock.now() - _IN_FLIGHT), self._born)
+        by_upstream: dict[str, list[Intent]] = {}
+        for intent in await self._store.open_intents(before=_EVER):
+            if intent.in_doubt or intent.created_at < old:
+                by_upstream.setdefault(intent.upstream, []).append(intent)
+        async with asyncio.TaskGroup() as group:
+            for upstream, intents in by_upstream.items():
+                if self._clock.monotonic() >= self._paused.get(upstream, (0.0, 0.0))[0]:
+                    group.create_task(self._ask(upstream, intents))
         await self._service.flush()
         left = {intent.intent_id for intent in await self._store.open_intents(before=_EVER)}
         for settled in known - left:
@@ -102,11 +107,22 @@ class Reconciler:
             self._told.discard(settled)
         return len(left)
 
-    async def _try(self, intent: Intent) -> None:
-        try:
-            await self._resolve(intent)
-        except UpstreamError as error:
-            self._tell_once(intent, error.message)
+    async def _ask(self, upstream: str, intents: Sequence[Intent]) -> None:
+        """Resolve what is open on one upstream, one by one: each match must know the last one's.
+        A server that does not answer is left alone for longer and longer."""
+        for intent in intents:
+            try:
+                await self._resolve(intent)
+            except UpstreamError as error:
+                self._tell_once(intent, error.message)
+                if not isinstance(error, UpstreamRefused):
+                    _, pause = self._paused.get(upstream, (0.0, _SOON_S))
+                    pause = min(pause * 2, _LONGEST_PAUSE_S)
+                    self._paused[upstream] = (self._clock.monotonic() + pause, pause)
+                    return
+            else:
+                self._paused.pop(upstream, None)
+            await self._service.entered()
 
     async def _resolve(self, intent: Intent) -> None:
         server = self._servers.get(intent.upstream)
@@ -152,6 +168,10 @@ class Reconciler:
             )
 
     def _tell_once(self, intent: Intent, why: str) -> None:
+        """Say why it stays open; in the record too, so that the task can be seen and its run be
+        recognised when somebody with credentials asks after it."""
+        if intent.in_doubt is None:
+            self._service.doubted(intent, why)
         if intent.intent_id not in self._told:
             self._told.add(intent.intent_id)
             _log.warning(

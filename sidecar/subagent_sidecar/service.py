@@ -71,7 +71,7 @@ class _Memory:
 
 def _trim(table: dict[str, Any]) -> None:
     if len(table) > _KNOWN_LIMIT:
-        for key in list(table)[: _KNOWN_LIMIT // 10]:
+        for key in list(table)[: len(table) - _KNOWN_LIMIT * 9 // 10]:
             del table[key]
 
 
@@ -151,7 +151,7 @@ class Service:
             for run in runs
         )
         for run in new:
-            self._memory.homes[run.thread_id] = intent.upstream
+            self._memory.homes.setdefault(run.thread_id, intent.upstream)
             self._memory.statuses[run.run_id] = run.status
             self._memory.threads.pop(run.thread_id, None)
         accepted = Accepted(intent=intent, at=self.now(), runs=new)
@@ -179,7 +179,7 @@ class Service:
         session_id: str | None,
         agent_name: str | None,
     ) -> None:
-        self._memory.homes[thread_id] = upstream
+        self._memory.homes.setdefault(thread_id, upstream)
         thread = Thread(
             thread_id=thread_id,
             upstream=upstream,
@@ -210,6 +210,10 @@ class Service:
             )
         )
         return status
+
+    def last_seen(self, run_id: str) -> RunStatus | None:
+        """The status a run was last seen in by this process."""
+        return self._memory.statuses.get(run_id)
 
     def thread_seen(self, thread_id: str, word: object) -> ThreadStatus | None:
         """A thread's status in an answer; cheap when it is the one already known."""

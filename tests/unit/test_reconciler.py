@@ -14,7 +14,12 @@ from tests.support.troubled_store import TroubledStore
 from tests.support.waiting import eventually
 
 from subagent_sidecar.core.model import Intent, Task
-from subagent_sidecar.errors import StoreUnavailable, UpstreamError, UpstreamUnreachable
+from subagent_sidecar.errors import (
+    StoreUnavailable,
+    UpstreamError,
+    UpstreamRefused,
+    UpstreamUnreachable,
+)
 from subagent_sidecar.ports import AgentServer
 from subagent_sidecar.reconciler import Reconciler
 from subagent_sidecar.service import Service
@@ -277,4 +282,44 @@ async def test_the_loop_outlives_an_error_of_the_server(desk: Desk) -> None:
     await desk.doubted()
     desk.server.down = UpstreamError("the server answered 500 to GET")
     async with running(desk):
+        await eventually(lambda: len(desk.server.asked) == 1)
+        desk.clock.tick(60)  # a server in trouble is left alone for a while
         await eventually(lambda: len(desk.server.asked) >= 2)
+
+
+async def test_several_starts_in_doubt_on_one_thread_each_get_a_run_of_their_own(
+    desk: Desk,
+) -> None:
+    for _ in range(3):
+        await desk.doubted()
+    desk.server.listed = [server_run(name) for name in ("r3", "r2", "r1")]
+    assert await desk.reconciler.sweep() == 0
+    record = await desk.store.task("t")
+    assert record is not None
+    assert {run.run_id for run in record.runs} == {"r1", "r2", "r3"}
+
+
+async def test_a_start_a_crash_left_behind_is_seen_when_the_server_will_not_tell_us(
+    desk: Desk,
+) -> None:
+    await desk.admitted()
+    desk.clock.tick(1)
+    desk.server.down = UpstreamRefused("the server answered 401 to GET /threads/t/runs")
+    assert await desk.new_reconciler().sweep() == 1
+    assert (await desk.known()).live
+    desk.service.run_seen("t", "r1", "running", created_at="2099-01-01T00:00:00+00:00")
+    task = await desk.known()
+    assert (task.run_id, task.status) == ("r1", "running")
+    assert await desk.open() == []
+
+
+async def test_a_server_in_trouble_is_left_alone_for_a_while(desk: Desk) -> None:
+    await desk.doubted("t1")
+    desk.server.down = UpstreamUnreachable("connection refused")
+    await desk.reconciler.sweep()
+    asked = len(desk.server.asked)
+    await desk.reconciler.sweep()
+    assert len(desk.server.asked) == asked  # left alone for a while
+    desk.clock.tick(60)
+    await desk.reconciler.sweep()
+    assert len(desk.server.asked) == asked + 1

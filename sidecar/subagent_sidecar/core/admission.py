@@ -4,10 +4,12 @@ from .changes import Start
 from .ledger import Ledger
 from .model import Intent, IntentKind, Task
 
+_DEFAULT = "default:"
+
 
 def default_session(supervisor: str) -> str:
     """The session of callers that name none."""
-    return f"default:{supervisor}"
+    return f"{_DEFAULT}{supervisor}"
 
 
 def admit(ledger: Ledger, start: Start) -> Intent:
@@ -47,7 +49,7 @@ def _spawn(ledger: Ledger, start: Start) -> Intent:
         or start.body_session
         or default_session(start.supervisor)
     )
-    parent = ledger.task(session_id)
+    parent = _parent(ledger, session_id)
     agent = start.agent_name or (thread.agent_name if thread else None) or start.assistant_id
     return Intent(
         intent_id=start.intent_id,
@@ -65,6 +67,15 @@ def _spawn(ledger: Ledger, start: Start) -> Intent:
         strategy=start.strategy,
         purpose=start.purpose,
     )
+
+
+def _parent(ledger: Ledger, session_id: str) -> Task | None:
+    """The task whose thread the session is. One that never ran started nothing, and the name of a
+    default session is no task's, whatever id somebody gave a thread."""
+    if session_id.startswith(_DEFAULT):
+        return None
+    task = ledger.task(session_id)
+    return task if task is not None and task.run_id is not None else None
 
 
 def _kind(start: Start) -> IntentKind:

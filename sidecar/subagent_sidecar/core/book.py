@@ -91,6 +91,10 @@ def _accepted(ledger: Ledger, change: Accepted) -> None:
             _begin_run(ledger, intent, new, change.at)
         elif known.request_id is None:
             ledger.put_run(replace(known, request_id=intent.request_id, kind=_run_kind(intent)))
+        elif known.request_id != intent.request_id:
+            # Another start's run: what became of this one is still to be found out.
+            doubt = "the run it was answered with is another start's"
+            ledger.put_intent(replace(intent, in_doubt=doubt))
 
 
 def _run_kind(intent: Intent) -> str:

@@ -1,9 +1,11 @@
 """The admin plane: what subagentctl and the console read."""
 
+import asyncio
 import base64
 import binascii
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +22,7 @@ _RECENT = timedelta(hours=1)
 _MAX_LIMIT = 1_000
 _MIN_FRAGMENT = 4
 _EVENTS = 1_000
+_PATIENCE_S = 0.5
 _FILTERS = frozenset(
     {
         "session",
@@ -60,7 +63,7 @@ class AdminPlane:
         return app
 
     async def tasks(self, request: web.Request) -> web.Response:
-        await self._service.entered()
+        await self._up_to_date()
         page = await self._store.tasks(self._query(request))
         return _json(
             {
@@ -69,6 +72,12 @@ class AdminPlane:
                 "hidden": page.hidden,
             }
         )
+
+    async def _up_to_date(self) -> None:
+        """Let what just happened be entered, unless the store takes its time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._service.entered()
 
     def _query(self, request: web.Request) -> TaskQuery:
         given = request.query
@@ -88,7 +97,7 @@ class AdminPlane:
         )
 
     async def task(self, request: web.Request) -> web.Response:
-        await self._service.entered()
+        await self._up_to_date()
         task_id = await self._resolve(request.match_info["task_id"])
         record = await self._store.task(task_id)
         if record is None:
@@ -203,9 +212,9 @@ def _since(text: str | None) -> str | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise BadQuery(f"since: '{text}' is not an ISO-8601 time") from error
-    return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError) as error:
+        raise BadQuery(f"since: '{text[:80]}' is not an ISO-8601 time") from error
 
 
 def _truth(text: str) -> bool:
@@ -217,9 +226,10 @@ def _truth(text: str) -> bool:
 
 
 def _limit(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= _MAX_LIMIT:
-        raise BadQuery(f"limit: '{text}' is not a number from 1 to {_MAX_LIMIT}")
-    return int(text)
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0
+    if not 1 <= number <= _MAX_LIMIT:
+        raise BadQuery(f"limit: '{text[:80]}' is not a number from 1 to {_MAX_LIMIT}")
+    return number
 
 
 def _cursor(position: tuple[str, str]) -> str:
@@ -232,6 +242,8 @@ def _position(cursor: str | None) -> tuple[str, str] | None:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         created_at, task_id = json.loads(base64.urlsafe_b64decode(padded))
-    except (ValueError, binascii.Error, TypeError) as error:
+    except (ValueError, binascii.Error, TypeError, RecursionError) as error:
         raise BadQuery("cursor: not one of ours; start again without it") from error
-    return str(created_at), str(task_id)
+    if not all(isinstance(part, str) and part.isascii() for part in (created_at, task_id)):
+        raise BadQuery("cursor: not one of ours; start again without it")
+    return created_at, task_id

@@ -10,11 +10,21 @@ from aiohttp import web
 from .. import __version__
 from ..core import routing, wire
 from ..core.wire import Act, Meaning
-from ..errors import BadTarget, BodyTimeout, Draining, NoSuchRoute, RequestError, SidecarError
+from ..errors import (
+    BadTarget,
+    BodyTimeout,
+    Draining,
+    NoSuchRoute,
+    RequestError,
+    SidecarError,
+    StoreError,
+    UpstreamError,
+)
 from ..ports import Store
 from ..service import Service
 from . import answering, bodies, forwarding, headers, problems, websocket
 from .calls import Call, Target
+from .coalescing import Coalescer
 from .incoming import NOTHING, Incoming, Limits, read
 from .server import DataRequest
 from .starts import Starts
@@ -25,6 +35,7 @@ _log = logging.getLogger(__name__)
 _UNDERSTOOD = wire.STARTS | {Act.THREAD_CREATE, Act.RUNS_CANCEL}
 """Requests whose body must be read before they are sent on."""
 
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _INTERNAL = "/sidecar"
 _ABSOLUTE = re.compile(r"https?://[^/?]*", re.IGNORECASE)
 
@@ -44,6 +55,7 @@ class DataPlane:
         polls: forwarding.Polls,
         threads: Threads,
         websockets: websocket.WebSockets,
+        coalescer: Coalescer,
     ) -> None:
         self._service = service
         self._store = store
@@ -52,6 +64,7 @@ class DataPlane:
         self._limits = limits
         self._starts = starts
         self._websockets = websockets
+        self._coalescer = coalescer
         self._serve = {
             **dict.fromkeys(wire.STARTS, starts.serve),
             **threads.routes,
@@ -99,7 +112,14 @@ class DataPlane:
         )
         if upgrade:
             return await self._websockets.serve(call)
-        return await self._serve.get(meaning.act, forwarding.through)(call)
+        serve = self._serve.get(meaning.act, forwarding.through)
+        if meaning.thread_id is None or request.method in _READS:
+            return await serve(call)
+        self._coalescer.forget(meaning.thread_id)
+        try:
+            return await serve(call)
+        finally:
+            self._coalescer.forget(meaning.thread_id)
 
     async def _choose(
         self, request: DataRequest, prefix: str | None, meaning: Meaning, incoming: Incoming
@@ -136,10 +156,10 @@ def _is_last(error: Exception) -> bool:
 def _tell(request: DataRequest, error: SidecarError) -> None:
     """What the server or we did wrong is for the operator, what the caller did is for the curious.
     The query stays out: people put keys into it."""
-    level = logging.INFO if isinstance(error, RequestError) else logging.WARNING
+    trouble = isinstance(error, UpstreamError | StoreError)
     path = request.raw_target.partition("?")[0][:200]
     _log.log(
-        level,
+        logging.WARNING if trouble else logging.INFO,
         "%s %r: %s",
         request.method,
         path,

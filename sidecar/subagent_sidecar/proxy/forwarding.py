@@ -6,7 +6,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from ..core.wire import Act
-from ..ports import Exchange, Outgoing
+from ..ports import Exchange, Outgoing, ServerRun
 from ..service import Service
 from . import answering, headers, peek
 from .calls import Call
@@ -147,11 +147,17 @@ class Polls:
         if call.meaning.act is Act.RUN_GET:
             run = peek.run(plain)
             if run is not None and run.run_id == call.meaning.run_id:
-                self._service.run_seen(
-                    call.meaning.thread_id or "", run.run_id, run.status, created_at=run.created_at
-                )
+                self._run_seen(call.meaning.thread_id or "", run)
         elif (thread := peek.thread(plain)) is not None:
             self._service.thread_seen(*thread)
+
+    def _run_seen(self, thread_id: str, run: ServerRun) -> None:
+        """A run that has moved makes older answers about its thread wrong: whoever sees it ended
+        reads its result from the thread next."""
+        before = self._service.last_seen(run.run_id)
+        after = self._service.run_seen(thread_id, run.run_id, run.status, created_at=run.created_at)
+        if after is not before:
+            self._coalescer.forget(thread_id)
 
 
 def _is_personal(exchange: Exchange) -> bool:

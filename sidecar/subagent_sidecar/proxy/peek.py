@@ -11,7 +11,7 @@ from ..core.wire import ids_in_location
 from ..ports import Headers, ServerRun
 from .headers import first
 
-PEEK_LIMIT = 1024 * 1024
+PEEK_LIMIT = 8 * 1024 * 1024
 """Longer answers are passed on unread."""
 
 _RUN_ID = re.compile(rb'"run_id"\s*:\s*"([0-9A-Za-z_-]{1,64})"')

@@ -27,6 +27,7 @@ from .coalescing import Coalescer
 _log = logging.getLogger(__name__)
 
 _STREAM_HEAD = 8 * 1024
+_ERROR_EVENT = b"event: error"
 
 
 class Starts:
@@ -176,7 +177,8 @@ class _Started:
             self._settled = True
             self._starts.released(self._intent, f"the server answered {exchange.status}")
         else:
-            self._doubt(f"the server answered {exchange.status}")
+            # Also a gateway's 504: what is behind it may take the start a moment later.
+            self._doubt(f"the server answered {exchange.status}", answered=False)
 
     async def answer(self) -> answering.Sent:
         """Pass the answer on, and learn from its body what its head did not tell."""
@@ -207,7 +209,7 @@ class _Started:
             self._head += piece[:_STREAM_HEAD]
             if not self._settled and (run_id := peek.run_id_in_stream(self._head)):
                 self._accept([_named(self._call, run_id)])
-        if b"event: error" in piece or b'"__error__"' in piece:
+        if piece.startswith(_ERROR_EVENT) or b"\n" + _ERROR_EVENT in piece:
             self._failed = True
 
     def _ended(self, body: bytes | None) -> None:
@@ -240,9 +242,9 @@ class _Started:
             self._runs = runs
             self._starts.accepted(self._call, self._intent, runs)
 
-    def _doubt(self, reason: str) -> None:
+    def _doubt(self, reason: str, *, answered: bool = True) -> None:
         self._settled = True
-        self._starts.doubt(self._call, self._intent, reason, answered=True)
+        self._starts.doubt(self._call, self._intent, reason, answered=answered)
 
 
 def _said(call: Call) -> bodies.RunBody:
@@ -289,7 +291,7 @@ def _from_body(call: Call, plain: bytes) -> Sequence[ServerRun]:
     return [
         ServerRun(
             run_id=run.run_id,
-            thread_id=run.thread_id or call.meaning.thread_id or run.run_id,
+            thread_id=call.meaning.thread_id or run.thread_id or run.run_id,
             status=run.status,
         )
         for run in found
@@ -299,7 +301,7 @@ def _from_body(call: Call, plain: bytes) -> Sequence[ServerRun]:
 def _named(call: Call, run_id: str, thread_id: str | None = None) -> ServerRun:
     """A run of which only ids are known. A stateless stream does not name its thread: then the
     run's own id stands for the task."""
-    thread = thread_id or call.meaning.thread_id or run_id
+    thread = call.meaning.thread_id or thread_id or run_id
     return ServerRun(run_id=run_id, thread_id=thread, status="pending")
 
 

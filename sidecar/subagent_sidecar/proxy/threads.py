@@ -17,7 +17,7 @@ from .coalescing import Coalescer
 
 Serve = Callable[[Call], Awaitable[web.StreamResponse]]
 
-_BULK_LIMIT = 500
+_BULK_LIMIT = 5_000
 
 
 class Threads:

@@ -7,6 +7,7 @@ mode never wait for a write. synchronous=FULL: a commit that was acknowledged su
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -40,6 +41,7 @@ T = TypeVar("T")
 
 _BUSY_MS = 5_000
 _READERS = 2
+_WAL_TRIES = 50
 _THREAD = THREADS.select("WHERE thread_id = ?")
 _TASK = TASKS.select("WHERE task_id = ?")
 _LIVE = TASKS.select("WHERE ended_at IS NULL AND upstream = ? ORDER BY created_at, task_id LIMIT ?")
@@ -140,7 +142,7 @@ def connect_writer(path: Path) -> Database:
     conn = sqlite3.connect(str(path), isolation_level=None, timeout=_BUSY_MS / 1000)
     try:
         db = Database(conn, recursive_triggers=False, execute_plugins=False)
-        _pragma(conn, "journal_mode = WAL")
+        _use_wal(conn)
         _pragma(conn, "synchronous = FULL")
         _pragma(conn, "cache_size = -16384")
         _pragma(conn, "wal_autocheckpoint = 4000")
@@ -151,6 +153,19 @@ def connect_writer(path: Path) -> Database:
         conn.close()  # and roll back
         raise
     return db
+
+
+def _use_wal(conn: sqlite3.Connection) -> None:
+    """Switch a new file to WAL. The busy timeout does not hold for this: of two processes that
+    do it at once, one is told at once that the file is locked, and has only to try again."""
+    for attempt in range(_WAL_TRIES):
+        try:
+            _pragma(conn, "journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if attempt == _WAL_TRIES - 1:
+                raise
+            time.sleep(_BUSY_MS / 1000 / _WAL_TRIES)  # on the writer's own thread
 
 
 def _connect_reader(path: Path) -> sqlite3.Connection:

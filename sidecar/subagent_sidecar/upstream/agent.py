@@ -4,13 +4,14 @@ They go through the same client and connection pool as the traffic. langgraph_sd
 importing it costs 0.9 s of start-up and 25 MB, and it hides what servers with six routes answer.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from ..errors import UpstreamBroken, UpstreamError
+from ..errors import UpstreamBroken, UpstreamError, UpstreamRefused
 from ..ports import Headers, Outgoing, ServerRun, Upstream
 
 _MAX_BODY = 32 * 1024 * 1024
@@ -64,7 +65,7 @@ class AgentClient:
         body = await self._get(f"/threads/{_id(thread_id)}/runs?limit={limit}&offset=0", auth)
         if body is None:
             return None
-        return [_server_run(run, thread_id) for run in _decode(body, list[_Run])]
+        return [_server_run(run, thread_id) for run in _readable_runs(body)]
 
     async def thread_status(self, thread_id: str, *, auth: Headers = ()) -> str | None:
         body = await self._get(f"/threads/{_id(thread_id)}", auth)
@@ -98,7 +99,7 @@ class AgentClient:
         if exchange.status in (404, 405, 410, 422):
             return None
         if not 200 <= exchange.status < 300:
-            raise UpstreamError(f"the server answered {exchange.status} to GET {path}")
+            raise UpstreamRefused(f"the server answered {exchange.status} to GET {path}")
         return body
 
 
@@ -127,6 +128,32 @@ def _decode(body: bytes, shape: Any) -> Any:
         return msgspec.json.decode(body, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UpstreamBroken("the server's answer is not what this route answers") from error
+
+
+def _readable_runs(body: bytes) -> list[_Run]:
+    """The runs of a listing. One that cannot be read (a NaN in its metadata) hides no other."""
+    try:
+        found: list[_Run] = msgspec.json.decode(body, type=list[_Run])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found = [run for run in map(_converted, _loosely(body)) if run is not None]
+    return found
+
+
+def _loosely(body: bytes) -> list[Any]:
+    try:
+        listed = json.loads(body)
+    except (ValueError, RecursionError):
+        listed = None
+    if not isinstance(listed, list):
+        raise UpstreamBroken("the server's answer is not what this route answers")
+    return listed
+
+
+def _converted(item: Any) -> _Run | None:
+    try:
+        return msgspec.convert(item, _Run)
+    except msgspec.ValidationError:
+        return None
 
 
 def _server_run(run: _Run, thread_id: str) -> ServerRun:

@@ -144,3 +144,16 @@ def test_admission_alone_makes_no_task() -> None:
     story.admitted()
     assert story.tables.tasks == {}
     assert story.tables.events == []
+
+
+def test_the_name_of_a_default_session_is_no_parent() -> None:
+    story = Story()
+    story.started("r1", "default:ann", header_session="conversation")
+    intent = story.admitted("t2")
+    assert (intent.session_id, intent.depth, intent.parent_task_id) == ("default:ann", 0, None)
+
+
+def test_a_task_that_never_ran_is_no_parent() -> None:
+    story = Story()
+    story.doubted(story.admitted("mother"))
+    assert story.admitted("daughter", header_session="mother").parent_task_id is None

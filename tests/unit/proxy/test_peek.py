@@ -148,7 +148,7 @@ def test_what_cannot_be_read_is_left_unread(encoding: bytes, body: bytes) -> Non
 
 # failures.md 17
 def test_a_bomb_is_not_inflated() -> None:
-    bomb = gzip.compress(b"\0" * (peek.PEEK_LIMIT * 20))
+    bomb = gzip.compress(b"\0" * (peek.PEEK_LIMIT * 4))
     assert len(bomb) < 100_000
     assert peek.readable(bomb, [(b"content-encoding", b"gzip")]) is None
 
