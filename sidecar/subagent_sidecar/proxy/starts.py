@@ -9,6 +9,7 @@ a start with it that the server may already have accepted.
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -282,20 +283,15 @@ def _from_headers(call: Call, exchange: Exchange) -> Sequence[ServerRun]:
 
 def _from_body(call: Call, plain: bytes) -> Sequence[ServerRun]:
     if call.meaning.act is Act.RUNS_BATCH:
-        found = peek.runs(plain)
-    elif call.meaning.form is Form.CREATE:
-        run = peek.run(plain)
-        found = [] if run is None else [run]
-    else:
-        found = ()
-    return [
-        ServerRun(
-            run_id=run.run_id,
-            thread_id=call.meaning.thread_id or run.thread_id or run.run_id,
-            status=run.status,
-        )
-        for run in found
-    ]
+        return [_placed(call, run) for run in peek.runs(plain)]
+    run = peek.run(plain) if call.meaning.form is Form.CREATE else None
+    return [] if run is None else [_placed(call, run)]
+
+
+def _placed(call: Call, run: ServerRun) -> ServerRun:
+    """`run` on the thread it was asked for, whatever thread the answer names."""
+    thread_id = call.meaning.thread_id or run.thread_id or run.run_id
+    return run if thread_id == run.thread_id else replace(run, thread_id=thread_id)
 
 
 def _named(call: Call, run_id: str, thread_id: str | None = None) -> ServerRun:
