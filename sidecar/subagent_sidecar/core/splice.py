@@ -28,29 +28,22 @@ def with_metadata(
     """
     if not extra:
         return body
+    # find(), because `in` first makes an exception of each bytes that is no number.
+    if is_object and body.find(at.encode()) < 0 and body.find(b"\\u") < 0:
+        # No key can be `at`, whichever way it were spelt: there is nothing to look for.
+        return _put_first(body, f"{_quoted(at)}:{_object(extra)}".encode())
     try:
-        text = body.decode("utf-8")
-        if at not in text and "\\u" not in text:
-            return _prefixed(text, extra, at, is_object).encode("utf-8")
-        return _spliced(text, extra, at).encode("utf-8")
+        return _spliced(body.decode("utf-8"), extra, at).encode("utf-8")
     except (ValueError, StopIteration, IndexError, RecursionError):
         # Not UTF-8, not JSON, or beyond what Python reads (an integer of 4,301 digits).
         return body
 
 
-def _prefixed(text: str, extra: Mapping[str, str], at: str, is_object: bool) -> str:
-    """`_spliced` for a text in which `at` cannot be a key, whichever way it were spelt: then
-    there is nothing to look for, only to make sure that this is an object."""
-    start = _skip(text, 1 if text.startswith("\ufeff") else 0)
-    if not is_object and not _is_object(text, start):
-        return text
-    rest = _skip(text, start + 1)
-    comma = "" if text[rest] == "}" else ","
-    return f"{text[: start + 1]}{_quoted(at)}:{_object(extra)}{comma}{text[start + 1 :]}"
-
-
-def _is_object(text: str, start: int) -> bool:
-    return text[start] == "{" and not text[_scan_value(text, start)[1] :].strip(_SPACE)
+def _put_first(body: bytes, member: bytes) -> bytes:
+    """The object `body` with one member more, before the others."""
+    start = body.index(b"{") + 1
+    comma = b"" if body[start:].lstrip(_SPACE.encode())[:1] == b"}" else b","
+    return b"".join((body[:start], member, comma, body[start:]))
 
 
 def _object(members: Mapping[str, str]) -> str:

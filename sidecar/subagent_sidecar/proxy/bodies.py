@@ -5,7 +5,7 @@ will say what it thinks of it. Nothing here changes what is forwarded.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,25 @@ class _Run(msgspec.Struct):
     input: msgspec.Raw = msgspec.Raw()
 
 
+class _Message(msgspec.Struct):
+    content: Any = None
+
+
+class _Input(msgspec.Struct):
+    messages: list[_Message] | None = None
+    callbackThreadId: Any = None  # noqa: N815 - its name on the wire
+
+
+class _UsualRun(msgspec.Struct):
+    """`_Run` whose input is what deepagents sends: read in one go."""
+
+    assistant_id: Any = None
+    multitask_strategy: Any = None
+    metadata: _Metadata | None = None
+    config: _Config | None = None
+    input: _Input | None = None
+
+
 class _Thread(msgspec.Struct):
     metadata: _Metadata | None = None
 
@@ -73,6 +92,7 @@ class _Cancel(msgspec.Struct):
     status: Any = None
 
 
+_USUAL = msgspec.json.Decoder(_UsualRun)
 _RUN = msgspec.json.Decoder(_Run)
 _RUNS = msgspec.json.Decoder(list[_Run])
 _THREAD = msgspec.json.Decoder(_Thread)
@@ -82,10 +102,28 @@ _ERRORS = (msgspec.DecodeError, UnicodeError, RecursionError, ValueError)
 
 def run_body(body: bytes) -> RunBody:
     """What a run create says."""
+    if len(body) <= _MAX_READ:
+        try:
+            return _usual_run(_USUAL.decode(body))
+        except _ERRORS:
+            pass  # unusual, or not understood at all
     try:
         return _run(_RUN.decode(body), is_object=True)
     except _ERRORS:
         return _run(_loose_run(_read_loosely(body)))
+
+
+def _usual_run(run: _UsualRun) -> RunBody:
+    given = run.input
+    messages = given.messages if given and given.messages else ()
+    return RunBody(
+        assistant_id=name(run.assistant_id),
+        agent_name=name(run.metadata.subagent_name) if run.metadata else None,
+        session_id=_session(run.config, given.callbackThreadId if given else None),
+        strategy=name(run.multitask_strategy),
+        purpose=_first_text(message.content for message in reversed(messages)),
+        is_object=True,
+    )
 
 
 def batch_body(body: bytes) -> RunBody:
@@ -131,19 +169,19 @@ def _run(run: _Run, *, is_object: bool = False) -> RunBody:
     return RunBody(
         assistant_id=name(run.assistant_id),
         agent_name=name(run.metadata.subagent_name) if run.metadata else None,
-        session_id=_session(run.config, given),
+        session_id=_session(run.config, _at(given, "callbackThreadId")),
         strategy=name(run.multitask_strategy),
         purpose=_purpose(given),
         is_object=is_object,
     )
 
 
-def _session(config: _Config | None, given: Any) -> str | None:
+def _session(config: _Config | None, callback_thread_id: Any) -> str | None:
     """deepagents says who is asking in the run's config (Python) or input (JavaScript)."""
     parent = config.configurable.deepagents_parent if config and config.configurable else None
     if parent is not None and (found := name(parent.thread_id)):
         return found
-    return name(given.get("callbackThreadId")) if isinstance(given, dict) else None
+    return name(callback_thread_id)
 
 
 def thread_body(body: bytes) -> ThreadBody:
@@ -209,8 +247,12 @@ def _purpose(given: Any) -> str | None:
         messages = [messages]
     if not isinstance(messages, list):
         return None
-    for message in reversed(messages):
-        if isinstance(message, dict) and (text := _text(message.get("content"))):
+    return _first_text(_at(message, "content") for message in reversed(messages))
+
+
+def _first_text(contents: Iterable[Any]) -> str | None:
+    for content in contents:
+        if text := _text(content):
             return storable(" ".join(text[: _PURPOSE * 4].split()))[:_PURPOSE]
     return None
 

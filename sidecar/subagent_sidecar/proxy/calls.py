@@ -84,8 +84,8 @@ class Call:
         timeout: float | None = None,
         extra: Sequence[headers.Field] = (),
     ) -> Outgoing:
-        """The request as it goes upstream. `body` replaces the client's, and `extra` fields those
-        of the same name."""
+        """The request as it goes upstream. `body` replaces the client's, and `extra` fields (in
+        lower case) those of the same name."""
         method = self.request.method.encode()
         sent = self.incoming.body if body is None else body
         return Outgoing(
@@ -99,8 +99,11 @@ class Call:
         )
 
     def _with(self, extra: Sequence[headers.Field]) -> list[headers.Field]:
-        replaced = {name.lower() for name, _ in extra}
-        return [*(field for field in self._sent_on if field[0].lower() not in replaced), *extra]
+        replaced = [name for name, _ in extra if name.decode("latin-1") in self.request.headers]
+        if not replaced:
+            return [*self._sent_on, *extra]
+        kept = (field for field in self._sent_on if field[0].lower() not in replaced)
+        return [*kept, *extra]
 
     def answer_fields(self, exchange: Exchange) -> tuple[list[headers.Field], bytes | None]:
         """The answer's header for the client, and its Content-Length. Absolute Locations at the

@@ -29,6 +29,7 @@ _log = logging.getLogger(__name__)
 
 _STREAM_HEAD = 8 * 1024
 _ERROR_EVENT = b"event: error"
+_LATER_ERROR_EVENT = b"\n" + _ERROR_EVENT
 
 
 class Starts:
@@ -210,13 +211,13 @@ class _Started:
             self._head += piece[:_STREAM_HEAD]
             if not self._settled and (run_id := peek.run_id_in_stream(self._head)):
                 self._accept([_named(self._call, run_id)])
-        if piece.startswith(_ERROR_EVENT) or b"\n" + _ERROR_EVENT in piece:
+        if piece.startswith(_ERROR_EVENT) or piece.find(_LATER_ERROR_EVENT) >= 0:
             self._failed = True
 
     def _ended(self, body: bytes | None) -> None:
         if not self._settled and body is not None:
             self._settle(body)
-        if body is not None and b'"__error__"' in body[:_STREAM_HEAD]:
+        if body is not None and body.find(b'"__error__"', 0, _STREAM_HEAD) >= 0:
             self._failed = True
 
     def _settle(self, body: bytes) -> None:

@@ -68,19 +68,25 @@ class Table(Generic[T]):
     def _delete_keys(self, count: int) -> str:
         return f"DELETE FROM {self.name} WHERE {self.key} IN ({', '.join('?' * count)})"
 
+    def insert(self, count: int) -> str:
+        """Insert `count` rows that are not there. OR FAIL: what fails rolls the whole transaction
+        back anyway, so the statement needs no journal of its own."""
+        return self._cached("insert", count, self._insert)
+
+    def _insert(self, count: int) -> str:
+        names = (*self.columns, *self.computed)
+        marks = f"({', '.join('?' * len(names))})"
+        rows = ", ".join([marks] * count)
+        return f"INSERT OR FAIL INTO {self.name} ({', '.join(names)}) VALUES {rows}"
+
     def upsert(self, count: int) -> str:
         """Insert `count` rows, or bring them up to date."""
         return self._cached("upsert", count, self._upsert)
 
     def _upsert(self, count: int) -> str:
-        names = (*self.columns, *self.computed)
-        marks = f"({', '.join('?' * len(names))})"
         changing = [c for c in self.columns if c not in self.frozen and c != self.key]
         sets = ", ".join(f"{column} = excluded.{column}" for column in changing)
-        return (
-            f"INSERT INTO {self.name} ({', '.join(names)}) VALUES {', '.join([marks] * count)} "
-            f"ON CONFLICT ({self.key}) DO UPDATE SET {sets}"
-        )
+        return f"{self._insert(count)} ON CONFLICT ({self.key}) DO UPDATE SET {sets}"
 
     def _cached(self, what: str, count: int, make: Callable[[int], str]) -> str:
         found = self._statements.get((what, count))

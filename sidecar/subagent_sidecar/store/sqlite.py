@@ -41,6 +41,8 @@ T = TypeVar("T")
 
 _BUSY_MS = 5_000
 _READERS = 2
+_STATEMENTS = 256
+"""More than there are: each kind comes in a few sizes."""
 _WAL_TRIES = 50
 _THREAD = THREADS.select("WHERE thread_id = ?")
 _TASK = TASKS.select("WHERE task_id = ?")
@@ -139,7 +141,12 @@ class SqliteStore:
 
 
 def connect_writer(path: Path) -> Database:
-    conn = sqlite3.connect(str(path), isolation_level=None, timeout=_BUSY_MS / 1000)
+    conn = sqlite3.connect(
+        str(path),
+        isolation_level=None,
+        timeout=_BUSY_MS / 1000,
+        cached_statements=_STATEMENTS,
+    )
     try:
         db = Database(conn, recursive_triggers=False, execute_plugins=False)
         _use_wal(conn)

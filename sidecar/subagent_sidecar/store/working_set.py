@@ -6,7 +6,7 @@ before the first of them runs, and what they change is written after the last, a
 for the whole group. What was not foreseen is read one by one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Generic, TypeVar
@@ -33,9 +33,12 @@ class Touches:
     threads: set[str] = field(default_factory=set)
     tasks: set[str] = field(default_factory=set)
     runs: set[str] = field(default_factory=set)
+    new_intents: set[str] = field(default_factory=set)
+    """Not to be read: their ids were made just now."""
 
     def start(self, start: Start) -> None:
-        """Add what `admission.admit` reads."""
+        """Add what `admission.admit` reads and makes."""
+        self.new_intents.add(start.intent_id)
         if start.thread_id is not None:
             self.threads.add(start.thread_id)
             self.tasks.add(start.thread_id)
@@ -70,6 +73,7 @@ class _Rows(Generic[T]):
         self._execute = cursor.execute
         self.known: dict[str, T | None] = {}
         self._changed: set[str] = set()
+        self._new: set[str] = set()
         self._dropped: set[str] = set()
 
     def load(self, keys: Iterable[str]) -> None:
@@ -92,6 +96,8 @@ class _Rows(Generic[T]):
 
     def put(self, item: T) -> None:
         key = self._table.key_of(item)
+        if self.known.get(key, item) is None:
+            self._new.add(key)
         self.known[key] = item
         self._changed.add(key)
 
@@ -107,9 +113,13 @@ class _Rows(Generic[T]):
         # What was dropped and made anew has to go first: an upsert would keep its frozen columns.
         for part in _parts(list(self._dropped)):
             self._execute(self._table.delete_keys(len(part)), part)
-        changed = [self.known[key] for key in self._changed]
-        for rows in _parts([self._table.values(item) for item in changed if item is not None]):
-            self._execute(self._table.upsert(len(rows)), list(chain.from_iterable(rows)))
+        self._write(self._table.insert, self._new)
+        self._write(self._table.upsert, self._changed - self._new)
+
+    def _write(self, statement: Callable[[int], str], keys: Iterable[str]) -> None:
+        items = (self.known[key] for key in keys)
+        for rows in _parts([self._table.values(item) for item in items if item is not None]):
+            self._execute(statement(len(rows)), list(chain.from_iterable(rows)))
 
 
 def _parts(items: Sequence[T]) -> Iterable[Sequence[T]]:
@@ -135,6 +145,7 @@ class WorkingSet:
         self._threads.load(touches.threads)
         self._tasks.load(touches.tasks)
         self._runs.load(touches.runs)
+        self._intents.known.update(dict.fromkeys(touches.new_intents))
 
     def thread(self, thread_id: str) -> Thread | None:
         return self._threads.get(thread_id)
