@@ -163,8 +163,8 @@ class Story:
         assert found is not None, f"no task {task_id}"
         return found
 
-    def run(self, run_id: str) -> Run:
-        found = self.tables.run(run_id)
+    def run(self, run_id: str, task_id: str = "t") -> Run:
+        found = self.tables.run(task_id, run_id)
         assert found is not None, f"no run {run_id}"
         return found
 

@@ -86,7 +86,7 @@ def _accepted(ledger: Ledger, change: Accepted) -> None:
             Event(at=change.at, kind="cron_created", task_id=intent.thread_id, detail=detail)
         )
     for new in change.runs:
-        known = ledger.run(new.run_id)
+        known = ledger.run(new.thread_id, new.run_id)
         if known is None:
             _begin_run(ledger, intent, new, change.at)
         elif known.request_id is None:
@@ -189,10 +189,10 @@ def _run_seen(ledger: Ledger, change: RunSeen) -> None:
     task = ledger.task(change.thread_id)
     if task is None:
         return
-    run = ledger.run(change.run_id)
+    run = ledger.run(change.thread_id, change.run_id)
     if run is None:
         _unknown_run(ledger, task, change)
-    elif run.task_id == task.task_id:
+    else:
         move_run(ledger, task, run, change.status, change.at)
 
 
@@ -211,7 +211,7 @@ def _unknown_run(ledger: Ledger, task: Task, change: RunSeen) -> None:
         return
     if intents:
         return  # its answer is on its way: that will tell which start it belongs to
-    newest = ledger.run(task.run_id) if task.run_id else None
+    newest = ledger.run(task.task_id, task.run_id) if task.run_id else None
     known_from = task.created_at if newest is None else newest.created_at
     if change.created_at is None or change.created_at <= known_from:
         return
@@ -229,7 +229,7 @@ def _thread_seen(ledger: Ledger, change: ThreadSeen) -> None:
     task = ledger.task(change.thread_id)
     if task is None or task.run_id is None or task.thread_status is change.status:
         return
-    run = ledger.run(task.run_id)
+    run = ledger.run(task.task_id, task.run_id)
     if run is not None:
         settle_status(ledger, replace(task, thread_status=change.status), run, change.at)
 
@@ -241,8 +241,8 @@ def _polled(ledger: Ledger, change: Polled) -> None:
 
 
 def _cancel_asked(ledger: Ledger, change: CancelAsked) -> None:
-    run = ledger.run(change.run_id)
-    if run is None or run.task_id != change.thread_id:
+    run = ledger.run(change.thread_id, change.run_id)
+    if run is None:
         return
     if run.ended and (run.status is not RunStatus.INTERRUPTED or run.cancel_asked_by is not None):
         return
@@ -263,8 +263,8 @@ def _cancel_asked(ledger: Ledger, change: CancelAsked) -> None:
 
 
 def _run_gone(ledger: Ledger, change: RunGone) -> None:
-    task, run = ledger.task(change.thread_id), ledger.run(change.run_id)
-    if task is None or run is None or run.ended or run.task_id != task.task_id:
+    task, run = ledger.task(change.thread_id), ledger.run(change.thread_id, change.run_id)
+    if task is None or run is None or run.ended:
         return
     if run.cancel_asked_by is None:
         run = replace(run, cancel_asked_by=change.by)

@@ -69,7 +69,7 @@ class _Message(msgspec.Struct):
 
 class _Input(msgspec.Struct):
     messages: list[_Message] | None = None
-    callbackThreadId: Any = None  # noqa: N815 - its name on the wire
+    callbackThreadId: Any = None
 
 
 class _UsualRun(msgspec.Struct):

@@ -36,7 +36,7 @@ class Tables:
 
     threads: dict[str, Thread] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
-    all_runs: dict[str, Run] = field(default_factory=dict)
+    all_runs: dict[tuple[str, str], Run] = field(default_factory=dict)
     intents: dict[str, Intent] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
 
@@ -52,11 +52,11 @@ class Tables:
     def put_task(self, task: Task) -> None:
         self.tasks[task.task_id] = task
 
-    def run(self, run_id: str) -> Run | None:
-        return self.all_runs.get(run_id)
+    def run(self, task_id: str, run_id: str) -> Run | None:
+        return self.all_runs.get((task_id, run_id))
 
     def put_run(self, run: Run) -> None:
-        self.all_runs[run.run_id] = run
+        self.all_runs[run.task_id, run.run_id] = run
 
     def runs(self, task_id: str) -> Sequence[Run]:
         return in_order(run for run in self.all_runs.values() if run.task_id == task_id)

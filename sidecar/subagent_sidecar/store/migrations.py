@@ -60,8 +60,8 @@ CREATE INDEX tasks_live ON tasks (upstream, created_at, task_id) WHERE ended_at 
 CREATE INDEX tasks_ended ON tasks (ended_at) WHERE ended_at IS NOT NULL;
 
 CREATE TABLE runs (
-    run_id TEXT PRIMARY KEY,
     task_id TEXT NOT NULL,
+    run_id TEXT NOT NULL,
     kind TEXT NOT NULL,
     status TEXT NOT NULL,
     created_at TEXT NOT NULL,
@@ -72,9 +72,9 @@ CREATE TABLE runs (
     ended_at TEXT,
     cancel_asked_at TEXT,
     cancel_asked_by TEXT,
-    superseded_by TEXT
+    superseded_by TEXT,
+    PRIMARY KEY (task_id, run_id)
 ) WITHOUT ROWID;
-CREATE INDEX runs_of_task ON runs (task_id, created_at);
 
 CREATE TABLE intents (
     intent_id TEXT PRIMARY KEY,

@@ -22,6 +22,8 @@ from ..core.model import (
 
 T = TypeVar("T")
 _Row = tuple[Any, ...]
+Key = str | tuple[str, ...]
+"""What tells a row from the others of its table: one column's value, or several."""
 
 
 def _ended_by(text: str | None) -> EndedBy | None:
@@ -38,7 +40,7 @@ class Table(Generic[T]):
 
     name: str
     cls: type[T]
-    key: str
+    key: tuple[str, ...]
     frozen: frozenset[str]
     readers: Mapping[str, Callable[[Any], Any]]
     computed: Mapping[str, Callable[[Any], Any]]
@@ -60,13 +62,19 @@ class Table(Generic[T]):
         return self._cached("select", count, self._select_keys)
 
     def _select_keys(self, count: int) -> str:
-        return self.select(f"WHERE {self.key} IN ({', '.join('?' * count)})")
+        return self.select(self._where_key_in(count))
 
     def delete_keys(self, count: int) -> str:
         return self._cached("delete", count, self._delete_keys)
 
     def _delete_keys(self, count: int) -> str:
-        return f"DELETE FROM {self.name} WHERE {self.key} IN ({', '.join('?' * count)})"
+        return f"DELETE FROM {self.name} {self._where_key_in(count)}"
+
+    def _where_key_in(self, count: int) -> str:
+        if len(self.key) == 1:
+            return f"WHERE {self.key[0]} IN ({', '.join('?' * count)})"
+        marks = f"({', '.join('?' * len(self.key))})"
+        return f"WHERE ({', '.join(self.key)}) IN (VALUES {', '.join([marks] * count)})"
 
     def insert(self, count: int) -> str:
         """Insert `count` rows that are not there. OR FAIL: what fails rolls the whole transaction
@@ -84,9 +92,9 @@ class Table(Generic[T]):
         return self._cached("upsert", count, self._upsert)
 
     def _upsert(self, count: int) -> str:
-        changing = [c for c in self.columns if c not in self.frozen and c != self.key]
+        changing = [c for c in self.columns if c not in self.frozen and c not in self.key]
         sets = ", ".join(f"{column} = excluded.{column}" for column in changing)
-        return f"{self._insert(count)} ON CONFLICT ({self.key}) DO UPDATE SET {sets}"
+        return f"{self._insert(count)} ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {sets}"
 
     def _cached(self, what: str, count: int, make: Callable[[int], str]) -> str:
         found = self._statements.get((what, count))
@@ -99,8 +107,8 @@ class Table(Generic[T]):
         return {}
 
     @cached_property
-    def key_of(self) -> Callable[[T], str]:
-        return attrgetter(self.key)
+    def key_of(self) -> Callable[[T], Key]:
+        return attrgetter(*self.key)
 
     @cached_property
     def _words(self) -> tuple[int, ...]:
@@ -125,7 +133,7 @@ class Table(Generic[T]):
 THREADS = Table(
     name="threads",
     cls=Thread,
-    key="thread_id",
+    key=("thread_id",),
     frozen=frozenset({"created_at"}),
     readers={},
     computed={},
@@ -133,7 +141,7 @@ THREADS = Table(
 TASKS = Table(
     name="tasks",
     cls=Task,
-    key="task_id",
+    key=("task_id",),
     frozen=frozenset(
         {
             "upstream",
@@ -153,15 +161,15 @@ TASKS = Table(
 RUNS = Table(
     name="runs",
     cls=Run,
-    key="run_id",
-    frozen=frozenset({"task_id", "created_at", "assistant_id", "strategy"}),
+    key=("task_id", "run_id"),
+    frozen=frozenset({"created_at", "assistant_id", "strategy"}),
     readers={"status": RunStatus, "cancel_asked_by": _ended_by},
     computed={},
 )
 INTENTS = Table(
     name="intents",
     cls=Intent,
-    key="intent_id",
+    key=("intent_id",),
     frozen=frozenset({"request_id", "created_at", "thread_id"}),
     readers={"kind": IntentKind},
     computed={},

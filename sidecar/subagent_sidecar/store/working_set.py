@@ -15,7 +15,7 @@ from sqlite_utils import Database
 
 from ..core.changes import Accepted, Change, Doubted, Polled, Released, Start, ThreadCreated
 from ..core.model import Event, Intent, Run, Task, Thread, in_order
-from .rows import EVENTS_INSERT, INTENTS, RUNS, TASKS, THREADS, Table, event_values
+from .rows import EVENTS_INSERT, INTENTS, RUNS, TASKS, THREADS, Key, Table, event_values
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class Touches:
 
     threads: set[str] = field(default_factory=set)
     tasks: set[str] = field(default_factory=set)
-    runs: set[str] = field(default_factory=set)
+    runs: set[tuple[str, str]] = field(default_factory=set)
     new_intents: set[str] = field(default_factory=set)
     """Not to be read: their ids were made just now."""
 
@@ -51,7 +51,7 @@ class Touches:
             match change:
                 case Accepted():
                     self.tasks.update(run.thread_id for run in change.runs)
-                    self.runs.update(run.run_id for run in change.runs)
+                    self.runs.update((run.thread_id, run.run_id) for run in change.runs)
                 case Polled():
                     self.tasks.add(change.task_id)
                 case ThreadCreated():
@@ -62,7 +62,7 @@ class Touches:
                 case _:
                     self.tasks.add(change.thread_id)
                     if (run_id := getattr(change, "run_id", None)) is not None:
-                        self.runs.add(run_id)
+                        self.runs.add((change.thread_id, run_id))
 
 
 class _Rows(Generic[T]):
@@ -71,16 +71,17 @@ class _Rows(Generic[T]):
     def __init__(self, table: Table[T], cursor: Any) -> None:
         self._table = table
         self._execute = cursor.execute
-        self.known: dict[str, T | None] = {}
-        self._changed: set[str] = set()
-        self._new: set[str] = set()
-        self._dropped: set[str] = set()
+        self.known: dict[Key, T | None] = {}
+        self._changed: set[Key] = set()
+        self._new: set[Key] = set()
+        self._dropped: set[Key] = set()
 
-    def load(self, keys: Iterable[str]) -> None:
+    def load(self, keys: Iterable[Key]) -> None:
         missing = [key for key in keys if key not in self.known]
         for part in _parts(missing):
             self.known.update(dict.fromkeys(part))
-            for row in self._execute(self._table.select_keys(len(part)), part).fetchall():
+            found = self._execute(self._table.select_keys(len(part)), self._flat(part))
+            for row in found.fetchall():
                 self.keep(row)
 
     def keep(self, row: tuple[Any, ...]) -> None:
@@ -89,7 +90,7 @@ class _Rows(Generic[T]):
         if self.known.get(key) is None and key not in self._changed:
             self.known[key] = item
 
-    def get(self, key: str) -> T | None:
+    def get(self, key: Key) -> T | None:
         if key not in self.known:
             self.load((key,))
         return self.known[key]
@@ -101,7 +102,7 @@ class _Rows(Generic[T]):
         self.known[key] = item
         self._changed.add(key)
 
-    def drop(self, key: str) -> None:
+    def drop(self, key: Key) -> None:
         self.known[key] = None
         self._changed.add(key)
         self._dropped.add(key)
@@ -112,11 +113,14 @@ class _Rows(Generic[T]):
     def flush(self) -> None:
         # What was dropped and made anew has to go first: an upsert would keep its frozen columns.
         for part in _parts(list(self._dropped)):
-            self._execute(self._table.delete_keys(len(part)), part)
+            self._execute(self._table.delete_keys(len(part)), self._flat(part))
         self._write(self._table.insert, self._new)
         self._write(self._table.upsert, self._changed - self._new)
 
-    def _write(self, statement: Callable[[int], str], keys: Iterable[str]) -> None:
+    def _flat(self, keys: Sequence[Key]) -> Sequence[Any]:
+        return keys if len(self._table.key) == 1 else list(chain.from_iterable(keys))
+
+    def _write(self, statement: Callable[[int], str], keys: Iterable[Key]) -> None:
         items = (self.known[key] for key in keys)
         for rows in _parts([self._table.values(item) for item in items if item is not None]):
             self._execute(statement(len(rows)), list(chain.from_iterable(rows)))
@@ -144,6 +148,9 @@ class WorkingSet:
         self._events: list[tuple[Any, ...]] = []
         self._threads.load(touches.threads)
         self._tasks.load(touches.tasks)
+        for key in touches.runs:
+            if self._tasks.known[key[0]] is None:  # no task, no runs
+                self._runs.known[key] = None
         self._runs.load(touches.runs)
         self._intents.known.update(dict.fromkeys(touches.new_intents))
 
@@ -159,8 +166,8 @@ class WorkingSet:
     def put_task(self, task: Task) -> None:
         self._tasks.put(task)
 
-    def run(self, run_id: str) -> Run | None:
-        return self._runs.get(run_id)
+    def run(self, task_id: str, run_id: str) -> Run | None:
+        return self._runs.get((task_id, run_id))
 
     def put_run(self, run: Run) -> None:
         self._runs.put(run)

@@ -71,7 +71,7 @@ def test_a_run_of_another_task_is_not_mixed_up() -> None:
     story.started("r1", "t")
     story.started("r2", "other")
     story.run_seen("r2", SUCCESS, thread_id="t")
-    assert story.run("r2").status is PENDING
+    assert story.run("r2", "other").status is PENDING
     assert story.task("other").status == story.task("t").status == "pending"
 
 
