@@ -6,17 +6,15 @@ from typing import Any
 from ..core.model import Run, Task, TaskPage, TaskQuery, TaskRecord, in_order
 from .driver import sqlite3
 from .rows import RUNS, TASKS
+from .tails import SHORT, Tails
 
-_SHORT = 8
 _AT_ONCE = 100
 _MAX_HIDDEN = 1_000
 _HIGH = "\U0010ffff"
 """Sorts after every character an id can hold."""
 
 _IN_DOUBT = "SELECT thread_id FROM intents WHERE in_doubt IS NOT NULL"
-_TAILS = "SELECT tail FROM tasks WHERE tail >= ? AND tail < ? LIMIT 3"
 _BY_HEAD = "SELECT task_id FROM tasks WHERE task_id >= ? AND task_id < ? LIMIT ?"
-_BY_TAIL = "SELECT task_id FROM tasks WHERE tail >= ? AND tail < ? LIMIT ?"
 
 # No index helps here, and none is needed: it is what a person types, and only as a last resort.
 _BY_SHORT_HEAD = "SELECT task_id FROM tasks WHERE substr(task_id, ?, ?) = ? LIMIT ?"
@@ -96,33 +94,23 @@ def records(conn: sqlite3.Connection, tasks: Sequence[Task]) -> tuple[TaskRecord
         for run in map(RUNS.read, conn.execute(sql, ids)):
             runs[run.task_id].append(run)
     doubted = {row[0] for row in conn.execute(_IN_DOUBT)}
+    tails = Tails(conn)
     return tuple(
         TaskRecord(
             task=task,
             runs=tuple(in_order(runs[task.task_id])),
-            short_id=_short_id(conn, task),
+            short_id=tails.short_id(task.task_id),
             in_doubt=task.task_id in doubted,
         )
         for task in tasks
     )
 
 
-def _short_id(conn: sqlite3.Connection, task: Task) -> str:
-    tail = task.task_id[::-1]
-    for length in range(_SHORT, len(tail)):
-        short = tail[:length]
-        if len(conn.execute(_TAILS, (short, short + _HIGH)).fetchall()) == 1:
-            return short[::-1]
-    return task.task_id
-
-
 def tasks_named(conn: sqlite3.Connection, fragment: str, limit: int) -> list[str]:
     """Ids that begin or end with `fragment`, or else those whose short id begins with it."""
-    tail = fragment[::-1]
-    rows = [
-        *conn.execute(_BY_HEAD, (fragment, fragment + _HIGH, limit)),
-        *conn.execute(_BY_TAIL, (tail, tail + _HIGH, limit)),
-    ]
-    if not rows and len(fragment) < _SHORT:
-        rows = conn.execute(_BY_SHORT_HEAD, (-_SHORT, len(fragment), fragment, limit)).fetchall()
-    return sorted({row[0] for row in rows})[:limit]
+    rows = conn.execute(_BY_HEAD, (fragment, fragment + _HIGH, limit)).fetchall()
+    found = {row[0] for row in rows} | set(Tails(conn).ending(fragment, limit))
+    if not found and len(fragment) < SHORT:
+        rows = conn.execute(_BY_SHORT_HEAD, (-SHORT, len(fragment), fragment, limit)).fetchall()
+        found = {row[0] for row in rows}
+    return sorted(found)[:limit]

@@ -9,10 +9,11 @@ migrations = Migrations("subagent-sidecar")
 def books(db: Database) -> None:
     """Threads, tasks, runs, intents and events.
 
-    `tasks.tail` is the id reversed: short ids are tails, and a tail is a prefix of it. Live tasks
-    are those with `ended_at IS NULL`; their index is what listing and counting read. `intents`
-    needs no index: it holds what is on its way right now. `events.seq` grows for ever as long as
-    the newest event is never pruned (AUTOINCREMENT would cost a second table on every start).
+    `tails` holds the ids of tasks reversed, up to the rowid in `progress` (see tails.py). Live
+    tasks are those with `ended_at IS NULL`; their index is what listing and counting read.
+    `intents` needs no index: it holds what is on its way right now. `events.seq` and the rowids
+    of tasks grow for ever as long as the newest is never pruned (AUTOINCREMENT would cost a
+    second table on every start).
     """
     for statement in _BOOKS.split(";"):
         if statement.strip():
@@ -31,7 +32,6 @@ CREATE TABLE threads (
 
 CREATE TABLE tasks (
     task_id TEXT PRIMARY KEY,
-    tail TEXT NOT NULL,
     upstream TEXT NOT NULL,
     agent_name TEXT NOT NULL,
     status TEXT NOT NULL,
@@ -55,9 +55,13 @@ CREATE TABLE tasks (
 CREATE INDEX tasks_newest ON tasks (created_at, task_id);
 CREATE INDEX tasks_of_session ON tasks (session_id, created_at, task_id);
 CREATE INDEX tasks_of_supervisor ON tasks (supervisor, created_at, task_id);
-CREATE INDEX tasks_tail ON tasks (tail);
 CREATE INDEX tasks_live ON tasks (upstream, created_at, task_id) WHERE ended_at IS NULL;
 CREATE INDEX tasks_ended ON tasks (ended_at) WHERE ended_at IS NOT NULL;
+
+CREATE TABLE tails (tail TEXT PRIMARY KEY) WITHOUT ROWID;
+
+CREATE TABLE progress (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO progress VALUES ('tails', 0);
 
 CREATE TABLE runs (
     task_id TEXT NOT NULL,

@@ -43,7 +43,6 @@ class Table(Generic[T]):
     key: tuple[str, ...]
     frozen: frozenset[str]
     readers: Mapping[str, Callable[[Any], Any]]
-    computed: Mapping[str, Callable[[Any], Any]]
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -82,10 +81,9 @@ class Table(Generic[T]):
         return self._cached("insert", count, self._insert)
 
     def _insert(self, count: int) -> str:
-        names = (*self.columns, *self.computed)
-        marks = f"({', '.join('?' * len(names))})"
+        marks = f"({', '.join('?' * len(self.columns))})"
         rows = ", ".join([marks] * count)
-        return f"INSERT OR FAIL INTO {self.name} ({', '.join(names)}) VALUES {rows}"
+        return f"INSERT OR FAIL INTO {self.name} ({', '.join(self.columns)}) VALUES {rows}"
 
     def upsert(self, count: int) -> str:
         """Insert `count` rows, or bring them up to date."""
@@ -120,7 +118,6 @@ class Table(Generic[T]):
             if row[position] is not None:
                 # SQLite's driver takes a slow way round for subclasses of str.
                 row[position] = row[position].value
-        row.extend(make(item) for make in self.computed.values())
         return row
 
     def read(self, row: _Row) -> T:
@@ -136,7 +133,6 @@ THREADS = Table(
     key=("thread_id",),
     frozen=frozenset({"created_at"}),
     readers={},
-    computed={},
 )
 TASKS = Table(
     name="tasks",
@@ -156,7 +152,6 @@ TASKS = Table(
         }
     ),
     readers={"status": TaskStatus, "thread_status": ThreadStatus, "ended_by": _ended_by},
-    computed={"tail": lambda task: task.task_id[::-1]},
 )
 RUNS = Table(
     name="runs",
@@ -164,7 +159,6 @@ RUNS = Table(
     key=("task_id", "run_id"),
     frozen=frozenset({"created_at", "assistant_id", "strategy"}),
     readers={"status": RunStatus, "cancel_asked_by": _ended_by},
-    computed={},
 )
 INTENTS = Table(
     name="intents",
@@ -172,7 +166,6 @@ INTENTS = Table(
     key=("intent_id",),
     frozen=frozenset({"request_id", "created_at", "thread_id"}),
     readers={"kind": IntentKind},
-    computed={},
 )
 _EVENT = "(?, ?, ?, ?, ?, ?)"
 EVENTS_INSERT = {

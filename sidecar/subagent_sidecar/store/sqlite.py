@@ -39,6 +39,9 @@ from .writer import Writer, as_store_error
 
 T = TypeVar("T")
 
+_TAILS_AFTER = 1_000
+"""Starts after which their tails are indexed; until then each reader sorts them for itself."""
+
 _BUSY_MS = 5_000
 _READERS = 2
 _STATEMENTS = 256
@@ -61,6 +64,7 @@ class SqliteStore:
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._closed = False
+        self._starts = 0
 
     @classmethod
     async def open(cls, path: Path, *, queue_limit: int = 10_000) -> "SqliteStore":
@@ -70,9 +74,26 @@ class SqliteStore:
             await store._writer.open()
         except StoreError as error:
             raise type(error)(f"{path}: {error.message}") from error
+        store._enter_tails()
         return store
 
+    def _enter_tails(self) -> None:
+        """Enter what stands outside the index of tails, behind what is being done now."""
+        self._starts = 0
+        try:
+            entered = self._writer.submit(WorkingSet.enter_tails, lambda _: None)
+        except StoreError:
+            return  # busy or closed: there will be another time
+        entered.add_done_callback(self._tails_entered)
+
+    def _tails_entered(self, entered: asyncio.Future[bool]) -> None:
+        if not entered.cancelled() and entered.exception() is None and entered.result():
+            self._enter_tails()
+
     def admit(self, start: Start) -> asyncio.Future[Intent]:
+        self._starts += 1
+        if self._starts == _TAILS_AFTER:
+            self._enter_tails()
         return self._writer.submit(
             lambda rows: admit(rows, start), lambda touches: touches.start(start)
         )

@@ -16,6 +16,7 @@ from sqlite_utils import Database
 from ..core.changes import Accepted, Change, Doubted, Polled, Released, Start, ThreadCreated
 from ..core.model import Event, Intent, Run, Task, Thread, in_order
 from .rows import EVENTS_INSERT, INTENTS, RUNS, TASKS, THREADS, Key, Table, event_values
+from .tails import enter_tails
 
 T = TypeVar("T")
 
@@ -194,6 +195,10 @@ class WorkingSet:
 
     def add_event(self, event: Event) -> None:
         self._events.append(event_values(event))
+
+    def enter_tails(self) -> bool:
+        """See tails.enter_tails."""
+        return enter_tails(self._execute)
 
     def flush(self) -> None:
         """Write what changed."""

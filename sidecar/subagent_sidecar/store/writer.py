@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 _GROUP = 256
 """Jobs in one commit at most, so that the first of a long queue does not wait for all."""
 
-_SIBLINGS, _DELAY_S = 8, 0.002
+_SIBLINGS, _DELAY_S = 8, 0.004
 """After a group of this many the next one is given this long to gather, as PostgreSQL's
 commit_siblings and commit_delay do: under load fewer, larger commits cost everybody less, and a
 lone start never waits."""

@@ -228,7 +228,11 @@ def test_a_stateless_start_is_a_task_under_the_thread_the_server_made() -> None:
     intent = story.admitted(None)
     story.accepted(intent, "r1", thread_id="made-by-server")
     task = story.task("made-by-server")
-    assert (task.run_id, task.status, story.run("r1", task.task_id).kind) == ("r1", "pending", "start")
+    assert (task.run_id, task.status, story.run("r1", task.task_id).kind) == (
+        "r1",
+        "pending",
+        "start",
+    )
 
 
 def test_a_stateless_start_in_doubt_is_no_task_yet() -> None:
