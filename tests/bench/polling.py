@@ -1,87 +1,96 @@
-"""The list of 50 tasks, direct and through the sidecar: 100 GETs at once.
+"""The list of 50 tasks, direct and through the sidecar: 100 GETs at once, on a real server.
 
-    python -m tests.bench.polling [--rounds 7]
+    python -m tests.bench.polling [--rounds 15]
 
-deepagents asks after every unfinished task in its own polls and again in `list_async_tasks`.
-"Alike" is that: 50 runs, each asked by two at once; the sidecar asks the server once. "Apart" is
-100 different questions, where sharing cannot help. The upstream is an aiohttp server that takes
-4 ms for each answer, one at a time, as a Python agent server does.
+`langgraph dev` runs 50 tasks to their end, then they are asked after as deepagents' list does:
+each task's run and its thread, 100 different questions at once. deepagents asks so twice in a row
+(before an agent's turn and before its model; by the list tool and before the next model call), and
+the second time the sidecar shares what it has just learnt: that is "a turn". "Once" is a list on
+its own, where sharing cannot help. The questions are asked by aiohttp: the SDK spends more on
+asking than the server on answering. Direct and sidecar take turns, the ratio is the median over
+rounds, and the wait between them is longer than the sidecar shares an answer for.
 """
 
 import argparse
 import asyncio
-import sys
 import time
 from statistics import median
+from typing import Any
 
-from aiohttp import ClientSession, TCPConnector, web
+from aiohttp import ClientSession, TCPConnector
+from langgraph_sdk import get_client
+
+from tests.acceptance.rig.servers import langgraph_dev
 
 from . import rig
 
 TASKS = 50
-ANSWER_S = 0.004
+WORK: dict[str, Any] = {"messages": [{"role": "user", "content": "quick"}]}
+_CASES = (("a turn", 2, " (must 1.0x, ambition 0.5x)"), ("once", 1, ""))
 
 
-async def _serve(port: int) -> None:
-    busy = asyncio.Lock()
+async def _start(url: str) -> list[tuple[str, str]]:
+    """(thread, run) ids of the tasks, ended."""
+    client = get_client(url=url)
 
-    async def answer(request: web.Request) -> web.Response:
-        async with busy:
-            await asyncio.sleep(ANSWER_S)
-        return web.Response(text=rig.RUN_BODY, content_type="application/json")
+    async def one() -> tuple[str, str]:
+        thread = await client.threads.create()
+        run = await client.runs.create(thread["thread_id"], "researcher", input=WORK)
+        await client.runs.join(thread["thread_id"], run["run_id"])
+        return thread["thread_id"], run["run_id"]
 
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    await asyncio.Event().wait()
+    return await asyncio.gather(*(one() for _ in range(TASKS)))
 
 
-async def _list(session: ClientSession, url: str, *, alike: bool) -> float:
+def _paths(tasks: list[tuple[str, str]]) -> list[str]:
+    runs = [f"/threads/{thread_id}/runs/{run_id}" for thread_id, run_id in tasks]
+    return runs + [f"/threads/{thread_id}" for thread_id, _ in tasks]
+
+
+async def _list(session: ClientSession, url: str, paths: list[str], times: int) -> float:
     async def get(path: str) -> None:
         async with session.get(url + path) as answer:
+            assert answer.status == 200
             await answer.read()
 
-    threads = [f"/threads/01a2064f-5864-7545-89d1-{n:012x}" for n in range(TASKS)]
-    paths = [f"{path}/runs/01a2064f-5871-7040-883a-{n:012x}" for n, path in enumerate(threads)]
-    paths += paths if alike else threads
     began = time.monotonic()
-    await asyncio.gather(*(get(path) for path in paths))
+    for _ in range(times):
+        await asyncio.gather(*(get(path) for path in paths))
     return time.monotonic() - began
 
 
-async def _measure(direct: str, ours: str, rounds: int, *, alike: bool) -> float:
-    ratios = []
+async def _measure(
+    direct: str, ours: str, rounds: int, paths: list[str], lists: int
+) -> tuple[float, float]:
+    """(median ratio, median direct seconds)."""
+    urls = (direct, ours)
+    times: list[list[float]] = [[], []]
     async with ClientSession(connector=TCPConnector(limit=0)) as session:
-        for _ in range(rounds):
-            times = {}
-            for url in (direct, ours):
-                times[url] = await _list(session, url, alike=alike)
+        for url in urls:
+            await _list(session, url, paths, lists)
+        for number in range(rounds):
+            for which in (0, 1) if number % 2 else (1, 0):
                 await asyncio.sleep(0.3)
-            ratios.append(times[ours] / times[direct])
-    return median(ratios)
+                times[which].append(await _list(session, urls[which], paths, lists))
+    ratios = [through / straight for straight, through in zip(*times, strict=True)]
+    return median(ratios), median(times[0])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--rounds", type=int, default=15)
     given = parser.parse_args()
-    if given.serve is not None:
-        asyncio.run(_serve(given.serve))
-        return
     print(f"machine: {rig.machine()}")
-    port = rig.free_port()
-    command = [sys.executable, "-m", "tests.bench.polling", "--serve", str(port)]
     with (
         rig.scratch() as folder,
-        rig.listening("upstream", port, command) as upstream,
-        rig.sidecar(folder, port, coalesce="250ms") as ours,
+        langgraph_dev(folder, port=rig.free_port(), sidecar_url="http://127.0.0.1:1") as server,
+        rig.sidecar(folder, int(server.url.rpartition(":")[2]), coalesce="250ms") as ours,
     ):
-        for name, alike in (("alike", True), ("apart", False)):
-            ratio = asyncio.run(_measure(upstream.url, ours.url, given.rounds, alike=alike))
-            print(f"list, {name}: {ratio:.2f}x wall of direct (must 1.0x, ambition 0.5x)")
+        paths = _paths(asyncio.run(_start(ours.url)))
+        for name, lists, bar in _CASES:
+            measured = _measure(server.url, ours.url, given.rounds, paths, lists)
+            ratio, direct = asyncio.run(measured)
+            print(f"list, {name}: {ratio:.2f}x wall of direct ({direct * 1000:.0f} ms){bar}")
 
 
 if __name__ == "__main__":
