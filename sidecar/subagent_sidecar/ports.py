@@ -4,13 +4,24 @@ The classes behind them are chosen in `compose.py`; the public fakes are in `tes
 """
 
 from asyncio import Future
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from .core.changes import Change, Start
-from .core.model import Event, Intent, Task, TaskPage, TaskQuery, TaskRecord, Thread, Timestamp
+from .core.model import (
+    Event,
+    Intent,
+    RunStatus,
+    Task,
+    TaskPage,
+    TaskQuery,
+    TaskRecord,
+    Thread,
+    ThreadStatus,
+    Timestamp,
+)
 from .core.quick import quick
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -117,6 +128,22 @@ class AgentServer(Protocol):
 
     async def thread_status(self, thread_id: str, *, auth: Headers = ()) -> str | None: ...
 
+    async def threads(
+        self, thread_ids: Sequence[str], *, auth: Headers = ()
+    ) -> Mapping[str, str] | None:
+        """The status words of those threads that the server has, asked in one request; None where
+        it cannot search by ids."""
+
+    async def messages(self, thread_id: str, *, auth: Headers = ()) -> Sequence[Any] | None:
+        """The messages of the thread's newest checkpoint, as the server writes them: also while
+        a run is going on. None where the server does not show its state."""
+
+    async def cancel(
+        self, thread_id: str, run_id: str, *, rollback: bool = False, auth: Headers = ()
+    ) -> bool:
+        """Ask the server to cancel one run. Whether it said yes, which proves nothing; no means
+        that it has nothing to cancel: the run is over, or was never there."""
+
     async def outcome(self, thread_id: str, run_id: str, *, auth: Headers = ()) -> str | None:
         """Wait until the run ends and say how: "success" or "error" (the join route)."""
 
@@ -148,6 +175,18 @@ class Follower(Protocol):
         self, upstream: str, thread_id: str, run_id: str, *, auth: Headers
     ) -> None:
         """Wait for the outcome of a run whose thread the server deletes when it ends."""
+
+
+class Observer(Protocol):
+    """Who wants to know at once what becomes of runs. Called on the event loop, in the middle of
+    requests: methods only take note and never raise. Starts are told as a run that has moved."""
+
+    def run_moved(self, upstream: str, thread_id: str, run_id: str, status: RunStatus) -> None:
+        """A run was accepted, or seen in another status than before."""
+
+    def thread_moved(self, upstream: str, thread_id: str, status: ThreadStatus) -> None: ...
+
+    def thread_gone(self, upstream: str, thread_id: str) -> None: ...
 
 
 class Store(Protocol):

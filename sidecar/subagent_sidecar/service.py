@@ -17,6 +17,7 @@ from .core import lifecycle
 from .core.changes import (
     Accepted,
     CancelAsked,
+    CancelUnconfirmed,
     Doubted,
     NewRun,
     Polled,
@@ -27,6 +28,7 @@ from .core.changes import (
     ThreadCreated,
     ThreadGone,
     ThreadSeen,
+    UsageSeen,
 )
 from .core.model import (
     EndedBy,
@@ -35,11 +37,12 @@ from .core.model import (
     Thread,
     ThreadStatus,
     Timestamp,
+    UsageEntry,
     timestamp,
 )
 from .core.recovery import normalised
 from .errors import StoreError
-from .ports import Clock, ServerRun, Store
+from .ports import Clock, Observer, ServerRun, Store
 from .recorder import Recorder
 
 _log = logging.getLogger(__name__)
@@ -56,10 +59,11 @@ class _Polls:
 
 @dataclass(slots=True)
 class _Memory:
-    """What saves a look at the store: the last status of each run and thread, their homes."""
+    """What saves a look at the store: the last status of each run and thread, by who told it,
+    and the threads' homes."""
 
-    statuses: dict[str, RunStatus] = field(default_factory=dict)
-    threads: dict[str, ThreadStatus] = field(default_factory=dict)
+    statuses: dict[tuple[str, str], RunStatus] = field(default_factory=dict)
+    threads: dict[tuple[str, str], ThreadStatus] = field(default_factory=dict)
     homes: dict[str, str] = field(default_factory=dict)
 
     def trim(self) -> None:
@@ -69,7 +73,7 @@ class _Memory:
         _trim(self.homes)
 
 
-def _trim(table: dict[str, Any]) -> None:
+def _trim(table: dict[Any, Any]) -> None:
     if len(table) > _KNOWN_LIMIT:
         for key in list(table)[: len(table) - _KNOWN_LIMIT * 9 // 10]:
             del table[key]
@@ -88,6 +92,11 @@ class Service:
         self._polls: dict[str, _Polls] = {}
         self._flush: asyncio.TimerHandle | None = None
         self._recorder = Recorder(store)
+        self._observers: list[Observer] = []
+
+    def observe(self, observer: Observer) -> None:
+        """Tell `observer` of everything that moves from now on."""
+        self._observers.append(observer)
 
     def now(self) -> Timestamp:
         """The time as the books write it. Its head is written once a second."""
@@ -152,10 +161,13 @@ class Service:
         )
         for run in new:
             self._memory.homes.setdefault(run.thread_id, intent.upstream)
-            self._memory.statuses[run.run_id] = run.status
-            self._memory.threads.pop(run.thread_id, None)
+            self._memory.statuses[intent.upstream, run.run_id] = run.status
+            self._memory.threads.pop((intent.upstream, run.thread_id), None)
         accepted = Accepted(intent=intent, at=self.now(), runs=new)
         self._recorder.post(accepted, about=[run.thread_id for run in new])
+        for observer in self._observers:
+            for run in new:
+                observer.run_moved(intent.upstream, run.thread_id, run.run_id, run.status)
 
     def cron_created(self, intent: Intent, cron_id: str) -> None:
         self._recorder.post(Accepted(intent=intent, at=self.now(), cron_id=cron_id))
@@ -191,15 +203,21 @@ class Service:
         self._recorder.post(ThreadCreated(thread=thread), about=(thread_id,))
 
     def run_seen(
-        self, thread_id: str, run_id: str, word: object, *, created_at: str | None = None
+        self,
+        upstream: str,
+        thread_id: str,
+        run_id: str,
+        word: object,
+        *,
+        created_at: str | None = None,
     ) -> RunStatus | None:
         """A status in an answer; `created_at` as the server wrote it. Costs next to nothing when
         the status is the one already known."""
         status = lifecycle.run_status(word)
-        if status is None or self._memory.statuses.get(run_id) is status:
+        if status is None or self._memory.statuses.get((upstream, run_id)) is status:
             return status
-        self._memory.statuses[run_id] = status
-        self._memory.threads.pop(thread_id, None)
+        self._memory.statuses[upstream, run_id] = status
+        self._memory.threads.pop((upstream, thread_id), None)
         self._recorder.post(
             RunSeen(
                 thread_id=thread_id,
@@ -207,20 +225,27 @@ class Service:
                 status=status,
                 at=self.now(),
                 created_at=None if created_at is None else normalised(created_at),
+                upstream=upstream,
             )
         )
+        for observer in self._observers:
+            observer.run_moved(upstream, thread_id, run_id, status)
         return status
 
-    def last_seen(self, run_id: str) -> RunStatus | None:
-        """The status a run was last seen in by this process."""
-        return self._memory.statuses.get(run_id)
+    def last_seen(self, upstream: str, run_id: str) -> RunStatus | None:
+        """The status this process last saw a run in."""
+        return self._memory.statuses.get((upstream, run_id))
 
-    def thread_seen(self, thread_id: str, word: object) -> ThreadStatus | None:
+    def thread_seen(self, upstream: str, thread_id: str, word: object) -> ThreadStatus | None:
         """A thread's status in an answer; cheap when it is the one already known."""
         status = lifecycle.thread_status(word)
-        if status is not None and self._memory.threads.get(thread_id) is not status:
-            self._memory.threads[thread_id] = status
-            self._recorder.post(ThreadSeen(thread_id=thread_id, status=status, at=self.now()))
+        if status is not None and self._memory.threads.get((upstream, thread_id)) is not status:
+            self._memory.threads[upstream, thread_id] = status
+            self._recorder.post(
+                ThreadSeen(thread_id=thread_id, status=status, at=self.now(), upstream=upstream)
+            )
+            for observer in self._observers:
+                observer.thread_moved(upstream, thread_id, status)
         return status
 
     def polled(self, task_id: str) -> None:
@@ -232,16 +257,63 @@ class Service:
         if self._flush is None:
             self._flush = asyncio.get_running_loop().call_later(_FLUSH_S, self._flush_polls)
 
-    def cancel_asked(self, thread_id: str, run_id: str, *, by: EndedBy) -> None:
-        self._recorder.post(CancelAsked(thread_id=thread_id, run_id=run_id, by=by, at=self.now()))
-
-    def run_gone(self, thread_id: str, run_id: str, *, by: EndedBy, reason: str) -> None:
+    def cancel_asked(
+        self,
+        upstream: str,
+        thread_id: str,
+        run_id: str,
+        *,
+        by: EndedBy,
+        reason: str | None = None,
+    ) -> None:
+        """A cancel is on its way. `reason` is for the supervisor's model: None for its own."""
         self._recorder.post(
-            RunGone(thread_id=thread_id, run_id=run_id, by=by, at=self.now(), reason=reason)
+            CancelAsked(
+                thread_id=thread_id,
+                run_id=run_id,
+                by=by,
+                at=self.now(),
+                reason=reason,
+                upstream=upstream,
+            )
         )
 
-    def thread_gone(self, thread_id: str, *, by: EndedBy, reason: str) -> None:
-        self._recorder.post(ThreadGone(thread_id=thread_id, by=by, at=self.now(), reason=reason))
+    def cancel_unconfirmed(self, thread_id: str, run_id: str, tried: Sequence[str]) -> None:
+        """The server took the cancel, and the run goes on whatever was `tried`."""
+        self._recorder.post(
+            CancelUnconfirmed(thread_id=thread_id, run_id=run_id, at=self.now(), tried=tuple(tried))
+        )
+
+    def usage_seen(self, thread_id: str, run_id: str, entries: Sequence[UsageEntry]) -> None:
+        """Tokens that a thread's messages tell of, read while `run_id` was its current run."""
+        if entries:
+            seen = UsageSeen(thread_id=thread_id, run_id=run_id, entries=tuple(entries))
+            self._recorder.post(seen)
+
+    def run_gone(
+        self, upstream: str, thread_id: str, run_id: str, *, by: EndedBy, reason: str
+    ) -> None:
+        """The server does not have the run any more."""
+        gone = RunGone(
+            thread_id=thread_id,
+            run_id=run_id,
+            by=by,
+            at=self.now(),
+            reason=reason,
+            upstream=upstream,
+        )
+        self._recorder.post(gone)
+        for observer in self._observers:
+            observer.run_moved(upstream, thread_id, run_id, RunStatus.INTERRUPTED)
+
+    def thread_gone(self, upstream: str, thread_id: str, *, by: EndedBy, reason: str) -> None:
+        """The server does not have the thread any more."""
+        gone = ThreadGone(
+            thread_id=thread_id, by=by, at=self.now(), reason=reason, upstream=upstream
+        )
+        self._recorder.post(gone)
+        for observer in self._observers:
+            observer.thread_gone(upstream, thread_id)
 
     async def home(self, thread_id: str) -> str | None:
         """The upstream a thread lives on, if it is known. A store in trouble is no reason to

@@ -129,15 +129,21 @@ class Watcher:
         if run is None:
             if subject.cancelled:
                 self._service.run_gone(
-                    thread_id, run_id, by=EndedBy.SUPERVISOR, reason="the run was rolled back"
+                    subject.upstream,
+                    thread_id,
+                    run_id,
+                    by=EndedBy.SUPERVISOR,
+                    reason="the run was rolled back",
                 )
             return True
-        status = self._service.run_seen(thread_id, run_id, run.status, created_at=run.created_at)
+        status = self._service.run_seen(
+            subject.upstream, thread_id, run_id, run.status, created_at=run.created_at
+        )
         if status is None or not has_ended(status):
             return False
         if status is RunStatus.SUCCESS:
             word = await server.thread_status(thread_id, auth=subject.auth)
-            self._service.thread_seen(thread_id, word)
+            self._service.thread_seen(subject.upstream, thread_id, word)
             return word != "busy" or subject.patiently
         return True
 
@@ -148,7 +154,7 @@ class Watcher:
             _log.debug("cannot wait for stateless run %s: %s", run_id, error)
             return
         if run_status(word) is not None:
-            self._service.run_seen(thread_id, run_id, word)
+            self._service.run_seen(upstream, thread_id, run_id, word)
 
     async def aclose(self) -> None:
         """Stop following."""

@@ -1,8 +1,9 @@
 """ports.AgentServer by hand: says what it is told to say, and notes what it was asked."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from subagent_sidecar.errors import UpstreamError
 from subagent_sidecar.ports import Headers, ServerRun
@@ -17,6 +18,8 @@ class ScriptedServer:
     statuses: list[str | None] = field(default_factory=lambda: ["running"])
     thread: str | None = "idle"
     result: str | None = "success"
+    state: Sequence[Any] | None = ()
+    cancels: bool = True
     down: UpstreamError | None = None
     failures: int = 0
     gate: asyncio.Event | None = None
@@ -48,6 +51,22 @@ class ScriptedServer:
     async def thread_status(self, thread_id: str, *, auth: Headers = ()) -> str | None:
         await self._call(f"thread {thread_id}", auth)
         return self.thread
+
+    async def threads(
+        self, thread_ids: Sequence[str], *, auth: Headers = ()
+    ) -> Mapping[str, str] | None:
+        await self._call(f"threads {' '.join(thread_ids)}", auth)
+        return None if self.thread is None else dict.fromkeys(thread_ids, self.thread)
+
+    async def messages(self, thread_id: str, *, auth: Headers = ()) -> Sequence[Any] | None:
+        await self._call(f"messages of {thread_id}", auth)
+        return self.state
+
+    async def cancel(
+        self, thread_id: str, run_id: str, *, rollback: bool = False, auth: Headers = ()
+    ) -> bool:
+        await self._call(f"{'rollback' if rollback else 'cancel'} {run_id}", auth)
+        return self.cancels
 
     async def outcome(self, thread_id: str, run_id: str, *, auth: Headers = ()) -> str | None:
         await self._call(f"outcome of {run_id}", auth)

@@ -133,9 +133,9 @@ async def test_a_cron_is_settled_without_a_task(sidecar: Sidecar) -> None:
 async def test_the_same_status_again_costs_the_store_nothing(sidecar: Sidecar) -> None:
     await sidecar.started()
     for word in ("pending", "running", "running", "running", "success", "success"):
-        assert sidecar.service.run_seen("t", "r1", word) == word
-        sidecar.service.thread_seen("t", "busy")
-    sidecar.service.run_seen("t", "r1", "success")
+        assert sidecar.service.run_seen("up", "t", "r1", word) == word
+        sidecar.service.thread_seen("up", "t", "busy")
+    sidecar.service.run_seen("up", "t", "r1", "success")
     await sidecar.service.flush()
     assert sidecar.told(RunSeen) == 2
     assert sidecar.told(ThreadSeen) == 3  # anew after each move of the run
@@ -144,8 +144,8 @@ async def test_the_same_status_again_costs_the_store_nothing(sidecar: Sidecar) -
 @pytest.mark.parametrize("word", ["exploded", None, 7, ["running"], ""])
 async def test_words_nobody_knows_change_nothing(sidecar: Sidecar, word: object) -> None:
     await sidecar.started()
-    assert sidecar.service.run_seen("t", "r1", word) is None
-    assert sidecar.service.thread_seen("t", word) is None
+    assert sidecar.service.run_seen("up", "t", "r1", word) is None
+    assert sidecar.service.thread_seen("up", "t", word) is None
     await sidecar.service.flush()
     assert sidecar.told(RunSeen) == sidecar.told(ThreadSeen) == 0
 
@@ -153,14 +153,14 @@ async def test_words_nobody_knows_change_nothing(sidecar: Sidecar, word: object)
 async def test_a_task_that_waits_again_after_an_update_is_seen_to_wait(sidecar: Sidecar) -> None:
     for run_id in ("r1", "r2"):
         await sidecar.started(run_id)
-        sidecar.service.run_seen("t", run_id, "success")
-        sidecar.service.thread_seen("t", "interrupted")
+        sidecar.service.run_seen("up", "t", run_id, "success")
+        sidecar.service.thread_seen("up", "t", "interrupted")
         assert (await sidecar.record()).task.status == "waiting"
 
 
 async def test_a_servers_time_is_entered_as_ours(sidecar: Sidecar) -> None:
     await sidecar.started()
-    sidecar.service.run_seen("t", "r2", "running", created_at="2126-01-01T02:00:00+02:00")
+    sidecar.service.run_seen("up", "t", "r2", "running", created_at="2126-01-01T02:00:00+02:00")
     record = await sidecar.record()
     assert record.runs[-1].created_at == "2126-01-01T00:00:00.000000Z"
 
@@ -179,12 +179,12 @@ async def test_polls_are_counted_and_written_down_together(sidecar: Sidecar) -> 
 
 async def test_ends_are_entered_with_whose_act_they_were(sidecar: Sidecar) -> None:
     await sidecar.started("r1", "t1")
-    sidecar.service.cancel_asked("t1", "r1", by=EndedBy.OPERATOR)
-    sidecar.service.run_seen("t1", "r1", "cancelled")
+    sidecar.service.cancel_asked("up", "t1", "r1", by=EndedBy.OPERATOR)
+    sidecar.service.run_seen("up", "t1", "r1", "cancelled")
     await sidecar.started("r2", "t2")
-    sidecar.service.run_gone("t2", "r2", by=EndedBy.SUPERVISOR, reason="the run was deleted")
+    sidecar.service.run_gone("up", "t2", "r2", by=EndedBy.SUPERVISOR, reason="the run was deleted")
     await sidecar.started("r3", "t3")
-    sidecar.service.thread_gone("t3", by=EndedBy.SUPERVISOR, reason="the thread was deleted")
+    sidecar.service.thread_gone("up", "t3", by=EndedBy.SUPERVISOR, reason="the thread was deleted")
     records = [(await sidecar.record(task_id)).task for task_id in ("t1", "t2", "t3")]
     assert [(task.status, task.ended_by, task.reason) for task in records] == [
         ("cancelled", "operator", None),
@@ -209,7 +209,7 @@ async def test_a_store_in_trouble_fails_no_request_that_only_asks(sidecar: Sidec
     assert await sidecar.service.home("t") is None
     assert await sidecar.service.depth_under("t") == 0
     sidecar.service.polled("t")
-    assert sidecar.service.run_seen("t", "r1", "running") is RunStatus.RUNNING
+    assert sidecar.service.run_seen("up", "t", "r1", "running") is RunStatus.RUNNING
     await sidecar.service.flush()
 
 

@@ -117,7 +117,7 @@ async def test_a_server_in_trouble_is_asked_again(desk: Desk) -> None:
 
 async def test_after_a_cancel_a_run_that_is_gone_was_rolled_back(desk: Desk) -> None:
     desk.server.statuses = ["running", None]
-    desk.service.cancel_asked("t", "r1", by=EndedBy.SUPERVISOR)
+    desk.service.cancel_asked("up", "t", "r1", by=EndedBy.SUPERVISOR)
     desk.follow(cancelled=True)
     task = await desk.followed()
     assert (task.status, task.ended_by, task.reason) == (

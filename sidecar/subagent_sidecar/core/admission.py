@@ -2,7 +2,7 @@
 
 from .changes import Start
 from .ledger import Ledger
-from .model import Intent, IntentKind, Task
+from .model import Intent, IntentKind, Task, just_after
 
 _DEFAULT = "default:"
 
@@ -15,19 +15,21 @@ def default_session(supervisor: str) -> str:
 def admit(ledger: Ledger, start: Start) -> Intent:
     """Decide what a start is (a new task or an update) and make it durable as an intent."""
     task = ledger.task(start.thread_id) if start.thread_id else None
-    intent = _update(start, task) if task and not start.cron else _spawn(ledger, start)
+    intent = _update(ledger, start, task) if task and not start.cron else _spawn(ledger, start)
     ledger.put_intent(intent)
     return intent
 
 
-def _update(start: Start, task: Task) -> Intent:
-    """A run on a known task: the task keeps its session, depth and name."""
+def _update(ledger: Ledger, start: Start, task: Task) -> Intent:
+    """A run on a known task: the task keeps its session, depth and name. It comes after the
+    newest run, wherever somebody has set the clock meanwhile."""
+    newest = ledger.run(task.task_id, task.run_id) if task.run_id else None
     return Intent(
         intent_id=start.intent_id,
         request_id=start.request_id,
         kind=IntentKind.UPDATE,
         upstream=start.upstream,
-        created_at=start.at,
+        created_at=start.at if newest is None else max(start.at, just_after(newest.created_at)),
         session_id=task.session_id,
         supervisor=task.supervisor,
         agent_name=task.agent_name,

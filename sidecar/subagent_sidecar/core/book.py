@@ -8,10 +8,12 @@ change may arrive twice (live, and again from a reconciliation after a crash) an
 from dataclasses import replace
 from typing import assert_never
 
+from . import endings
 from .chain import add_run, move_run, settle_status
 from .changes import (
     Accepted,
     CancelAsked,
+    CancelUnconfirmed,
     Change,
     Doubted,
     NewRun,
@@ -22,6 +24,7 @@ from .changes import (
     ThreadCreated,
     ThreadGone,
     ThreadSeen,
+    UsageSeen,
 )
 from .ledger import Ledger
 from .model import (
@@ -37,9 +40,14 @@ from .model import (
 )
 from .recovery import not_before
 
+_TOLD = (RunSeen, ThreadSeen, CancelAsked, RunGone, ThreadGone)
+"""What a server told about a thread."""
+
 
 def apply(ledger: Ledger, change: Change) -> None:
     """Enter one change into the books."""
+    if isinstance(change, _TOLD) and not _theirs(ledger, change.thread_id, change.upstream):
+        return
     match change:
         case RunSeen():
             _run_seen(ledger, change)
@@ -56,11 +64,15 @@ def apply(ledger: Ledger, change: Change) -> None:
         case ThreadCreated():
             _thread_created(ledger, change)
         case CancelAsked():
-            _cancel_asked(ledger, change)
+            endings.cancel_asked(ledger, change)
+        case CancelUnconfirmed():
+            endings.cancel_unconfirmed(ledger, change)
+        case UsageSeen():
+            _usage_seen(ledger, change)
         case RunGone():
-            _run_gone(ledger, change)
+            endings.run_gone(ledger, change)
         case ThreadGone():
-            _thread_gone(ledger, change)
+            endings.thread_gone(ledger, change)
         case _:
             assert_never(change)
 
@@ -240,79 +252,21 @@ def _polled(ledger: Ledger, change: Polled) -> None:
         ledger.put_task(replace(task, polls=task.polls + change.times, last_checked_at=change.at))
 
 
-def _cancel_asked(ledger: Ledger, change: CancelAsked) -> None:
-    run = ledger.run(change.thread_id, change.run_id)
-    if run is None:
+def _usage_seen(ledger: Ledger, change: UsageSeen) -> None:
+    if ledger.task(change.thread_id) is None:
         return
-    if run.ended and (run.status is not RunStatus.INTERRUPTED or run.cancel_asked_by is not None):
-        return
-    ledger.put_run(replace(run, cancel_asked_at=change.at, cancel_asked_by=change.by))
-    ledger.add_event(
-        Event(
-            at=change.at,
-            kind="cancel_asked",
-            task_id=run.task_id,
-            run_id=run.run_id,
-            detail={"by": change.by.value},
-        )
-    )
-    task = ledger.task(run.task_id)
-    if run.ended and task is not None and task.run_id == run.run_id:
-        # The server answers a waiting cancel last: others may have seen the end before.
-        ledger.put_task(replace(task, ended_by=change.by))
+    for entry in change.entries:
+        known = ledger.usage(entry.task_id, entry.message_id)
+        if known is None:
+            ledger.put_usage(entry)
+        elif known != (better := replace(entry, run_id=known.run_id, at=known.at)):
+            # A message read while it was still being written, or priced anew.
+            ledger.put_usage(better)
 
 
-def _run_gone(ledger: Ledger, change: RunGone) -> None:
-    task, run = ledger.task(change.thread_id), ledger.run(change.thread_id, change.run_id)
-    if task is None or run is None or run.ended:
-        return
-    if run.cancel_asked_by is None:
-        run = replace(run, cancel_asked_by=change.by)
-    if task.run_id == run.run_id:
-        task = replace(task, reason=change.reason)
-    move_run(ledger, task, run, RunStatus.INTERRUPTED, change.at)
-
-
-def _thread_gone(ledger: Ledger, change: ThreadGone) -> None:
-    task = ledger.task(change.thread_id)
-    if task is None:
-        return
-    ledger.add_event(
-        Event(at=change.at, kind="thread_deleted", task_id=task.task_id, detail={"by": change.by})
-    )
-    for run in ledger.runs(task.task_id):
-        if not run.ended:
-            gone = RunGone(
-                thread_id=task.task_id,
-                run_id=run.run_id,
-                by=change.by,
-                at=change.at,
-                reason=change.reason,
-            )
-            _run_gone(ledger, gone)
-    left = ledger.task(task.task_id)
-    if left is not None and left.live and left.run_id is not None:
-        _end_unfinished(ledger, left, change)
-
-
-def _end_unfinished(ledger: Ledger, task: Task, change: ThreadGone) -> None:
-    """End a task whose last run succeeded and which was not done: it was waiting for a human."""
-    ended = replace(
-        task,
-        status=TaskStatus.CANCELLED,
-        last_updated_at=change.at,
-        ended_at=change.at,
-        ended_by=change.by,
-        reason=change.reason,
-    )
-    ledger.put_task(ended)
-    ledger.add_event(
-        Event(
-            at=change.at,
-            kind="ended",
-            task_id=task.task_id,
-            run_id=task.run_id,
-            status=ended.status,
-            detail={"by": change.by.value},
-        )
-    )
+def _theirs(ledger: Ledger, thread_id: str, upstream: str | None) -> bool:
+    """Whether `upstream` is the one that knows about this thread."""
+    if upstream is None:
+        return True
+    task = ledger.task(thread_id)
+    return task is None or task.upstream == upstream

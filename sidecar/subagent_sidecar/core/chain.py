@@ -82,12 +82,22 @@ def move_run(ledger: Ledger, task: Task, run: Run, seen: RunStatus, at: Timestam
     ledger.add_event(
         Event(at=at, kind="run_status", task_id=task.task_id, run_id=run.run_id, status=status)
     )
+    if run.ended and run.cancel_asked_by is not None:
+        _tell_cancelled(ledger, run, at)
     if began and task.started_at is None:
         task = replace(task, started_at=at)
         ledger.put_task(task)
     if task.run_id == run.run_id:
         # What the thread was before the run moved says nothing about it now.
         settle_status(ledger, replace(task, thread_status=ThreadStatus.UNSEEN), run, at)
+
+
+def _tell_cancelled(ledger: Ledger, run: Run, at: Timestamp) -> None:
+    """A run that was to be cancelled is over: by the cancel, or before it."""
+    kind = "cancel_confirmed" if run.status is RunStatus.INTERRUPTED else "cancel_too_late"
+    ledger.add_event(
+        Event(at=at, kind=kind, task_id=run.task_id, run_id=run.run_id, status=run.status)
+    )
 
 
 def settle_status(ledger: Ledger, task: Task, run: Run, at: Timestamp) -> None:
@@ -100,7 +110,13 @@ def settle_status(ledger: Ledger, task: Task, run: Run, at: Timestamp) -> None:
     if moved.live:
         moved = replace(moved, ended_at=None, ended_by=None)
     else:
-        moved = replace(moved, ended_at=at, ended_by=_ended_by(run))
+        by_cancel = run.status is RunStatus.INTERRUPTED and run.cancel_reason is not None
+        moved = replace(
+            moved,
+            ended_at=at,
+            ended_by=_ended_by(run),
+            reason=run.cancel_reason if by_cancel else moved.reason,
+        )
     ledger.put_task(moved)
     kind = "status" if moved.live else "ended"
     detail = {} if moved.ended_by is None else {"by": moved.ended_by.value}

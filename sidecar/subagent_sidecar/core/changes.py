@@ -1,8 +1,12 @@
-"""What can happen to the books, as values. `book.apply` is the only reader."""
+"""What can happen to the books, as values. `book.apply` is the only reader.
+
+`upstream` on what was seen says who said so: a server is believed about its own tasks only. None
+is believed about any.
+"""
 
 from dataclasses import dataclass
 
-from .model import EndedBy, Intent, RunStatus, Thread, ThreadStatus, Timestamp
+from .model import EndedBy, Intent, RunStatus, Thread, ThreadStatus, Timestamp, UsageEntry
 from .quick import quick
 
 
@@ -85,6 +89,7 @@ class RunSeen:
     status: RunStatus
     at: Timestamp
     created_at: str | None = None
+    upstream: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +97,7 @@ class ThreadSeen:
     thread_id: str
     status: ThreadStatus
     at: Timestamp
+    upstream: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,12 +111,35 @@ class Polled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelAsked:
-    """A cancel was accepted by the server (which proves nothing yet)."""
+    """A cancel was accepted by the server (which proves nothing yet). `reason`: what the
+    supervisor's model shall be told, for cancels that are not its own."""
 
     thread_id: str
     run_id: str
     by: EndedBy
     at: Timestamp
+    reason: str | None = None
+    upstream: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelUnconfirmed:
+    """The server took the cancel and the run goes on all the same, whatever was tried (`tried`)."""
+
+    thread_id: str
+    run_id: str
+    at: Timestamp
+    tried: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageSeen:
+    """Tokens read from a thread's messages while `run_id` was its current run. Entries that are
+    on record stay with the run they were first seen in."""
+
+    thread_id: str
+    run_id: str
+    entries: tuple[UsageEntry, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +151,7 @@ class RunGone:
     by: EndedBy
     at: Timestamp
     reason: str
+    upstream: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +162,7 @@ class ThreadGone:
     by: EndedBy
     at: Timestamp
     reason: str
+    upstream: str | None = None
 
 
 Change = (
@@ -143,6 +174,8 @@ Change = (
     | ThreadSeen
     | Polled
     | CancelAsked
+    | CancelUnconfirmed
+    | UsageSeen
     | RunGone
     | ThreadGone
 )

@@ -6,7 +6,7 @@ sort as text; ids are the server's own strings.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -21,6 +21,11 @@ def timestamp(moment: datetime) -> Timestamp:
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
     return moment.isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def just_after(moment: Timestamp) -> Timestamp:
+    """The next moment that can be told from `moment`."""
+    return timestamp(datetime.fromisoformat(moment) + timedelta(microseconds=1))
 
 
 class RunStatus(StrEnum):
@@ -91,7 +96,11 @@ class Thread:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One execution on a task's thread. A task's runs are in the order of `created_at`: when the
-    start was asked for, not when we learnt what became of it."""
+    start was asked for, not when we learnt what became of it.
+
+    `cancel_reason` is what the supervisor's model is told, None for its own cancels.
+    `cancel_unconfirmed_at`: since when the server says it cancelled the run and the run goes on.
+    """
 
     run_id: str
     task_id: str
@@ -105,6 +114,8 @@ class Run:
     ended_at: Timestamp | None = None
     cancel_asked_at: Timestamp | None = None
     cancel_asked_by: EndedBy | None = None
+    cancel_reason: str | None = None
+    cancel_unconfirmed_at: Timestamp | None = None
     superseded_by: str | None = None
 
     @property
@@ -196,6 +207,57 @@ class Event:
     seq: int = 0
 
 
+@quick
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageEntry:
+    """The tokens of one message of a model, counted once however often it is seen.
+
+    `run_id` is the run it was first seen in; `message_id` is unique in its task. `input_tokens`
+    include the cached ones, as LangChain's `usage_metadata` has it. `cost_micro_usd` is None
+    where no price is known.
+    """
+
+    task_id: str
+    message_id: str
+    run_id: str
+    at: Timestamp
+    model: str | None
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cost_micro_usd: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """A sum of entries. `cost_micro_usd` is None as soon as one of them has no price: unknown is
+    not zero. `models` in alphabetical order."""
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    cost_micro_usd: int | None
+    models: tuple[str, ...]
+
+
+def total(entries: Iterable[UsageEntry]) -> Usage | None:
+    """The sum of `entries`; None of none, for what was never seen is not zero."""
+    listed = list(entries)
+    if not listed:
+        return None
+    costs = [entry.cost_micro_usd for entry in listed]
+    return Usage(
+        input_tokens=sum(entry.input_tokens for entry in listed),
+        output_tokens=sum(entry.output_tokens for entry in listed),
+        cache_read_tokens=sum(entry.cache_read_tokens for entry in listed),
+        cache_write_tokens=sum(entry.cache_write_tokens for entry in listed),
+        cost_micro_usd=None if None in costs else sum(cost for cost in costs if cost is not None),
+        models=tuple(sorted({entry.model for entry in listed if entry.model})),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRecord:
     """A task with its runs, oldest first: what the admin plane shows.
@@ -209,6 +271,7 @@ class TaskRecord:
     runs: tuple[Run, ...]
     short_id: str
     in_doubt: bool = False
+    usage: tuple[UsageEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -147,15 +147,17 @@ class Polls:
         if call.meaning.act is Act.RUN_GET:
             run = peek.run(plain)
             if run is not None and run.run_id == call.meaning.run_id:
-                self._run_seen(call.meaning.thread_id or "", run)
+                self._run_seen(call.target.name, call.meaning.thread_id or "", run)
         elif (thread := peek.thread(plain)) is not None:
-            self._service.thread_seen(*thread)
+            self._service.thread_seen(call.target.name, *thread)
 
-    def _run_seen(self, thread_id: str, run: ServerRun) -> None:
+    def _run_seen(self, upstream: str, thread_id: str, run: ServerRun) -> None:
         """A run that has moved makes older answers about its thread wrong: whoever sees it ended
         reads its result from the thread next."""
-        before = self._service.last_seen(run.run_id)
-        after = self._service.run_seen(thread_id, run.run_id, run.status, created_at=run.created_at)
+        before = self._service.last_seen(upstream, run.run_id)
+        after = self._service.run_seen(
+            upstream, thread_id, run.run_id, run.status, created_at=run.created_at
+        )
         if after is not before:
             self._coalescer.forget(thread_id)
 

@@ -75,7 +75,7 @@ class Threads:
         def on_end(answer: bytes | None) -> None:
             if answer is not None and exchange.status == 200:
                 for thread_id, word in peek.threads(peek.readable(answer, exchange.headers) or b""):
-                    self._service.thread_seen(thread_id, word)
+                    self._service.thread_seen(call.target.name, thread_id, word)
 
         return await forwarding.give_back(call, exchange, on_end)
 
@@ -88,7 +88,11 @@ class Threads:
             listed = peek.runs(peek.readable(answer, exchange.headers) or b"")
             for run in reversed(listed):  # oldest first, as they came to be
                 self._service.run_seen(
-                    call.meaning.thread_id or "", run.run_id, run.status, created_at=run.created_at
+                    call.target.name,
+                    call.meaning.thread_id or "",
+                    run.run_id,
+                    run.status,
+                    created_at=run.created_at,
                 )
 
         return await forwarding.give_back(call, exchange, on_end)
@@ -107,7 +111,7 @@ class Threads:
         failpoints.hit("cancel.after_head")
         accepted = 200 <= exchange.status < 300
         if accepted:
-            self._service.cancel_asked(thread_id, run_id, by=EndedBy.SUPERVISOR)
+            self._service.cancel_asked(call.target.name, thread_id, run_id, by=EndedBy.SUPERVISOR)
         try:
             return await forwarding.give_back(call, exchange)
         finally:
@@ -120,7 +124,7 @@ class Threads:
         if 200 <= exchange.status < 300:
             for task_id, run_id in await self._named(call, thread_id, run_ids, status):
                 self._coalescer.forget(task_id)
-                self._service.cancel_asked(task_id, run_id, by=EndedBy.SUPERVISOR)
+                self._service.cancel_asked(call.target.name, task_id, run_id, by=EndedBy.SUPERVISOR)
                 self._follower.follow(
                     call.target.name, task_id, run_id, auth=call.auth, cancelled=True
                 )
@@ -150,7 +154,11 @@ class Threads:
         if 200 <= exchange.status < 300:
             self._coalescer.forget(thread_id)
             self._service.run_gone(
-                thread_id, run_id, by=EndedBy.SUPERVISOR, reason="the run was deleted"
+                call.target.name,
+                thread_id,
+                run_id,
+                by=EndedBy.SUPERVISOR,
+                reason="the run was deleted",
             )
         return await forwarding.give_back(call, exchange)
 
@@ -160,7 +168,7 @@ class Threads:
         if 200 <= exchange.status < 300:
             self._coalescer.forget(thread_id)
             self._service.thread_gone(
-                thread_id, by=EndedBy.SUPERVISOR, reason="the thread was deleted"
+                call.target.name, thread_id, by=EndedBy.SUPERVISOR, reason="the thread was deleted"
             )
         return await forwarding.give_back(call, exchange)
 

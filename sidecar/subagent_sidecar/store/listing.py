@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ..core.model import Run, Task, TaskPage, TaskQuery, TaskRecord, in_order
+from ..core.model import Run, Task, TaskPage, TaskQuery, TaskRecord, UsageEntry, in_order
 from .driver import sqlite3
-from .rows import RUNS, TASKS
+from .rows import RUNS, TASKS, USAGE
 from .tails import SHORT, Tails
 
 _AT_ONCE = 100
@@ -93,6 +93,7 @@ def records(conn: sqlite3.Connection, tasks: Sequence[Task]) -> tuple[TaskRecord
         sql = RUNS.select(f"WHERE task_id IN ({', '.join('?' * len(ids))})")
         for run in map(RUNS.read, conn.execute(sql, ids)):
             runs[run.task_id].append(run)
+    usage = _usage(conn, list(runs))
     doubted = {row[0] for row in conn.execute(_IN_DOUBT)}
     tails = Tails(conn)
     return tuple(
@@ -100,10 +101,21 @@ def records(conn: sqlite3.Connection, tasks: Sequence[Task]) -> tuple[TaskRecord
             task=task,
             runs=tuple(in_order(runs[task.task_id])),
             short_id=tails.short_id(task.task_id),
+            usage=tuple(usage[task.task_id]),
             in_doubt=task.task_id in doubted,
         )
         for task in tasks
     )
+
+
+def _usage(conn: sqlite3.Connection, ids: Sequence[str]) -> dict[str, list[UsageEntry]]:
+    found: dict[str, list[UsageEntry]] = {task_id: [] for task_id in ids}
+    for start in range(0, len(ids), _AT_ONCE):
+        part = ids[start : start + _AT_ONCE]
+        sql = USAGE.select(f"WHERE task_id IN ({', '.join('?' * len(part))})")
+        for entry in map(USAGE.read, conn.execute(sql, part)):
+            found[entry.task_id].append(entry)
+    return found
 
 
 def tasks_named(conn: sqlite3.Connection, fragment: str, limit: int) -> list[str]:

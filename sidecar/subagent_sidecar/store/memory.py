@@ -21,6 +21,7 @@ from ..core.model import (
     TaskRecord,
     Thread,
     Timestamp,
+    UsageEntry,
     in_order,
 )
 from ..errors import StoreUnavailable
@@ -38,6 +39,7 @@ class Tables:
     tasks: dict[str, Task] = field(default_factory=dict)
     all_runs: dict[tuple[str, str], Run] = field(default_factory=dict)
     intents: dict[str, Intent] = field(default_factory=dict)
+    all_usage: dict[tuple[str, str], UsageEntry] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
 
     def thread(self, thread_id: str) -> Thread | None:
@@ -74,6 +76,12 @@ class Tables:
     def drop_intent(self, intent_id: str) -> None:
         self.intents.pop(intent_id, None)
 
+    def usage(self, task_id: str, message_id: str) -> UsageEntry | None:
+        return self.all_usage.get((task_id, message_id))
+
+    def put_usage(self, entry: UsageEntry) -> None:
+        self.all_usage[entry.task_id, entry.message_id] = entry
+
     def add_event(self, event: Event) -> None:
         self.events.append(replace(event, seq=len(self.events) + 1))
 
@@ -106,7 +114,7 @@ class MemoryStore:
         done: Future[T] = asyncio.get_running_loop().create_future()
         before.threads, before.tasks = dict(before.threads), dict(before.tasks)
         before.all_runs, before.intents = dict(before.all_runs), dict(before.intents)
-        before.events = list(before.events)
+        before.all_usage, before.events = dict(before.all_usage), list(before.events)
         try:
             done.set_result(work(self._books))
         except BaseException:
@@ -149,6 +157,7 @@ class MemoryStore:
             task=task,
             runs=tuple(self._tables.runs(task.task_id)),
             short_id=_short_id(task.task_id, self._tables.tasks.keys() - {task.task_id}),
+            usage=tuple(e for e in self._tables.all_usage.values() if e.task_id == task.task_id),
             in_doubt=any(i.in_doubt is not None for i in self._tables.intents_on(task.task_id)),
         )
 

@@ -76,6 +76,8 @@ CREATE TABLE runs (
     ended_at TEXT,
     cancel_asked_at TEXT,
     cancel_asked_by TEXT,
+    cancel_reason TEXT,
+    cancel_unconfirmed_at TEXT,
     superseded_by TEXT,
     PRIMARY KEY (task_id, run_id)
 ) WITHOUT ROWID;
@@ -97,6 +99,20 @@ CREATE TABLE intents (
     purpose TEXT,
     previous_run_id TEXT,
     in_doubt TEXT
+) WITHOUT ROWID;
+
+CREATE TABLE usage (
+    task_id TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    at TEXT NOT NULL,
+    model TEXT,
+    input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    cost_micro_usd INTEGER,
+    PRIMARY KEY (task_id, message_id)
 ) WITHOUT ROWID;
 
 CREATE TABLE events (

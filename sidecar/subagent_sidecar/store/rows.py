@@ -18,6 +18,7 @@ from ..core.model import (
     TaskStatus,
     Thread,
     ThreadStatus,
+    UsageEntry,
 )
 
 T = TypeVar("T")
@@ -166,6 +167,13 @@ INTENTS = Table(
     key=("intent_id",),
     frozen=frozenset({"request_id", "created_at", "thread_id"}),
     readers={"kind": IntentKind},
+)
+USAGE = Table(
+    name="usage",
+    cls=UsageEntry,
+    key=("task_id", "message_id"),
+    frozen=frozenset({"run_id", "at"}),
+    readers={},
 )
 _EVENT = "(?, ?, ?, ?, ?, ?)"
 EVENTS_INSERT = {

@@ -13,9 +13,18 @@ from typing import Any, Generic, TypeVar
 
 from sqlite_utils import Database
 
-from ..core.changes import Accepted, Change, Doubted, Polled, Released, Start, ThreadCreated
-from ..core.model import Event, Intent, Run, Task, Thread, in_order
-from .rows import EVENTS_INSERT, INTENTS, RUNS, TASKS, THREADS, Key, Table, event_values
+from ..core.changes import (
+    Accepted,
+    Change,
+    Doubted,
+    Polled,
+    Released,
+    Start,
+    ThreadCreated,
+    UsageSeen,
+)
+from ..core.model import Event, Intent, Run, Task, Thread, UsageEntry, in_order
+from .rows import EVENTS_INSERT, INTENTS, RUNS, TASKS, THREADS, USAGE, Key, Table, event_values
 from .tails import enter_tails
 
 T = TypeVar("T")
@@ -34,6 +43,7 @@ class Touches:
     threads: set[str] = field(default_factory=set)
     tasks: set[str] = field(default_factory=set)
     runs: set[tuple[str, str]] = field(default_factory=set)
+    usage: set[tuple[str, str]] = field(default_factory=set)
     new_intents: set[str] = field(default_factory=set)
     """Not to be read: their ids were made just now."""
 
@@ -53,6 +63,9 @@ class Touches:
                 case Accepted():
                     self.tasks.update(run.thread_id for run in change.runs)
                     self.runs.update((run.thread_id, run.run_id) for run in change.runs)
+                case UsageSeen():
+                    self.tasks.add(change.thread_id)
+                    self.usage.update((e.task_id, e.message_id) for e in change.entries)
                 case Polled():
                     self.tasks.add(change.task_id)
                 case ThreadCreated():
@@ -146,6 +159,7 @@ class WorkingSet:
         self._tasks = _Rows(TASKS, cursor)
         self._runs = _Rows(RUNS, cursor)
         self._intents = _Rows(INTENTS, cursor)
+        self._usage = _Rows(USAGE, cursor)
         self._events: list[tuple[Any, ...]] = []
         self._threads.load(touches.threads)
         self._tasks.load(touches.tasks)
@@ -154,6 +168,7 @@ class WorkingSet:
                 self._runs.known[key] = None
         self._runs.load(touches.runs)
         self._intents.known.update(dict.fromkeys(touches.new_intents))
+        self._usage.load(touches.usage)
 
     def thread(self, thread_id: str) -> Thread | None:
         return self._threads.get(thread_id)
@@ -193,6 +208,12 @@ class WorkingSet:
     def drop_intent(self, intent_id: str) -> None:
         self._intents.drop(intent_id)
 
+    def usage(self, task_id: str, message_id: str) -> UsageEntry | None:
+        return self._usage.get((task_id, message_id))
+
+    def put_usage(self, entry: UsageEntry) -> None:
+        self._usage.put(entry)
+
     def add_event(self, event: Event) -> None:
         self._events.append(event_values(event))
 
@@ -202,7 +223,7 @@ class WorkingSet:
 
     def flush(self) -> None:
         """Write what changed."""
-        for rows in (self._threads, self._tasks, self._runs, self._intents):
+        for rows in (self._threads, self._tasks, self._runs, self._intents, self._usage):
             rows.flush()
         for part in _parts(self._events):
             self._execute(EVENTS_INSERT[len(part)], list(chain.from_iterable(part)))

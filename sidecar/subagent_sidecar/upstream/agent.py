@@ -5,7 +5,7 @@ importing it costs 0.9 s of start-up and 25 MB, and it hides what servers with s
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +16,7 @@ from ..ports import Headers, Outgoing, ServerRun, Upstream
 
 _MAX_BODY = 32 * 1024 * 1024
 _TIMEOUT_S = 10.0
+_SELECTED = ("thread_id", "status")
 
 
 class _Configurable(msgspec.Struct):
@@ -41,6 +42,15 @@ class _Run(msgspec.Struct):
 
 class _Thread(msgspec.Struct):
     status: str | None = None
+
+
+class _Found(msgspec.Struct):
+    thread_id: str
+    status: str | None = None
+
+
+class _State(msgspec.Struct):
+    values: Any = None
 
 
 class _Outcome(msgspec.Struct):
@@ -71,6 +81,34 @@ class AgentClient:
         body = await self._get(f"/threads/{_id(thread_id)}", auth)
         return None if body is None else _decode(body, _Thread).status
 
+    async def threads(
+        self, thread_ids: Sequence[str], *, auth: Headers = ()
+    ) -> Mapping[str, str] | None:
+        question = {"ids": list(thread_ids), "limit": len(thread_ids), "select": _SELECTED}
+        body = await self._post("/threads/search", auth, question)
+        if body is None:
+            return None
+        wanted = set(thread_ids)
+        found = _decode(body, list[_Found])
+        if any(thread.thread_id not in wanted for thread in found):
+            return None  # it does not know `ids`, and lists whatever it likes
+        return {thread.thread_id: thread.status for thread in found if thread.status}
+
+    async def messages(self, thread_id: str, *, auth: Headers = ()) -> Sequence[Any] | None:
+        body = await self._get(f"/threads/{_id(thread_id)}/state", auth)
+        if body is None:
+            return None
+        values = _decode(body, _State).values
+        listed = values.get("messages") if isinstance(values, dict) else None
+        return listed if isinstance(listed, list) else []
+
+    async def cancel(
+        self, thread_id: str, run_id: str, *, rollback: bool = False, auth: Headers = ()
+    ) -> bool:
+        action = "rollback" if rollback else "interrupt"
+        path = f"/threads/{_id(thread_id)}/runs/{_id(run_id)}/cancel?wait=0&action={action}"
+        return await self._post(path, auth, None) is not None
+
     async def outcome(self, thread_id: str, run_id: str, *, auth: Headers = ()) -> str | None:
         body = await self._get(
             f"/threads/{_id(thread_id)}/runs/{_id(run_id)}/join", auth, deadline_s=None
@@ -86,7 +124,7 @@ class AgentClient:
         self, path: str, auth: Headers, *, deadline_s: float | None = _TIMEOUT_S
     ) -> bytes | None:
         """The body of a 2xx; None for 404, 405, 410 and 422: the server has no such thing."""
-        exchange = await self._upstream.send(
+        return await self._ask(
             Outgoing(
                 method=b"GET",
                 target=self._base + path.encode("ascii"),
@@ -95,11 +133,31 @@ class AgentClient:
                 replayable=True,
             )
         )
+
+    async def _post(self, path: str, auth: Headers, question: Any) -> bytes | None:
+        """As `_get`; `question` goes as JSON, None as an empty body."""
+        headers = [*self._headers, *auth, (b"accept", b"application/json")]
+        if question is not None:
+            headers.append((b"content-type", b"application/json"))
+        return await self._ask(
+            Outgoing(
+                method=b"POST",
+                target=self._base + path.encode("ascii"),
+                headers=headers,
+                body=b"" if question is None else msgspec.json.encode(question),
+                first_byte_timeout=_TIMEOUT_S,
+            )
+        )
+
+    async def _ask(self, request: Outgoing) -> bytes | None:
+        exchange = await self._upstream.send(request)
         body = exchange.body if exchange.body is not None else await _whole(exchange)
         if exchange.status in (404, 405, 410, 422):
             return None
         if not 200 <= exchange.status < 300:
-            raise UpstreamRefused(f"the server answered {exchange.status} to GET {path}")
+            path = request.target.decode("ascii", "replace").partition("?")[0]
+            what = f"{request.method.decode()} {path}"
+            raise UpstreamRefused(f"the server answered {exchange.status} to {what}")
         return body
 
 

@@ -17,7 +17,7 @@ def test_an_interruption_that_was_asked_for_is_the_askers(by: EndedBy) -> None:
     story.run_seen("r1", INTERRUPTED)
     assert (story.task().status, story.task().ended_by) == ("cancelled", by)
     assert story.run("r1").cancel_asked_at == at(3)
-    assert story.told() == ["started", "cancel_asked", "run_status", "ended"]
+    assert story.told() == ["started", "cancel_asked", "run_status", "cancel_confirmed", "ended"]
 
 
 def test_an_interruption_nobody_asked_for_is_the_servers() -> None:
