@@ -3,7 +3,7 @@
 import re
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -13,6 +13,9 @@ from .headers import first
 
 PEEK_LIMIT = 8 * 1024 * 1024
 """Longer answers are passed on unread."""
+
+_LONGEST_ID = 256
+"""Longer ones are no ids: nobody could ask for them by path."""
 
 _RUN_ID = re.compile(rb'"run_id"\s*:\s*"([0-9A-Za-z_-]{1,64})"')
 
@@ -60,15 +63,16 @@ def readable(body: bytes, headers: Headers) -> bytes | None:
 def run(body: bytes) -> ServerRun | None:
     """The run a body holds."""
     try:
-        return _server_run(_RUN.decode(body))
+        found = _RUN.decode(body)
     except _ERRORS:
         return None
+    return _server_run(found) if _is_id(found.run_id) else None
 
 
 def runs(body: bytes) -> Sequence[ServerRun]:
     """The runs a body lists, in its order."""
     try:
-        return [_server_run(item) for item in _RUNS.decode(body)]
+        return [_server_run(item) for item in _RUNS.decode(body) if _is_id(item.run_id)]
     except _ERRORS:
         return ()
 
@@ -77,7 +81,7 @@ def _server_run(item: _Run) -> ServerRun:
     made = item.created_at
     return ServerRun(
         run_id=item.run_id,
-        thread_id=item.thread_id if isinstance(item.thread_id, str) else "",
+        thread_id=item.thread_id if _is_id(item.thread_id) else "",
         status=item.status if isinstance(item.status, str) else "",
         created_at=made if isinstance(made, str) else None,
     )
@@ -89,14 +93,19 @@ def thread(body: bytes) -> tuple[str, object] | None:
         found = _THREAD.decode(body)
     except _ERRORS:
         return None
-    return found.thread_id, found.status
+    return (found.thread_id, found.status) if _is_id(found.thread_id) else None
 
 
 def threads(body: bytes) -> Sequence[tuple[str, object]]:
     try:
-        return [(found.thread_id, found.status) for found in _THREADS.decode(body)]
+        listed = _THREADS.decode(body)
     except _ERRORS:
         return ()
+    return [(item.thread_id, item.status) for item in listed if _is_id(item.thread_id)]
+
+
+def _is_id(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_ID
 
 
 def cron_id(body: bytes) -> str | None:

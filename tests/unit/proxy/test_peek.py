@@ -37,6 +37,9 @@ RUNS: list[tuple[object, ServerRun | None]] = [
     ({"run_id": "r", "status": None, "thread_id": 7, "created_at": []},
      ServerRun(run_id="r", thread_id="", status="")),
     ({"run_id": 7}, None),
+    ({"run_id": ""}, None),
+    ({"run_id": "r" * 257}, None),
+    ({"run_id": "r", "thread_id": "t" * 257}, ServerRun(run_id="r", thread_id="", status="")),
     ({"status": "running"}, None),
     ([RUN], None),
     (None, None),
@@ -52,6 +55,14 @@ def test_the_run_an_answer_holds(body: object, expected: ServerRun | None) -> No
 def test_the_runs_an_answer_lists_in_its_order() -> None:
     listed = peek.runs(json.dumps([{**RUN, "run_id": "b"}, {"run_id": "a"}]).encode())
     assert [run.run_id for run in listed] == ["b", "a"]
+
+
+def test_what_nobody_could_ask_for_by_path_is_no_id() -> None:
+    long = "x" * 257
+    assert [run.run_id for run in peek.runs(json.dumps([{"run_id": long}, RUN]).encode())] == ["r"]
+    assert peek.thread(json.dumps({"thread_id": long, "status": "idle"}).encode()) is None
+    listed = json.dumps([{"thread_id": long}, {"thread_id": "t"}]).encode()
+    assert list(peek.threads(listed)) == [("t", None)]
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[7]", b'[{"run_id":"a"},{}]', b"", b"null"])
