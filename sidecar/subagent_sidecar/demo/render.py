@@ -3,9 +3,11 @@
 import os
 import re
 import shutil
+import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TextIO
 
 WIDEST = 100
@@ -27,6 +29,8 @@ class Style:
     width: int = WIDEST
     colour: bool = False
     plain: bool = False
+    bin: str = ""
+    """What goes before our commands: where they are, when the shell would not find them."""
 
     @classmethod
     def of(cls, stream: TextIO) -> "Style":
@@ -37,6 +41,7 @@ class Style:
             width=max(_NARROWEST, min(columns, WIDEST)),
             colour=stream.isatty() and not refused,
             plain=not _can_encode(stream.encoding, "→←…─▶"),
+            bin="" if shutil.which("subagentctl") else _beside_python(),
         )
 
     def paint(self, text: str, colour: str) -> str:
@@ -49,7 +54,11 @@ class Style:
         return self.paint(text, _BOLD)
 
     def command(self, text: str) -> str:
-        return self.paint(text, _GREEN)
+        """Something to type, as it can be typed here."""
+        prompt = "$ " if text.startswith("$ ") else ""
+        typed = text.removeprefix(prompt)
+        ours = self.bin if typed.startswith("subagent") else ""
+        return self.paint(prompt + ours + typed, _GREEN)
 
     def dim(self, text: str) -> str:
         return self.paint(text, _DIM)
@@ -111,6 +120,15 @@ def _fold(text: str, width: int) -> Iterator[str]:
         yield from textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False) or [
             ""
         ]
+
+
+def _beside_python() -> str:
+    """The folder of this interpreter's commands, from here if it is below: `.venv/bin/`."""
+    folder = Path(sys.executable).parent
+    if not (folder / "subagentctl").exists():
+        return ""
+    here = Path.cwd()
+    return f"{folder.relative_to(here) if folder.is_relative_to(here) else folder}/"
 
 
 def _can_encode(encoding: str | None, text: str) -> bool:

@@ -116,3 +116,11 @@ def test_the_width_follows_the_screen_within_reason(
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     assert Style.of(Terminal()).width == width
+
+
+def test_a_command_is_shown_as_it_can_be_typed_here() -> None:
+    style = Style(bin=".venv/bin/")
+    assert style.command("$ subagentctl tasks") == "$ .venv/bin/subagentctl tasks"
+    assert style.command("subagent-sidecar demo") == ".venv/bin/subagent-sidecar demo"
+    assert style.command('url="http://127.0.0.1:8460"') == 'url="http://127.0.0.1:8460"'
+    assert Style().command("subagentctl tasks") == "subagentctl tasks"
