@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.signals import heeded
 
 from subagent_sidecar.demo.processes import Child, DemoFailed, Stage
 from subagent_sidecar.demo.readiness import all_ready
@@ -26,6 +27,12 @@ from subagent_sidecar.__main__ import main
 main()
 """
 PROC = Path("/proc")
+
+
+@pytest.fixture(autouse=True)
+def _signals_are_heeded() -> Iterator[None]:
+    with heeded():
+        yield
 
 
 class Demo:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.support.signals import heeded
 
 from subagentctl.testing import FakeAdmin, demo_tasks, make_task, problem
 from subagentctl.when import parse_moment
@@ -67,6 +68,12 @@ class Terminal:
             return False
         self.seen += part
         return bool(part)
+
+
+@pytest.fixture(autouse=True)
+def _signals_are_heeded() -> Iterator[None]:
+    with heeded():
+        yield
 
 
 @contextmanager
