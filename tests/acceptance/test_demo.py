@@ -27,6 +27,8 @@ from subagent_sidecar.__main__ import main
 main()
 """
 PROC = Path("/proc")
+# It shows commands as they can be typed: where they are on PATH, by name alone.
+ON_PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +51,7 @@ class Demo:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env={**os.environ, "TMPDIR": str(self.tmp), "COLUMNS": "100"},
+                env={**os.environ, "PATH": ON_PATH, "TMPDIR": str(self.tmp), "COLUMNS": "100"},
                 text=True,
             )
 
