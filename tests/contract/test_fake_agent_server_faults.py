@@ -167,6 +167,17 @@ async def test_a_multitask_strategy_that_is_ignored_lets_both_run(
     await eventually(lambda: server.executing == {first, second})
 
 
+async def test_a_run_whose_request_id_was_lost_does_not_tell_it(
+    server: FakeAgentServer, client: AgentClient
+) -> None:
+    thread_id = await client.new_thread()
+    server.faults.add(FaultKind.REQUEST_ID_LOST, RUNS)
+    run_id = await client.start(thread_id, "researcher")
+
+    run = await client.run_when(thread_id, run_id, "success")
+    assert "langgraph_request_id" not in run["kwargs"]["config"]["configurable"]
+
+
 async def test_bulk_cancel_and_delete_leave_the_graph_at_work(
     server: FakeAgentServer, client: AgentClient
 ) -> None:

@@ -1,11 +1,12 @@
-"""The clock of the package's test doubles."""
+"""The clocks of the package's test doubles."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from subagent_sidecar.clock import SystemClock
 from subagent_sidecar.ports import Clock
-from subagent_sidecar.testing import FakeClock
+from subagent_sidecar.testing import FakeClock, JumpingClock
 
 NEW_YEAR = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -38,3 +39,20 @@ def test_a_jump_moves_the_wall_clock_only() -> None:
 def test_time_does_not_tick_backwards() -> None:
     with pytest.raises(ValueError, match="jump"):
         FakeClock().tick(-1)
+
+
+def test_a_jumping_clock_goes_with_the_machines() -> None:
+    clock: Clock = JumpingClock()
+    machine = SystemClock()
+    before = machine.now()
+
+    assert before <= clock.now() <= machine.now()
+
+
+def test_a_jumping_clock_jumps_in_wall_time_only() -> None:
+    clock = JumpingClock()
+    wall, steady = clock.now(), clock.monotonic()
+    clock.jump(-7200)
+
+    assert clock.now() < wall - timedelta(hours=1)
+    assert clock.monotonic() >= steady

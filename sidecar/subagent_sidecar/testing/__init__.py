@@ -1,10 +1,11 @@
 """Test doubles for the sidecar's own tests and for those of its users.
 
 `FakeAgentServer` is an Agent Protocol server to point a sidecar (or any client) at, with scripted
-graphs, a ledger of what it accepted and faults on demand. `FakeClock` is a clock to tick by hand.
+graphs, a ledger of what it accepted and faults on demand. `FakeClock` is a clock to tick by hand,
+`JumpingClock` one that goes by itself and can be set.
 """
 
-from subagent_sidecar.testing.clock import FakeClock
+from subagent_sidecar.testing.clock import FakeClock, JumpingClock
 from subagent_sidecar.testing.faults import Fault, FaultKind, FaultTable
 from subagent_sidecar.testing.ledger import Ledger, LedgerEntry, Received, read_ledger
 from subagent_sidecar.testing.records import assistant_id_of
@@ -18,6 +19,7 @@ __all__ = [
     "Fault",
     "FaultKind",
     "FaultTable",
+    "JumpingClock",
     "Ledger",
     "LedgerEntry",
     "Outcome",

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from subagent_sidecar.clock import SystemClock
+
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -28,3 +30,21 @@ class FakeClock:
     def jump(self, seconds: float) -> None:
         """Reset the wall clock, forwards or back; the monotonic reading does not notice."""
         self._now += timedelta(seconds=seconds)
+
+
+class JumpingClock:
+    """A `ports.Clock` that goes with the machine's, but for the jumps a test makes it take."""
+
+    def __init__(self) -> None:
+        self._machine = SystemClock()
+        self._ahead = timedelta()
+
+    def now(self) -> datetime:
+        return self._machine.now() + self._ahead
+
+    def monotonic(self) -> float:
+        return self._machine.monotonic()
+
+    def jump(self, seconds: float) -> None:
+        """Set the wall clock forward, or back; the monotonic reading does not notice."""
+        self._ahead += timedelta(seconds=seconds)

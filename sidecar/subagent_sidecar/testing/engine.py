@@ -71,6 +71,8 @@ class Engine:
         check_webhook(submission.body)
         check_context(submission.body)
         run, thread = self._place(submission, graph_id, thread_id)
+        if quirk is FaultKind.REQUEST_ID_LOST:
+            del run.kwargs["config"]["configurable"]["langgraph_request_id"]
         older = [r for r in self.threads.runs_of(thread.thread_id) if r.active]
         self.threads.add_run(run)
         self.ledger.accept(

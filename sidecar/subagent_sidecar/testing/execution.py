@@ -198,7 +198,7 @@ def _state_metadata(run: Run, step: int) -> Json:
         "step": step,
         "parents": {},
         "langgraph_auth_user_id": "",
-        "langgraph_request_id": configurable["langgraph_request_id"],
+        "langgraph_request_id": configurable.get("langgraph_request_id"),
     }
 
 

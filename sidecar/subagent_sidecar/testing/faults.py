@@ -14,6 +14,9 @@
 | CANCEL_IGNORED     | not done             | 202, and the run stays as it was                  |
 | CANCEL_LIES        | done on paper        | 202, the run `interrupted`; the graph runs on     |
 | MULTITASK_IGNORED  | done, but not wholly | 200; the older run of the thread runs on beside it |
+| REQUEST_ID_LOST    | done, but not wholly | 200; the run does not tell which request made it  |
+
+A clock that is wrong is no fault of a request: give the server a `JumpingClock`.
 
 The faults of the answer (DELAY_BODY, TRUNCATE, RESET_AFTER, HANG_AFTER, DELAY_HEAD) are for plain
 answers; a stream that breaks in the middle is the business of a proxy in between.
@@ -38,6 +41,7 @@ class FaultKind(StrEnum):
     CANCEL_IGNORED = "cancel_ignored"
     CANCEL_LIES = "cancel_lies"
     MULTITASK_IGNORED = "multitask_ignored"
+    REQUEST_ID_LOST = "request_id_lost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
