@@ -10,6 +10,7 @@ import click
 from subagentctl.client import Client
 from subagentctl.outside import Outside
 from subagentctl.server import Server, parse_server, parse_token
+from subagentctl.when import parse_since, to_wire
 
 OUTPUTS = ("table", "json", "csv")
 EXIT_CODES = """\b
@@ -73,3 +74,17 @@ def _override(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Par
             setattr(app, param.name, parsed(parse)(ctx, param, value))
 
     return callback
+
+
+def since_option(help_text: str) -> Callable[[F], F]:
+    """`--since`, which commands get as ISO-8601 UTC, or empty."""
+    return click.option("--since", callback=_since, metavar="30m|2h|7d|MOMENT", help=help_text)
+
+
+def _since(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
+    """A span back from now, or a moment, as the admin plane reads it."""
+    app = ctx.find_object(App)
+    if value is None or app is None:
+        return ""
+    now = app.outside.now()
+    return str(parsed(lambda text: to_wire(parse_since(text, now)))(ctx, param, value))

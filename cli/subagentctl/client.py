@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 from subagentctl.errors import Unreachable
 from subagentctl.problems import not_a_sidecar, refusal, unreachable
 from subagentctl.server import Server
+from subagentctl.sse import Message, messages
 
 TIMEOUT_S = 10.0
 _MAX_BODY = 64 * 2**20
@@ -62,9 +63,53 @@ class Client:
 
         Raises Unreachable, NotFound or Failed.
         """
-        pairs = {key: value for key, value in (query or {}).items() if value}
-        target = f"{self._server.base}{path}" + (f"?{urlencode(pairs)}" if pairs else "")
-        answer = self._exchange(target)
+        return self._good(self._exchange(self._target(path, query or {})))
+
+    def post(self, path: str, body: JsonObject, *, timeout: float) -> JsonObject:
+        """The JSON object that a POST of `body` is answered with, within `timeout` seconds.
+
+        It goes over a connection of its own and is never sent twice: when that breaks, nobody
+        knows what was done. Raises as `get` does.
+        """
+        connection = _connection(self._server, timeout)
+        headers = {**self._headers, "Content-Type": "application/json"}
+        target = f"{self._server.base}{path}"
+        try:
+            with _foreign_errors(self._server, timeout):
+                connection.request("POST", target, body=json.dumps(body), headers=headers)
+                return self._good(_answer(connection, until=time.monotonic() + timeout))
+        finally:
+            connection.close()
+
+    @contextmanager
+    def stream(
+        self, path: str, query: Mapping[str, str], *, last_id: str, silence: float
+    ) -> Iterator[Iterator[Message]]:
+        """The server-sent events at `path`, those after `last_id`, as they come; they end when
+        the server ends them. After `silence` seconds of it the server is taken for dead.
+
+        Over a connection of its own. Raises as `get` does, also while it is read.
+        """
+        connection = _connection(self._server, silence)
+        headers = {**self._headers, "Accept": "text/event-stream", "Last-Event-ID": last_id}
+        try:
+            with _foreign_errors(self._server, silence):
+                connection.request("GET", self._target(path, query), headers=headers)
+                response = connection.getresponse()
+                if response.headers.get_content_type() != "text/event-stream":
+                    body = _read(response, until=time.monotonic() + self._timeout)
+                    self._good(_answered(response, body))
+                    raise self.surprise("it answers a stream with one document")
+                with response:
+                    yield messages(response.readline)
+        finally:
+            connection.close()
+
+    def _target(self, path: str, query: Mapping[str, str]) -> str:
+        pairs = {key: value for key, value in query.items() if value}
+        return f"{self._server.base}{path}" + (f"?{urlencode(pairs)}" if pairs else "")
+
+    def _good(self, answer: Answer) -> JsonObject:
         if answer.payload is not None and answer.status == 200:
             return answer.payload
         raise refusal(
@@ -97,19 +142,11 @@ class Client:
     def _send(self, target: str) -> Answer:
         try:
             self._connection.request("GET", target, headers=self._headers)
-            response = self._connection.getresponse()
-            with response:  # closed, or the kept connection takes no further request
-                body = _read(response, until=time.monotonic() + self._timeout)
+            return _answer(self._connection, until=time.monotonic() + self._timeout)
         except BaseException:
             # Half an answer may still be under way: the connection cannot be used again.
             self._connection.close()
             raise
-        return Answer(
-            status=response.status,
-            content_type=response.headers.get_content_type(),
-            location=response.headers.get("Location", ""),
-            payload=_json_object(body),
-        )
 
 
 def segment(text: str) -> str:
@@ -121,6 +158,22 @@ def _connection(server: Server, timeout: float) -> http.client.HTTPConnection:
     if server.scheme == "https":
         return http.client.HTTPSConnection(server.host, server.port, timeout=timeout)
     return http.client.HTTPConnection(server.host, server.port, timeout=timeout)
+
+
+def _answer(connection: http.client.HTTPConnection, *, until: float) -> Answer:
+    response = connection.getresponse()
+    with response:  # closed, or the kept connection takes no further request
+        body = _read(response, until=until)
+    return _answered(response, body)
+
+
+def _answered(response: http.client.HTTPResponse, body: bytes) -> Answer:
+    return Answer(
+        status=response.status,
+        content_type=response.headers.get_content_type(),
+        location=response.headers.get("Location", ""),
+        payload=json_object(body),
+    )
 
 
 def _read(response: http.client.HTTPResponse, *, until: float) -> bytes:
@@ -137,7 +190,7 @@ def _read(response: http.client.HTTPResponse, *, until: float) -> bytes:
     return bytes(body)
 
 
-def _json_object(body: bytes) -> JsonObject | None:
+def json_object(body: bytes) -> JsonObject | None:
     """Parse what can be written again as JSON: NaN and numbers beyond a float become null."""
     try:
         value = json.loads(body, parse_constant=lambda _: None, parse_float=_finite)

@@ -2,7 +2,7 @@
 
 from math import isfinite
 
-from subagentctl.fields import Record, nested, number, text
+from subagentctl.fields import Record, count, nested, number, text
 
 
 def usage_short(task: Record) -> str:
@@ -15,15 +15,27 @@ def usage_short(task: Record) -> str:
 
 
 def usage_long(task: Record) -> str:
-    """`12,411 tokens in, 803 out, $0.03, some-model`; empty when the usage is not known."""
+    """`12,411 tokens in (9,000 from cache), 803 tokens out, $0.03, some-model`; empty when the
+    usage is not known."""
     usage = nested(task, "usage")
     parts = [
-        f"{value:,.0f} {what}"
+        f"{value:,.0f} {what}{_cached(usage) if key == 'input_tokens' else ''}"
         for key, what in (("input_tokens", "tokens in"), ("output_tokens", "tokens out"))
         if (value := number(usage, key)) is not None and isfinite(value)
     ]
+    unpriced = ["cost unknown"] if parts and usage.get("cost_usd", 0) is None else []
     model = text(usage, "model")
-    return ", ".join(parts + _dollars(usage) + ([model] if model else []))
+    return ", ".join(parts + (_dollars(usage) or unpriced) + ([model] if model else []))
+
+
+def _cached(usage: Record) -> str:
+    """How much of the input came out of a cache, and how much was put into one."""
+    parts = [
+        f"{value:,} {what}"
+        for key, what in (("cache_read_tokens", "from cache"), ("cache_write_tokens", "into cache"))
+        if (value := count(usage, key))
+    ]
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _humane(tokens: float) -> str:

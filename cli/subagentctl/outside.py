@@ -19,13 +19,21 @@ def utc_now() -> datetime:
     return datetime.now(UTC)  # noqa: TID251  # this function is the clock that all else is given
 
 
+def ask_on_terminal(question: str) -> bool | None:
+    """Yes or no, from whoever sits there; None where nobody does."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        return None
+    return click.confirm(question, err=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """The clock, the pause between two looks, and what the output can show."""
+    """The clock, the pause between two looks, what the output can show, and who may be asked."""
 
     now: Callable[[], datetime] = utc_now
     sleep: Callable[[float], None] = time.sleep
     look: Callable[[], Look] = look_of_stdout
+    ask: Callable[[str], bool | None] = ask_on_terminal
 
 
 def emit(text: str) -> None:

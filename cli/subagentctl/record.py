@@ -5,11 +5,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from subagentctl import fields
-from subagentctl.fields import Record, count, moment, nested, records
+from subagentctl.fields import Record, count, moment, records
 from subagentctl.listing import LIVE, TaskPage
 from subagentctl.look import Look
-from subagentctl.money import usage_long
-from subagentctl.render import View, as_json, status_text
+from subagentctl.money import usage_long, usage_short
+from subagentctl.render import View, as_json, is_unknown, status_text
+from subagentctl.story import clause, style_of, without_echoes
 from subagentctl.table import Cell, Column, cell, table
 from subagentctl.text import clean, pad, wrap
 from subagentctl.when import age, span, stamp
@@ -24,14 +25,13 @@ _RUN_COLUMNS = (
     Column(title="STRATEGY", drops=1),
     Column(title="STARTED", drops=3),
     Column(title="TOOK", right=True, drops=2),
+    Column(title="USAGE", cap=20, drops=4),
     Column(title="REPLACED BY", is_id=True, cap=36, least=11, yields=2, drops=4),
 )
 _EVENT_COLUMNS = (
     Column(title="AFTER", right=True),
-    Column(title="EVENT", cap=30),
     Column(title="RUN", drops=1),
-    Column(title="STATUS", cap=12),
-    Column(title="DETAIL", ease=32, least=16, drops=2, stretches=True),
+    Column(title="WHAT HAPPENED", ease=32, least=16, stretches=True),
 )
 
 
@@ -43,7 +43,7 @@ def task_page(page: TaskPage, view: View) -> list[str]:
         rows = [_run_row(run, view) for run in runs]
         lines += ["", view.look.paint("RUNS", "title"), *_indented(_RUN_COLUMNS, rows, view.look)]
     if page.events:
-        rows = [_event_row(event, page, view.look) for event in page.events]
+        rows = [_event_row(event, page) for event in without_echoes([*page.events])]
         lines += ["", view.look.paint("TIMELINE", "title")]
         lines += _indented(_EVENT_COLUMNS, rows, view.look)
     return lines
@@ -61,6 +61,7 @@ def _summary(task: Record, view: View) -> list[str]:
     pairs = (
         ("task", fields.text(task, "task_id")),
         ("status", _status(task, view)),
+        ("unknown", _unknown(task, view.now)),
         ("agent", fields.text(task, "agent_name")),
         ("purpose", fields.text(task, "purpose")),
         ("session", fields.text(task, "session_id")),
@@ -99,12 +100,20 @@ def _pair(key: str, value: str, look: Look, style: str) -> list[str]:
 
 def _status(task: Record, view: View) -> str:
     """`● running for 3m 12s`, or the plain word once it ended."""
-    status = status_text(task, view.now)
+    status = status_text(task)
     if fields.text(task, "status") not in LIVE:
         return status
     since = moment(task, "started_at") or moment(task, "created_at")
     elapsed = f" for {span((view.now - since).total_seconds())}" if since else ""
     return f"{view.look.live} {status}{elapsed}"
+
+
+def _unknown(task: Record, now: datetime) -> str:
+    """Since when the status is only the last one seen."""
+    if not is_unknown(task):
+        return ""
+    since = _when(moment(task, "unknown_since"), now)
+    return f"since {since}: its server does not answer" if since else ""
 
 
 def _parent(task: Record) -> str:
@@ -138,6 +147,7 @@ def _run_row(run: Record, view: View) -> list[Cell]:
         cell(fields.text(run, "strategy") or view.look.unknown),
         cell(f"{age(started, view.now)} ago" if started else view.look.unknown),
         cell(_took(run, view.now) or view.look.unknown),
+        cell(usage_short(run) or view.look.unknown),
         cell(fields.text(run, "superseded_by")),
     ]
 
@@ -152,14 +162,13 @@ def _took(run: Record, now: datetime) -> str:
     return span(((ended or now) - started).total_seconds())
 
 
-def _event_row(event: Record, page: TaskPage, look: Look) -> list[Cell]:
-    status = fields.text(event, "status")
+def _event_row(event: Record, page: TaskPage) -> list[Cell]:
+    """The run is named where there are several."""
+    several = len(records(page.task, "runs")) > 1
     return [
         cell(_after(event, page)),
-        cell(fields.text(event, "kind")),
-        cell(fields.text(event, "run_id")[-8:]),
-        cell(status, status),
-        cell(_detail(nested(event, "detail"))),
+        cell(fields.text(event, "run_id")[-8:] if several else ""),
+        cell(clause(event), style_of(event)),
     ]
 
 
@@ -168,13 +177,6 @@ def _after(event: Record, page: TaskPage) -> str:
     start = moment(page.task, "created_at") or moment(page.events[0], "at")
     at = moment(event, "at")
     return f"+{span((at - start).total_seconds())}" if at and start else ""
-
-
-def _detail(detail: Record) -> str:
-    """`key=value` pairs in the order sent, without the ones that say nothing."""
-    return "  ".join(
-        f"{key}={fields.text(detail, key)}" for key in detail if detail[key] not in (None, "", [])
-    )
 
 
 def _indented(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], look: Look) -> list[str]:

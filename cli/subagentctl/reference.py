@@ -22,10 +22,11 @@ The operator's command: it asks a running sidecar's admin plane, and never the a
 - `-o json` gives the full records, keys unknown to this version included, in ASCII. `tasks`
   prints `{"tasks": [...], "more": false, "hidden": 0}` (`more`: `--limit` left some out; `hidden`:
   how many ended over an hour ago and are not shown), `task` prints `{"task": {...}, "events":
-  [...]}`. With `--watch` it is one document a line.
+  [...]}`. With `--watch` it is one document a line, and `events` prints one event a line.
 - `-o csv` follows RFC 4180. A cell that a spreadsheet would take for a formula begins with `'`.
 - Errors are said on stderr, on one line that begins with `subagentctl:`.
-- A reader that stops early (`| head`) and Ctrl-C during `--watch` are no failures: exit code 0.
+- A reader that stops early (`| head`) and Ctrl-C during `--watch` and `--follow` are no failures:
+  exit code 0.
 """
 
 

@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from subagentctl import fields
@@ -31,7 +31,6 @@ _COLUMNS = (
     Column(title="PURPOSE", ease=32, least=12, drops=5, stretches=True),
 )
 _DEEPEST_SHOWN = 4
-_FRESH = timedelta(minutes=1)
 
 _FLAT = (
     *("task_id", "short_id", "agent_name", "status", "session_id", "supervisor", "upstream"),
@@ -39,7 +38,10 @@ _FLAT = (
     *("started_at", "ended_at", "last_checked_at", "last_updated_at", "ended_by", "reason"),
     *("purpose", "trace_id"),
 )
-_USAGE = ("input_tokens", "output_tokens", "cost_usd", "model")
+_USAGE = (
+    *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"),
+    *("cost_usd", "model"),
+)
 _FORMULA_STARTS = tuple("=+-@＝＋－＠")  # noqa: RUF001  # spreadsheets obey the wide ones too
 
 
@@ -75,7 +77,7 @@ def _cell(title: str, task: Record, view: View) -> Cell:
         case "AGENT":
             return agent_cell(task, view.look)
         case "STATUS":
-            return cell(status_text(task, view.now), status)
+            return cell(status_text(task), status)
         case "RUNS":
             return cell(str(run_count(task)))
         case "USAGE":
@@ -86,21 +88,17 @@ def _cell(title: str, task: Record, view: View) -> Cell:
             return _or_unknown(fields.text(task, title.lower()), view.look)
 
 
-def status_text(task: Record, now: datetime) -> str:
-    """The status; with a question mark if it is only the last one anybody saw."""
+def status_text(task: Record) -> str:
+    """The status; with a question mark if nobody can tell whether it is still the one."""
     if task.get("in_doubt") is True:
         return "in doubt"
     status = fields.text(task, "status")
-    return f"{status}?" if is_stale(task, now) else status
+    return f"{status}?" if is_unknown(task) else status
 
 
-def is_stale(task: Record, now: datetime) -> bool:
-    """Whether a task that was live has not been asked about for over a minute."""
-    if fields.text(task, "status") not in LIVE:
-        return False
-    seen = [moment(task, name) for name in ("created_at", "last_updated_at", "last_checked_at")]
-    known = [at for at in seen if at is not None]
-    return bool(known) and now - max(known) > _FRESH
+def is_unknown(task: Record) -> bool:
+    """Whether a task was live when its server was last heard of."""
+    return fields.text(task, "status") in LIVE and bool(fields.text(task, "unknown_since"))
 
 
 def _or_unknown(text: str, look: Look) -> Cell:
@@ -122,13 +120,13 @@ def run_count(task: Record) -> int:
     return len(records(task, "runs"))
 
 
-def footer(listing: Listing, query: Query, now: datetime) -> str:
+def footer(listing: Listing, query: Query) -> str:
     """How many tasks there are, how many live, and how to see the ones left out."""
     live = sum(fields.text(task, "status") in LIVE for task in listing.tasks)
     total = len(listing.tasks)
     parts = [f"{total:,} task{'' if total == 1 else 's'}, {live:,} live."]
-    if any(is_stale(task, now) for task in listing.tasks):
-        parts.append("A status with ? is the last one seen; nobody asked for over a minute.")
+    if any(map(is_unknown, listing.tasks)):
+        parts.append("A status with ? is the last one seen: its server does not answer.")
     if listing.more:
         parts.append(f"More were left out by --limit {query.limit}; --limit 0 shows all.")
     if listing.hidden:

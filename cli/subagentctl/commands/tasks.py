@@ -2,7 +2,7 @@
 
 import click
 
-from subagentctl.app import App, parsed, shared_options
+from subagentctl.app import App, parsed, shared_options, since_option
 from subagentctl.client import Client
 from subagentctl.errors import Misused
 from subagentctl.listing import STATUSES, Listing, Query, fetch_listing, fetch_task
@@ -12,7 +12,6 @@ from subagentctl.record import task_page, task_page_json
 from subagentctl.render import View, footer, listing_json, nothing, task_table, tasks_csv
 from subagentctl.text import wrap
 from subagentctl.watch import Pipe, Screen, Terminal, watch
-from subagentctl.when import parse_since, to_wire
 
 _SHORTEST_ID = 4
 _DEFAULT_INTERVAL = 2.0
@@ -27,15 +26,6 @@ def parse_statuses(text: str) -> str:
     return ",".join(dict.fromkeys(words))
 
 
-def _since(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
-    """A span back from now, or a moment, as the admin plane reads it."""
-    app = ctx.find_object(App)
-    if value is None or app is None:
-        return ""
-    now = app.outside.now()
-    return str(parsed(lambda text: to_wire(parse_since(text, now)))(ctx, param, value))
-
-
 @click.command(short_help="List tasks, newest first.")
 @click.option("--session", default="", help="Only tasks of this session.")
 @click.option("--agent", default="", help="Only tasks of this agent.")
@@ -48,12 +38,7 @@ def _since(ctx: click.Context, param: click.Parameter, value: str | None) -> str
 )
 @click.option("--upstream", default="", help="Only tasks on this upstream.")
 @click.option("--supervisor", default="", help="Only tasks of this supervisor.")
-@click.option(
-    "--since",
-    callback=_since,
-    metavar="30m|2h|7d|MOMENT",
-    help="Only tasks made since then (UTC if no zone is given).",
-)
+@since_option("Only tasks made since then (UTC if no zone is given).")
 @click.option("--all", "everything", is_flag=True, help="Also those that ended over an hour ago.")
 @click.option(
     "--limit",
@@ -132,7 +117,7 @@ def _show(app: App, listing: Listing, query: Query) -> None:
         case "csv":
             emit(tasks_csv(listing.tasks))
             if listing.more:
-                click.echo(f"subagentctl: {footer(listing, query, app.outside.now())}", err=True)
+                click.echo(f"subagentctl: {footer(listing, query)}", err=True)
         case _:
             emit(_picture(app, listing, query, app.outside.look()))
 
@@ -142,7 +127,7 @@ def _picture(app: App, listing: Listing, query: Query, look: Look) -> str:
         return _joined(_folded(nothing(listing, query, app.server), look))
     now = app.outside.now()
     table = task_table(listing.tasks, View(look, now))
-    foot = [look.paint(line, "dim") for line in _folded(footer(listing, query, now), look)]
+    foot = [look.paint(line, "dim") for line in _folded(footer(listing, query), look)]
     return _joined([*table, "", *foot])
 
 

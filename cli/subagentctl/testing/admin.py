@@ -22,6 +22,8 @@ class Request:
     query: dict[str, str]
     headers: dict[str, str]
     port: int
+    method: str = "GET"
+    body: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +70,12 @@ class _Server(ThreadingHTTPServer):
 
 
 class FakeAdmin:
-    """The two task routes of the admin plane over a list of records, and scripted answers."""
+    """The task routes of the admin plane over a list of records, and scripted answers."""
 
     def __init__(self, port: int = 0) -> None:
         self.tasks: list[JsonObject] = []
         self.events: dict[str, list[JsonObject]] = {}
+        self.feed: list[JsonObject] = []
         self.requests: list[Request] = []
         self.script: Script = lambda request: None
         self.page_cap = 1_000
@@ -100,8 +103,12 @@ class FakeAdmin:
         self.requests.append(request)
         if (scripted := self.script(request)) is not None:
             return scripted
+        if request.method == "POST" and request.path == "/v1/cancel":
+            return self._cancel(request.body["task_ids"])
         if request.path == "/v1/tasks":
             return self._page(request.query)
+        if request.path == "/v1/events":
+            return self._feed(request)
         if request.path.startswith("/v1/tasks/"):
             return self._one(unquote(request.path.removeprefix("/v1/tasks/")))
         return problem(404, "not_found", "No such route.")
@@ -120,6 +127,26 @@ class FakeAdmin:
             }
         )
 
+    def _cancel(self, task_ids: list[str]) -> Reply:
+        ends = [_end(task) for task in self.tasks if task["task_id"] in task_ids]
+        return Reply(body={"tasks": ends, "more": False})
+
+    def _feed(self, request: Request) -> Reply:
+        """A page; or a stream, which ends after the last event there is."""
+        query = request.query
+        if "json" not in request.headers["Accept"]:
+            after = int(request.headers.get("Last-Event-ID", query.get("after", "0")))
+            body = "".join(_message(event) for event in self.feed if event["seq"] > after)
+            return Reply(body=body.encode(), content_type="text/event-stream")
+        after = int(query.get("after", "0"))
+        fits = [event for event in self.feed if event["seq"] > after]
+        if "last" in query:
+            fits = fits[max(len(fits) - int(query["last"]), 0) :]
+        page = fits[: self.page_cap]
+        upto = page[-1]["seq"] if page else len(self.feed)
+        more = len(page) < len(fits)
+        return Reply(body={"events": page, "after": upto, "more": more, "gap": None})
+
     def _one(self, part: str) -> Reply:
         ids = [task["task_id"] for task in self.tasks]
         hits = [each for each in ids if each.startswith(part) or each.endswith(part)]
@@ -132,6 +159,22 @@ class FakeAdmin:
         return Reply(body={"task": task, "events": self.events.get(hits[0], [])})
 
 
+def _end(task: JsonObject) -> JsonObject:
+    """Cancels the task, unless it is over."""
+    live = task["status"] in LIVE
+    outcome = "cancelled" if live else f"already {task['status']}"
+    if live:
+        task |= {"status": "cancelled", "ended_by": "operator"}
+    return {
+        "task_id": task["task_id"],
+        "outcome": outcome,
+        "over": True,
+        "status": task["status"],
+        "run_id": task["run_id"],
+        "detail": "the server confirms that it is over" if live else "it was over before",
+    }
+
+
 def _fits(task: JsonObject, query: dict[str, str]) -> bool:
     names = {"session": "session_id", "agent": "agent_name"}
     wanted = {names.get(key, key): query[key] for key in _FILTERS if query.get(key)}
@@ -141,6 +184,10 @@ def _fits(task: JsonObject, query: dict[str, str]) -> bool:
         and task["created_at"] >= query.get("since", "")
         and all(task[key] == value for key, value in wanted.items())
     )
+
+
+def _message(event: JsonObject) -> str:
+    return f"id: {event['seq']}\nevent: {event['kind']}\ndata: {json.dumps(event)}\n\n"
 
 
 _FILTERS = ("session", "agent", "upstream", "supervisor")
@@ -161,10 +208,18 @@ def _handler(fake: FakeAdmin) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            self._answer(None)
+
+        def do_POST(self) -> None:
+            length = int(self.headers["Content-Length"])
+            self._answer(json.loads(self.rfile.read(length)))
+
+        def _answer(self, body: Any) -> None:
             parts = urlsplit(self.path)
             query = dict(parse_qsl(parts.query, keep_blank_values=True))
             headers, port = dict(self.headers.items()), self.client_address[1]
-            reply = fake.answer(Request(parts.path, query, headers, port))
+            asked = Request(parts.path, query, headers, port, self.command, body)
+            reply = fake.answer(asked)
             payload = reply.payload()
             self.send_response(reply.status)
             self.send_header("Content-Type", reply.content_type)

@@ -36,6 +36,7 @@ def make_task(task_id: str = "01a2064f-5864-7545-89d1-a55134a759fd", **changes: 
         "assistant_id": "researcher",
         "parent_task_id": None,
         "depth": 0,
+        "unknown_since": None,
         "runs": [],
         "superseded_run_ids": [],
         "usage": None,
@@ -108,9 +109,11 @@ def demo_events(task: JsonObject) -> list[JsonObject]:
     """The story of a task that was updated once."""
     made = datetime.fromisoformat(task["created_at"])
     told: list[tuple[float, str, str | None, JsonObject]] = [
-        (0.0, "started", "pending", {"agent": task["agent_name"], "request_id": "req-1"}),
-        (0.96, "status", "running", {"seen_in": "GET run"}),
-        (41.2, "updated", "pending", {"strategy": "interrupt", "superseded": "0d15ea5e0001"}),
+        (0.0, "started", "pending", {}),
+        (0.96, "run_status", "running", {}),
+        (0.96, "status", "running", {}),
+        (41.2, "updated", "pending", {"strategy": "interrupt"}),
+        (42.1, "run_status", "running", {}),
         (42.1, "status", "running", {}),
     ]
     return [
@@ -118,9 +121,13 @@ def demo_events(task: JsonObject) -> list[JsonObject]:
             "seq": number,
             "at": to_wire(made + timedelta(seconds=after)),
             "kind": kind,
+            "task_id": task["task_id"],
             "run_id": task["run_id"],
             "status": status,
             "detail": detail,
+            "agent_name": task["agent_name"],
+            "session_id": task["session_id"],
+            "upstream": task["upstream"],
         }
         for number, (after, kind, status, detail) in enumerate(told, 1)
     ]

@@ -177,7 +177,7 @@ def test_a_pipe_gets_no_colour_and_nothing_cut(admin: FakeAdmin, environ: dict[s
 def test_a_terminal_gets_colour_and_lines_that_fit(
     admin: FakeAdmin, environ: dict[str, str]
 ) -> None:
-    admin.tasks = [make_task(purpose="x" * 200)]
+    admin.tasks = [make_task(purpose="x" * 200, unknown_since="2026-11-23T03:00:00Z")]
     with on_terminal(environ, "tasks") as terminal:
         terminal.wait_for("1 live.")
     assert b"\x1b[36m\x1b[1mrunning?\x1b[0m" in terminal.seen

@@ -43,6 +43,13 @@ def test_the_page_begins_with_aligned_keys_and_values() -> None:
     [
         ({"status": "success"}, "status", "success"),
         ({"status": "pending", "started_at": None}, "status", "● pending for 1m 0s"),
+        ({"unknown_since": ago(seconds=5)}, "status", "● running? for 1m 0s"),
+        (
+            {"unknown_since": ago(seconds=5)},
+            "unknown",
+            "since 2026-11-23 02:59:55 UTC (5s ago): its server does not answer",
+        ),
+        ({"unknown_since": ago(seconds=5), "status": "error"}, "unknown", None),
         ({"status": "pending", "started_at": 0, "created_at": ""}, "status", "● pending"),
         ({}, "created", "2026-11-23 02:59:00 UTC (1m ago)"),
         ({}, "ended", None),
@@ -62,6 +69,21 @@ def test_the_page_begins_with_aligned_keys_and_values() -> None:
             {"usage": {"input_tokens": 11480, "output_tokens": 9, "cost_usd": 0.5, "model": "m"}},
             "usage",
             "11,480 tokens in, 9 tokens out, $0.50, m",
+        ),
+        (
+            {"usage": {"input_tokens": 1, "output_tokens": 2, "cost_usd": None, "model": None}},
+            "usage",
+            "1 tokens in, 2 tokens out, cost unknown",
+        ),
+        (
+            {"usage": {"input_tokens": 9, "cache_read_tokens": 5_000, "cache_write_tokens": 7}},
+            "usage",
+            "9 tokens in (5,000 from cache, 7 into cache)",
+        ),
+        (
+            {"usage": {"input_tokens": 9, "output_tokens": 1, "cache_read_tokens": 0}},
+            "usage",
+            "9 tokens in, 1 tokens out",
         ),
     ],
 )
@@ -110,21 +132,27 @@ def test_how_long_a_run_took_is_not_guessed(changes: JsonObject, took: str) -> N
 
 
 def test_the_timeline_counts_from_the_creation_of_the_task() -> None:
-    task = make_task()
+    task = make_task(runs=[make_run("old"), make_run()])
     lines = page(task, *demo_events(task))
     start = lines.index("TIMELINE")
     assert lines[start + 1 :] == [
-        "  AFTER  EVENT    RUN       STATUS   DETAIL",
-        "  +0.0s  started  13a1e57e  pending  agent=researcher  request_id=req-1",
-        "  +1.0s  status   13a1e57e  running  seen_in=GET run",
-        "   +41s  updated  13a1e57e  pending  strategy=interrupt  superseded=0d15ea5e0001",
-        "   +42s  status   13a1e57e  running",
+        "  AFTER  RUN       WHAT HAPPENED",
+        "  +0.0s  13a1e57e  started",
+        "  +1.0s  13a1e57e  running",
+        "   +41s  13a1e57e  follow-up sent, interrupting the run before it",
+        "   +42s  13a1e57e  running",
     ]
+
+
+def test_the_timeline_of_one_run_does_not_name_it() -> None:
+    task = make_task(runs=[make_run()])
+    lines = page(task, demo_events(task)[0])
+    assert lines[-2:] == ["  AFTER  WHAT HAPPENED", "  +0.0s  started"]
 
 
 def test_an_event_without_a_time_is_still_told() -> None:
     lines = page(make_task(created_at=None), {"kind": "started"}, {"kind": "status", "at": "?"})
-    assert lines[-2:] == ["  started", "  status"]
+    assert lines[-2:] == ["  started", "  task is unknown"]
 
 
 def test_a_task_without_runs_and_events_has_neither_heading() -> None:

@@ -1,0 +1,118 @@
+"""`subagentctl events`."""
+
+from functools import partial
+
+import click
+
+from subagentctl import fields
+from subagentctl.app import App, parsed, shared_options, since_option
+from subagentctl.client import JsonObject
+from subagentctl.errors import Misused
+from subagentctl.feed import Following, Wanted, show_recorded
+from subagentctl.fields import moment
+from subagentctl.look import Look
+from subagentctl.outside import emit
+from subagentctl.render import as_json
+from subagentctl.story import clause, style_of
+from subagentctl.text import clean, cut, cut_middle, pad, width
+
+_DEFAULT_LAST = 50
+_MOST = 1_000
+_ID, _AGENT = 8, 14
+
+
+def parse_kinds(text: str) -> str:
+    """`started,ended`: words separated by commas; which there are the sidecar knows best."""
+    return ",".join(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+
+
+@click.command(short_help="Show what happens to tasks, as it happens.")
+@click.option("--task", "task_id", default="", metavar="ID", help="Only of this task.")
+@click.option("--session", default="", help="Only of tasks of this session.")
+@click.option("--agent", default="", help="Only of tasks of this agent.")
+@click.option("--upstream", default="", help="Only of tasks on this upstream.")
+@click.option(
+    "--kind",
+    metavar="KIND[,...]",
+    callback=parsed(parse_kinds),
+    default="",
+    help="Only these, such as started, ended, cancel_unconfirmed.",
+)
+@since_option("Only what happened since then (UTC if no zone is given).")
+@click.option(
+    "--last",
+    type=click.IntRange(min=0, max=_MOST),
+    help=f"Begin with the newest that many.  [default: {_DEFAULT_LAST}; without --since]",
+)
+@click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@shared_options
+@click.pass_obj
+def events(
+    app: App,
+    task_id: str,
+    session: str,
+    agent: str,
+    upstream: str,
+    kind: str,
+    since: str,
+    last: int | None,
+    follow: bool,
+) -> None:
+    """Show what happened to tasks, oldest first, and with --follow what happens from now on.
+
+    A line says when (UTC), to which task (the end of its id), of which agent, and what. With
+    `-o json` it is the full event, as the admin API gives it.
+    """
+    if since and last is not None:
+        raise Misused("give --since or --last, not both. See `subagentctl events --help`.")
+    if app.output == "csv":
+        raise Misused("events are shown as lines or, with -o json, one object a line; not csv.")
+    wanted = Wanted(
+        task=task_id.strip(),
+        session=session,
+        agent=agent,
+        upstream=upstream,
+        kind=kind,
+        since=since,
+        last=_DEFAULT_LAST if last is None and not since else last,
+    )
+    show = partial(_show, app)
+    with app.client() as client:
+        try:
+            place = show_recorded(client, wanted, show)
+            if follow:
+                Following(client, wanted, place, show, app.outside).run()
+        except KeyboardInterrupt:
+            if not follow:
+                raise
+
+
+def _show(app: App, event: JsonObject) -> None:
+    if app.output == "json":
+        emit(as_json(event, indent=None))
+    else:
+        emit(f"{line(event, app.outside.look())}\n")
+
+
+def line(event: JsonObject, look: Look) -> str:
+    """`11-23 03:00:00Z  a134a759  researcher      started`, no wider than there is room."""
+    at = moment(event, "at")
+    head = [
+        pad(f"{at:%m-%d %H:%M:%S}Z" if at else "", 15),
+        pad(clean(fields.text(event, "task_id"))[-_ID:] or look.unknown, _ID),
+        pad(_agent(event, look), _AGENT),
+    ]
+    start = "  ".join(head) + "  "
+    text = clean(clause(event)).strip()
+    if look.width is not None:
+        start = cut(start, look.width, look.ellipsis)
+        text = cut(text, max(0, look.width - width(start)), look.ellipsis)
+    return (start + look.paint(text, style_of(event))).rstrip()
+
+
+def _agent(event: JsonObject, look: Look) -> str:
+    agent = clean(fields.text(event, "agent_name")) or look.unknown
+    return cut_middle(agent, _AGENT, look.ellipsis)
+
+
+COMMANDS = (events,)

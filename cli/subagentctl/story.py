@@ -1,0 +1,167 @@
+"""What happened to a task, in words: one clause for each event, for the timeline and the feed.
+
+The sidecar may be newer than this program: an event it does not know is told by its own name and
+whatever it brings along.
+"""
+
+from collections.abc import Callable, Mapping
+
+from subagentctl import fields
+from subagentctl.fields import Record, nested
+
+_WHO = {
+    "upstream": "its server",
+    "supervisor": "the supervisor",
+    "operator": "an operator",
+    "reaper": "the reaper",
+    "budget": "a budget",
+    "server_lost": "the loss of its server",
+}
+_FOLLOW_UPS = {
+    "": "follow-up sent",
+    "interrupt": "follow-up sent, interrupting the run before it",
+    "enqueue": "follow-up sent, queued behind the run before it",
+    "rollback": "follow-up sent, undoing the run before it",
+    "reject": "follow-up sent",
+}
+_RUN = {
+    "pending": "run is queued",
+    "running": "run began",
+    "success": "run succeeded",
+    "error": "run failed",
+    "timeout": "run timed out",
+    "interrupted": "run was interrupted",
+}
+_TASK = {
+    "pending": "queued",
+    "running": "running",
+    "waiting": "waiting for a human",
+}
+_TOO_LATE = {
+    "success": "cancel came too late: the run had succeeded",
+    "error": "cancel came too late: the run had failed",
+    "timeout": "cancel came too late: the run had timed out",
+}
+_ALARMING = frozenset({"cancel_unconfirmed", "in_doubt", "start_failed", "gap"})
+
+
+def clause(event: Record) -> str:
+    """`ended: cancelled by an operator: too dear`. It may hold any text from elsewhere."""
+    kind = fields.text(event, "kind")
+    return _CLAUSES.get(kind, _unknown)(event)
+
+
+def style_of(event: Record) -> str:
+    """The name of the style to paint it in; "" for what nobody needs to look at twice."""
+    kind = fields.text(event, "kind")
+    if kind in _ALARMING:
+        return "alarm"
+    return fields.text(event, "status") if kind in ("status", "ended") else ""
+
+
+def _started(event: Record) -> str:
+    status = fields.text(event, "status")
+    return "started" if status in ("", "pending") else f"started ({status})"
+
+
+def _updated(event: Record) -> str:
+    strategy = _detail(event, "strategy")
+    return _FOLLOW_UPS.get(strategy, f"follow-up sent ({strategy})")
+
+
+def _by_status(words: Mapping[str, str], otherwise: str) -> Callable[[Record], str]:
+    def told(event: Record) -> str:
+        status = fields.text(event, "status")
+        return words.get(status, otherwise.format(status or "unknown"))
+
+    return told
+
+
+def _ended(event: Record) -> str:
+    by = _detail(event, "by")
+    status = fields.text(event, "status") or "unknown"
+    return _because(f"ended: {status}{'' if by == 'upstream' else _by(by)}", event)
+
+
+def _cancel_asked(event: Record) -> str:
+    return _because(f"cancel asked for{_by(_detail(event, 'by'))}", event)
+
+
+def _cancel_unconfirmed(event: Record) -> str:
+    tried = nested(event, "detail").get("tried")
+    steps = ", ".join(map(str, tried)) if isinstance(tried, list) else ""
+    return "cancel not obeyed: the run goes on" + (f" (tried: {steps})" if steps else "")
+
+
+def _thread_deleted(event: Record) -> str:
+    by = _detail(event, "by")
+    if by in ("", "upstream", "server_lost"):
+        return "thread is gone from its server"
+    return f"thread deleted{_by(by)}"
+
+
+def _cron_created(event: Record) -> str:
+    return f"cron {_detail(event, 'cron_id')}".rstrip() + " created"
+
+
+def _reasoned(words: str) -> Callable[[Record], str]:
+    return lambda event: _because(words, event)
+
+
+def _unknown(event: Record) -> str:
+    """`budget raised: running (by=operator, usd=5)`."""
+    words = fields.text(event, "kind").replace("_", " ").strip() or "something happened"
+    status, detail = fields.text(event, "status"), nested(event, "detail")
+    facts = [
+        f"{key}={fields.text(detail, key)}" for key in detail if detail[key] not in (None, "", [])
+    ]
+    return words + (f": {status}" if status else "") + (f" ({', '.join(facts)})" if facts else "")
+
+
+def _by(who: str) -> str:
+    return f" by {_WHO.get(who, who)}" if who else ""
+
+
+def _because(words: str, event: Record) -> str:
+    reason = _detail(event, "reason").strip()
+    return f"{words}: {reason}" if reason else words
+
+
+def _detail(event: Record, key: str) -> str:
+    return fields.text(nested(event, "detail"), key)
+
+
+_CLAUSES: Mapping[str, Callable[[Record], str]] = {
+    "started": _started,
+    "updated": _updated,
+    "run_status": _by_status(_RUN, "run is {}"),
+    "status": _by_status(_TASK, "task is {}"),
+    "ended": _ended,
+    "in_doubt": _reasoned("start in doubt"),
+    "start_failed": _reasoned("start came to nothing"),
+    "cancel_asked": _cancel_asked,
+    "cancel_confirmed": lambda event: "cancel confirmed: the run is over",
+    "cancel_too_late": _by_status(_TOO_LATE, "cancel came too late: the run had ended ({})"),
+    "cancel_unconfirmed": _cancel_unconfirmed,
+    "thread_deleted": _thread_deleted,
+    "cron_created": _cron_created,
+    "gap": lambda event: f"some events are missing: {fields.text(event, 'reason')}",
+}
+KINDS = frozenset(_CLAUSES)
+"""The kinds of event this version has words for."""
+
+
+def without_echoes(events: list[Record]) -> list[Record]:
+    """Events without those that say of a run what the next line says of its task."""
+    told_of_tasks = {
+        (event.get("at"), event.get("run_id"))
+        for event in events
+        if event.get("kind") in ("status", "ended")
+    }
+    return [
+        event
+        for event in events
+        if event.get("kind") != "run_status"
+        or event.get("at") is None
+        or (event.get("at"), event.get("run_id")) not in told_of_tasks
+    ]

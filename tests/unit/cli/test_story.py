@@ -1,0 +1,146 @@
+"""Events in words a person on call likes to read."""
+
+import pytest
+
+from subagentctl.client import JsonObject
+from subagentctl.commands.events import line
+from subagentctl.look import Look
+from subagentctl.story import KINDS, clause, style_of, without_echoes
+
+
+def event(kind: str, status: str | None = None, **detail: object) -> JsonObject:
+    return {"kind": kind, "status": status, "detail": detail}
+
+
+@pytest.mark.parametrize(
+    ("happened", "told"),
+    [
+        (event("started", "pending"), "started"),
+        (event("started", "running"), "started (running)"),
+        (event("updated", "pending"), "follow-up sent"),
+        (
+            event("updated", "pending", strategy="enqueue"),
+            "follow-up sent, queued behind the run before it",
+        ),
+        (event("updated", strategy="merge"), "follow-up sent (merge)"),
+        (event("run_status", "running"), "run began"),
+        (event("run_status", "error"), "run failed"),
+        (event("run_status", "interrupted"), "run was interrupted"),
+        (event("run_status", "dozing"), "run is dozing"),
+        (event("run_status"), "run is unknown"),
+        (event("status", "waiting"), "waiting for a human"),
+        (event("ended", "success", by="upstream"), "ended: success"),
+        (event("ended", "error", by="upstream"), "ended: error"),
+        (event("ended", "cancelled", by="supervisor"), "ended: cancelled by the supervisor"),
+        (
+            event("ended", "cancelled", by="operator", reason="too dear"),
+            "ended: cancelled by an operator: too dear",
+        ),
+        (event("ended", "cancelled", by="moon"), "ended: cancelled by moon"),
+        (event("ended"), "ended: unknown"),
+        (event("in_doubt", reason="cut off"), "start in doubt: cut off"),
+        (event("start_failed", reason="503"), "start came to nothing: 503"),
+        (event("start_failed"), "start came to nothing"),
+        (
+            event("cancel_asked", by="reaper", reason="orphan"),
+            "cancel asked for by the reaper: orphan",
+        ),
+        (event("cancel_confirmed", "interrupted"), "cancel confirmed: the run is over"),
+        (event("cancel_too_late", "success"), "cancel came too late: the run had succeeded"),
+        (
+            event("cancel_unconfirmed", "running", tried=["interrupt", "rollback"]),
+            "cancel not obeyed: the run goes on (tried: interrupt, rollback)",
+        ),
+        (event("cancel_unconfirmed"), "cancel not obeyed: the run goes on"),
+        (event("thread_deleted", by="supervisor"), "thread deleted by the supervisor"),
+        (event("thread_deleted", by="server_lost"), "thread is gone from its server"),
+        (event("cron_created", cron_id="c-1"), "cron c-1 created"),
+        (event("cron_created"), "cron created"),
+        ({"kind": "gap", "reason": "pruned"}, "some events are missing: pruned"),
+    ],
+)
+def test_what_happened_is_a_clause(happened: JsonObject, told: str) -> None:
+    assert clause(happened) == told
+
+
+def test_every_kind_this_version_knows_can_be_told_without_details() -> None:
+    for kind in KINDS:
+        assert clause({"kind": kind}).strip()
+
+
+@pytest.mark.parametrize(
+    ("happened", "told"),
+    [
+        (
+            event("budget_raised", "running", usd=5, by="operator", note=None),
+            "budget raised: running (usd=5, by=operator)",
+        ),
+        (event("reaped"), "reaped"),
+        ({"kind": "refused", "detail": "?"}, "refused"),
+        ({}, "something happened"),
+        ({"kind": 7, "status": ["x"]}, "7: ['x']"),
+    ],
+)
+def test_what_this_version_does_not_know_is_told_all_the_same(
+    happened: JsonObject, told: str
+) -> None:
+    assert clause(happened) == told
+
+
+@pytest.mark.parametrize(
+    ("happened", "style"),
+    [
+        (event("ended", "success"), "success"),
+        (event("status", "waiting"), "waiting"),
+        (event("cancel_unconfirmed", "running"), "alarm"),
+        (event("run_status", "error"), ""),
+    ],
+)
+def test_what_needs_a_look_stands_out(happened: JsonObject, style: str) -> None:
+    assert style_of(happened) == style
+
+
+def test_of_a_run_and_its_task_only_the_task_is_told() -> None:
+    begun = {"kind": "run_status", "at": "1", "run_id": "r"}
+    story = [
+        begun,
+        {"kind": "status", "at": "1", "run_id": "r"},
+        {"kind": "run_status", "at": "2", "run_id": "r"},
+        {"kind": "run_status", "at": "3", "run_id": "older"},
+        {"kind": "ended", "at": "3", "run_id": "r"},
+        {"kind": "run_status"},
+    ]
+    assert without_echoes(story) == story[1:]  # type: ignore[arg-type]
+
+
+HAPPENED = {
+    **event("ended", "error", by="upstream"),
+    "at": "2026-11-23T03:00:00.123456Z",
+    "task_id": "01a2064f-5864-7545-89d1-a55134a759fd",
+    "agent_name": "researcher",
+}
+
+
+@pytest.mark.parametrize(
+    ("happened", "width", "told"),
+    [
+        (HAPPENED, None, "11-23 03:00:00Z  34a759fd  researcher      ended: error"),
+        (HAPPENED, 50, "11-23 03:00:00Z  34a759fd  researcher      ended:…"),
+        (HAPPENED, 12, "11-23 03:00…"),
+        ({"kind": "cron_created"}, None, "                 —         —               cron created"),
+        (
+            {**HAPPENED, "agent_name": "a-very-long-agent-name", "status": "\x1b[31m\n!"},
+            None,
+            "11-23 03:00:00Z  34a759fd  a-ver…ent-name  ended: �[31m !",
+        ),
+    ],
+)
+def test_an_event_is_one_harmless_line_that_fits(
+    happened: JsonObject, width: int | None, told: str
+) -> None:
+    assert line(happened, Look(width=width)) == told
+
+
+def test_only_what_happened_is_painted() -> None:
+    painted = line(HAPPENED, Look(color=True))
+    assert painted.endswith("researcher      \x1b[31mended: error\x1b[0m")
