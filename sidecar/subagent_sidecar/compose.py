@@ -17,16 +17,23 @@ from pathlib import Path
 
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector, http_parser, web
 
+from .canceller import RunCanceller, TaskCanceller
 from .clock import SystemClock
 from .config import Settings, UpstreamSettings
 from .config_values import Address
+from .core.cancel import Rollback
 from .core.routing import UpstreamNames
+from .credentials import Credentials
 from .errors import ConfigError, StoreError
-from .ports import Store, Upstream
+from .ports import Clock, Store, Upstream
+from .pricing import Prices
+from .proxy.admin_cancel import CancelRoutes
+from .proxy.admin_events import EventRoutes
 from .proxy.admin_routes import AdminPlane
 from .proxy.agent_routes import DataPlane
 from .proxy.calls import Target
 from .proxy.coalescing import Coalescer
+from .proxy.explaining import Explainer
 from .proxy.forwarding import Polls
 from .proxy.incoming import Limits
 from .proxy.server import DataServer
@@ -34,6 +41,7 @@ from .proxy.starts import Starts
 from .proxy.threads import Threads
 from .proxy.websocket import WebSockets
 from .reconciler import Reconciler
+from .retention import Retention
 from .service import Service
 from .store.driver import version
 from .store.memory import MemoryStore
@@ -41,6 +49,7 @@ from .store.sqlite import SqliteStore
 from .tasks import spawn
 from .upstream.agent import AgentClient
 from .upstream.pool import HttpUpstream
+from .usage_reader import UsageReader
 from .watcher import Watcher
 
 _log = logging.getLogger(__name__)
@@ -88,16 +97,19 @@ def _bind(address: Address, flag: str) -> socket.socket:
 
 
 @asynccontextmanager
-async def running(settings: Settings, listeners: Listeners) -> AsyncIterator[DataPlane]:
+async def running(
+    settings: Settings, listeners: Listeners, *, clock: Clock | None = None
+) -> AsyncIterator[DataPlane]:
     """A sidecar that serves while the context is open, and has drained when it is closed.
 
+    `clock` is for tests that set it; the default is the machine's.
     Raises StoreError when the store cannot be opened, ConfigError when this build of aiohttp
     cannot be trusted with requests.
     """
     _refuse_lenient_parser()
     _raise_file_limit()
     async with AsyncExitStack() as stack:
-        clock = SystemClock()
+        clock = clock or SystemClock()
         store = await _open_store(settings.store)
         stack.push_async_callback(_close_store, store)
         service = Service(store=store, clock=clock, keep_purpose=settings.keep_purpose)
@@ -114,7 +126,10 @@ async def running(settings: Settings, listeners: Listeners) -> AsyncIterator[Dat
             )
             for upstream in settings.upstreams
         }
-        watcher = Watcher(service=service, servers=servers)
+        credentials = Credentials()
+        watcher = Watcher(
+            service=service, store=store, clock=clock, servers=servers, credentials=credentials
+        )
         stack.push_async_callback(watcher.aclose)
         reconciler = Reconciler(
             service=service,
@@ -123,7 +138,37 @@ async def running(settings: Settings, listeners: Listeners) -> AsyncIterator[Dat
             servers=servers,
             patience=settings.start_timeout + timedelta(seconds=5),
         )
+        usage = UsageReader(
+            service=service,
+            store=store,
+            clock=clock,
+            servers=servers,
+            credentials=credentials,
+            cost=Prices(settings.prices).cost,
+            interval_s=settings.usage_interval.total_seconds(),
+        )
+        service.observe(usage)
+        stack.push_async_callback(usage.aclose)
+        canceller = RunCanceller(
+            service=service,
+            store=store,
+            clock=clock,
+            servers=servers,
+            credentials=credentials,
+            verify_for=settings.cancel_verify_for,
+            rollback=Rollback(settings.cancel_rollback),
+        )
+        stack.push_async_callback(canceller.aclose)
+        ender = TaskCanceller(
+            runs=canceller,
+            service=service,
+            store=store,
+            servers=servers,
+            credentials=credentials,
+        )
         coalescer = Coalescer(settings.coalesce.total_seconds(), now=clock.monotonic)
+        service.observe(coalescer)
+        explainer = await _explainer(settings, service, store, coalescer)
         plane = DataPlane(
             service=service,
             store=store,
@@ -131,25 +176,62 @@ async def running(settings: Settings, listeners: Listeners) -> AsyncIterator[Dat
             targets={u.name: _target(u, clients[u.name]) for u in settings.upstreams},
             limits=_limits(settings),
             starts=Starts(
-                service=service, doubts=reconciler, follower=watcher, coalescer=coalescer
+                service=service,
+                doubts=reconciler,
+                follower=watcher,
+                coalescer=coalescer,
+                credentials=credentials,
             ),
-            polls=Polls(service, coalescer),
-            threads=Threads(service=service, store=store, follower=watcher, coalescer=coalescer),
+            polls=Polls(service, coalescer, credentials, explainer),
+            threads=Threads(
+                service=service,
+                store=store,
+                follower=watcher,
+                canceller=canceller,
+                coalescer=coalescer,
+            ),
             websockets=WebSockets(_lazy_session(stack)),
             coalescer=coalescer,
         )
+        watcher.start()
+        usage.start()
         loop_task = spawn(reconciler.run(), name="reconciler")
         stack.push_async_callback(_cancelled, loop_task)
+        resuming = spawn(canceller.resume(), name="resume cancels")
+        stack.push_async_callback(_cancelled, resuming)
         admin = AdminPlane(
             service=service,
             store=store,
             clock=clock,
             ready=lambda: "the sidecar is stopping" if plane.draining else None,
+            reachability=watcher,
+            cancels=CancelRoutes(ender=ender, store=store),
+            events=EventRoutes(service=service, store=store),
         )
+        _prune(stack, settings, store, clock)
         await _serve_admin(stack, admin, listeners.admin)
         await _serve_data(stack, plane, settings, listeners.data)
         yield plane
         plane.draining = True
+
+
+async def _explainer(
+    settings: Settings, service: Service, store: Store, coalescer: Coalescer
+) -> Explainer | None:
+    if not settings.explain_endings:
+        return None
+    explainer = Explainer(service=service, store=store, coalescer=coalescer)
+    await explainer.load()
+    service.observe(explainer)
+    service.observe_cancels(explainer)
+    return explainer
+
+
+def _prune(stack: AsyncExitStack, settings: Settings, store: Store, clock: Clock) -> None:
+    """Have old tasks forgotten, unless everything is to be kept."""
+    if settings.retention:
+        retention = Retention(store=store, clock=clock, keep=settings.retention)
+        stack.push_async_callback(_cancelled, spawn(retention.run(), name="retention"))
 
 
 async def _open_store(url: str) -> Store:
@@ -158,7 +240,7 @@ async def _open_store(url: str) -> Store:
     return await SqliteStore.open(Path(url.removeprefix("sqlite:///")))
 
 
-def _client(upstream: UpstreamSettings, settings: Settings, clock: SystemClock) -> HttpUpstream:
+def _client(upstream: UpstreamSettings, settings: Settings, clock: Clock) -> HttpUpstream:
     return HttpUpstream(
         host=upstream.host,
         port=upstream.port,

@@ -12,6 +12,7 @@ from typing import Any
 
 from . import config_values as parse
 from .config_values import Address
+from .core.prices import PriceList, price_list
 from .core.units import duration, size
 from .errors import ConfigError
 from .yaml_file import Document, load
@@ -70,6 +71,12 @@ class Settings:
     inspect_limit: int
     max_connections: int
     keep_purpose: bool
+    retention: timedelta
+    usage_interval: timedelta
+    prices: PriceList
+    explain_endings: bool
+    cancel_verify_for: timedelta
+    cancel_rollback: str
     log_format: str
     log_level: str
 
@@ -91,6 +98,12 @@ _DEFAULTS: Mapping[str, Any] = {
     "inspect_limit": "32MiB",
     "max_connections": 10_000,
     "purpose": True,
+    "retention": "30d",
+    "usage_interval": "15s",
+    "prices": {},
+    "explain_endings": True,
+    "cancel_verify_for": "15s",
+    "cancel_rollback": "ours",
     "log_format": "text",
     "log_level": "info",
 }
@@ -136,6 +149,12 @@ class _Parser:
             "admin_listen": self._value("admin_listen", values, parse.loopback),
             "store": self._value("store", values, parse.store),
             "keep_purpose": self._value("purpose", values, parse.flag),
+            "prices": self._value("prices", values, price_list),
+            "explain_endings": self._value("explain_endings", values, parse.flag),
+            "cancel_verify_for": self._value("cancel_verify_for", values, parse.some(duration)),
+            "cancel_rollback": self._value(
+                "cancel_rollback", values, parse.one_of("ours", "always", "never")
+            ),
             "max_body": self._value("max_body", values, parse.some(size)),
             "inspect_limit": self._value("inspect_limit", values, parse.some(size)),
             "max_connections": self._value("max_connections", values, parse.count),
@@ -145,7 +164,7 @@ class _Parser:
             ),
         }
         for key, default in _DEFAULTS.items():
-            if key in ("coalesce", "drain_timeout"):
+            if key in ("coalesce", "drain_timeout", "retention", "usage_interval"):
                 parsed[key] = self._value(key, values, duration)
             elif key.endswith("_timeout"):
                 parsed[key] = self._value(key, values, parse.some(duration))

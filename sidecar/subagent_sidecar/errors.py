@@ -6,6 +6,8 @@
     |   |-- BadTarget          400  a path that is not one
     |   |-- BadHeader          400  two credentials where one is meant
     |   |-- BadQuery           400  an admin filter that cannot be understood
+    |   |-- BadBody            400  an admin request whose body cannot be understood
+    |   |-- NotJson            415  an admin request that is not declared as JSON
     |   |-- BodyTimeout        408  the body stopped coming
     |   |-- BodyTooLarge       413
     |   |-- NoSuchRoute        404  a path of our own that does not exist
@@ -75,6 +77,15 @@ class BadHeader(RequestError):
 
 class BadQuery(RequestError):
     code = "bad_query"
+
+
+class BadBody(RequestError):
+    code = "bad_body"
+
+
+class NotJson(RequestError):
+    code = "not_json"
+    status = 415
 
 
 class BodyTimeout(RequestError):
@@ -152,9 +163,14 @@ class UpstreamTimeout(UpstreamError):
 
 
 class UpstreamRefused(UpstreamError):
-    """The server is there and answers, but not this: credentials it wants, an error of its own."""
+    """The server is there and answers, but not this: credentials it wants, an error of its own.
+    `answered` is its HTTP status, where it is known."""
 
     code = "upstream_refused"
+
+    def __init__(self, message: str, *, answered: int = 0) -> None:
+        super().__init__(message)
+        self.answered = answered
 
 
 class StoreError(SidecarError):

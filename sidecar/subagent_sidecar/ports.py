@@ -9,10 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from .core.cancel import TaskEnd, Try
 from .core.changes import Change, Start
+from .core.feed import EventPage, EventQuery, ToldEvent
 from .core.model import (
+    EndedBy,
     Event,
     Intent,
+    LiveChain,
+    Run,
     RunStatus,
     Task,
     TaskPage,
@@ -23,6 +28,7 @@ from .core.model import (
     Timestamp,
 )
 from .core.quick import quick
+from .core.sums import Sum
 
 Headers = Sequence[tuple[bytes, bytes]]
 """Raw header fields in wire order: case and duplicates as they came."""
@@ -156,25 +162,50 @@ class Doubts(Protocol):
 
 
 class Follower(Protocol):
-    """Sees a run whose end is near through to it. Both return at once."""
+    """Sees tasks through to their end. All return at once. `auth` is what to present upstream when
+    asking on this client's behalf; the newest of a task is kept."""
 
     def follow(
+        self, upstream: str, thread_id: str, run_id: str, *, auth: Headers, soon: bool = True
+    ) -> None:
+        """`soon`: the run's status has just changed or is about to, so look now; without it, the
+        run is that of a start that was accepted."""
+
+    def follow_stateless(
+        self, upstream: str, thread_id: str, run_id: str, *, auth: Headers
+    ) -> None:
+        """Wait for the outcome of a run whose thread the server deletes when it ends."""
+
+
+class Reachability(Protocol):
+    """What can be known about tasks at all."""
+
+    def unknown_since(self, upstream: str, task_id: str) -> Timestamp | None:
+        """Since when nobody can tell how a live task stands, because its server does not answer
+        (us): the status on record is the last one seen. None if it can be told."""
+
+
+class Canceller(Protocol):
+    """Sees to it that a cancel ends its run: verifies, escalates, tells the truth."""
+
+    def verify(
         self,
         upstream: str,
         thread_id: str,
         run_id: str,
         *,
         auth: Headers,
-        cancelled: bool = False,
-        patiently: bool = False,
+        how: Try = Try.INTERRUPT,
     ) -> None:
-        """Read the run until it has ended. `cancelled`: a cancel was accepted, so a run that is
-        gone was rolled back. `patiently`: its end may be far away."""
+        """The server took a supervisor's cancel, which proves nothing. Returns at once."""
 
-    def follow_stateless(
-        self, upstream: str, thread_id: str, run_id: str, *, auth: Headers
-    ) -> None:
-        """Wait for the outcome of a run whose thread the server deletes when it ends."""
+
+class TaskEnder(Protocol):
+    """Ends whole tasks."""
+
+    async def end_task(self, task_id: str, *, by: EndedBy, reason: str, wait_s: float) -> TaskEnd:
+        """Cancel whatever of the task is live, and say what became of it within `wait_s` seconds;
+        what goes on then is still pursued. Raises TaskNotFound, StoreError."""
 
 
 class Observer(Protocol):
@@ -187,6 +218,14 @@ class Observer(Protocol):
     def thread_moved(self, upstream: str, thread_id: str, status: ThreadStatus) -> None: ...
 
     def thread_gone(self, upstream: str, thread_id: str) -> None: ...
+
+
+class CancelObserver(Protocol):
+    """Who wants to know at once that a run is to end. Called as Observer is."""
+
+    def cancel_asked(
+        self, upstream: str, thread_id: str, run_id: str, *, by: EndedBy, reason: str | None
+    ) -> None: ...
 
 
 class Store(Protocol):
@@ -215,8 +254,48 @@ class Store(Protocol):
     async def live_tasks(self, upstream: str, *, limit: int) -> Sequence[Task]:
         """The live tasks on an upstream, oldest first."""
 
+    async def live_chains(
+        self, upstream: str, *, after: tuple[Timestamp, str] | None, limit: int
+    ) -> Sequence[LiveChain]:
+        """The live tasks on an upstream with those of their runs that have not ended, oldest
+        first; `after` is the (created_at, task_id) of the last one of the page before."""
+
+    async def ends_asked(self, *, limit: int) -> Sequence[tuple[str, str, str]]:
+        """(upstream, task id, run id) of the runs that were asked to end for a reason, and have
+        not ended in another way: those asked last, the latest last."""
+
     async def events(self, task_id: str, *, limit: int) -> Sequence[Event]:
         """The newest `limit` events of a task, oldest first."""
+
+    async def open_cancels(self, *, limit: int) -> Sequence[tuple[str, Run]]:
+        """Runs that are to be cancelled and of which it is not known that they were, each with
+        its upstream; the first asked for first."""
+
+    async def events_after(self, query: EventQuery) -> EventPage:
+        """What follows in the record, in the order in which it was committed. Numbers grow in
+        that order, so a reader that goes on from `upto` neither misses nor repeats an event."""
+
+    async def newest_events(self, query: EventQuery) -> Sequence[ToldEvent]:
+        """The newest `limit` events that fit, oldest first; `after` plays no part. Filters that
+        hardly anything fits may find fewer than there are far back."""
+
+    async def last_event(self) -> int:
+        """The number of the newest event, 0 where there is none."""
+
+    async def position_at(self, moment: Timestamp) -> int:
+        """The number after which the events of `moment` and later come."""
+
+    async def prune(self, before: Timestamp, *, limit: int) -> int:
+        """Remove at most `limit` tasks that ended before `before`, the longest ago first, with
+        all that is on record about them, and add what they come to up to the sums; then events
+        and threads of no task that are older. Returns how many it removed, 0 when nothing is left.
+
+        Kept are tasks with a start under way or in doubt, those whose parent or a child is live,
+        and the newest task and event.
+        """
+
+    async def sums(self, *, since: str = "") -> Sequence[Sum]:
+        """What was pruned of tasks that ended on the day `since` or later, in order."""
 
     async def open_intents(self, *, before: Timestamp) -> Sequence[Intent]:
         """Intents made before `before` whose outcome is not on record, oldest first."""

@@ -8,7 +8,7 @@ the store will never take (it is told apart from trouble) is dropped alone, with
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import count
 from operator import itemgetter
 
@@ -35,6 +35,11 @@ class Recorder:
         self._tickets = count()
         self._kept: deque[tuple[int, Change]] = deque(maxlen=_KEPT_LIMIT)
         self._retry: asyncio.TimerHandle | None = None
+        self._listeners: list[Callable[[], None]] = []
+
+    def on_entered(self, listener: Callable[[], None]) -> None:
+        """Call `listener`, which must not raise, whenever changes are on record."""
+        self._listeners.append(listener)
 
     def post(self, change: Change, *, about: Collection[str] = ()) -> None:
         """Enter `change` soon. `about` are the threads whose later starts must find it entered."""
@@ -96,7 +101,10 @@ class Recorder:
             return
         if (error := future.exception()) is not None:
             self._refused(ticket, changes, error)
-        elif any(earlier < ticket for earlier, _ in self._kept):
+            return
+        for listener in self._listeners:
+            listener()
+        if any(earlier < ticket for earlier, _ in self._kept):
             # Entered before what it followed, it may have meant nothing. Entering it once more
             # does no harm, but for polls, which count.
             self._keep(ticket, [change for change in changes if not isinstance(change, Polled)])

@@ -7,7 +7,7 @@ entered behind the answer, in the order in which it happened.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import getrandbits
@@ -17,6 +17,7 @@ from .core import lifecycle
 from .core.changes import (
     Accepted,
     CancelAsked,
+    CancelConfirmed,
     CancelUnconfirmed,
     Doubted,
     NewRun,
@@ -29,6 +30,7 @@ from .core.changes import (
     ThreadGone,
     ThreadSeen,
     UsageSeen,
+    WaitingCancelled,
 )
 from .core.model import (
     EndedBy,
@@ -42,7 +44,7 @@ from .core.model import (
 )
 from .core.recovery import normalised
 from .errors import StoreError
-from .ports import Clock, Observer, ServerRun, Store
+from .ports import CancelObserver, Clock, Observer, ServerRun, Store
 from .recorder import Recorder
 
 _log = logging.getLogger(__name__)
@@ -93,10 +95,19 @@ class Service:
         self._flush: asyncio.TimerHandle | None = None
         self._recorder = Recorder(store)
         self._observers: list[Observer] = []
+        self._cancel_observers: list[CancelObserver] = []
 
     def observe(self, observer: Observer) -> None:
         """Tell `observer` of everything that moves from now on."""
         self._observers.append(observer)
+
+    def observe_cancels(self, observer: CancelObserver) -> None:
+        """Tell `observer` of every cancel from now on."""
+        self._cancel_observers.append(observer)
+
+    def on_entered(self, listener: Callable[[], None]) -> None:
+        """Call `listener`, which must not raise, whenever something more is on record."""
+        self._recorder.on_entered(listener)
 
     def now(self) -> Timestamp:
         """The time as the books write it. Its head is written once a second."""
@@ -277,11 +288,23 @@ class Service:
                 upstream=upstream,
             )
         )
+        for observer in self._cancel_observers:
+            observer.cancel_asked(upstream, thread_id, run_id, by=by, reason=reason)
 
     def cancel_unconfirmed(self, thread_id: str, run_id: str, tried: Sequence[str]) -> None:
         """The server took the cancel, and the run goes on whatever was `tried`."""
         self._recorder.post(
             CancelUnconfirmed(thread_id=thread_id, run_id=run_id, at=self.now(), tried=tuple(tried))
+        )
+
+    def cancel_confirmed(self, thread_id: str, run_id: str) -> None:
+        """The run that was to be cancelled is over indeed. Its end must have been told before."""
+        self._recorder.post(CancelConfirmed(thread_id=thread_id, run_id=run_id, at=self.now()))
+
+    def waiting_cancelled(self, thread_id: str, *, by: EndedBy, reason: str) -> None:
+        """A task that waits for a human is not to go on; nobody has to be asked for that."""
+        self._recorder.post(
+            WaitingCancelled(thread_id=thread_id, by=by, at=self.now(), reason=reason)
         )
 
     def usage_seen(self, thread_id: str, run_id: str, entries: Sequence[UsageEntry]) -> None:

@@ -9,6 +9,9 @@ from tests.support.books import accepted, at, start
 from tests.support.stores import END_OF_TIME
 
 from subagent_sidecar.core.changes import (
+    CancelAsked,
+    CancelConfirmed,
+    CancelUnconfirmed,
     Change,
     Doubted,
     Polled,
@@ -16,6 +19,7 @@ from subagent_sidecar.core.changes import (
     RunSeen,
     ThreadCreated,
     ThreadSeen,
+    WaitingCancelled,
 )
 from subagent_sidecar.core.model import (
     EndedBy,
@@ -273,3 +277,57 @@ async def test_a_closed_store_says_so(store: Store) -> None:
         with pytest.raises(StoreError, match="closed"):
             await call()
     await store.aclose()
+
+
+async def test_cancels_are_open_until_they_are_known_to_have_come_true(store: Store) -> None:
+    for number, thread_id in enumerate(["a", "b", "c", "d", "e"], 1):
+        await started(store, number, f"r{number}", thread_id)
+    asked = [
+        CancelAsked(thread_id=t, run_id=r, by=EndedBy.OPERATOR, at=at(second), reason="enough")
+        for t, r, second in [("d", "r4", 11), ("a", "r1", 12), ("b", "r2", 13), ("c", "r3", 14)]
+    ]
+    await store.apply(
+        [
+            *asked,
+            seen("r1", RunStatus.SUCCESS, 15, "a"),
+            seen("r2", RunStatus.INTERRUPTED, 15, "b"),
+            seen("r3", RunStatus.INTERRUPTED, 15, "c"),
+            CancelConfirmed(thread_id="c", run_id="r3", at=at(16)),
+        ]
+    )
+    found = await store.open_cancels(limit=10)
+    assert [(upstream, run.task_id, run.run_id) for upstream, run in found] == [
+        ("up", "d", "r4"),
+        ("up", "b", "r2"),
+    ]
+    assert (found[0][1].cancel_asked_by, found[0][1].cancel_reason) == ("operator", "enough")
+    assert len(await store.open_cancels(limit=1)) == 1
+
+
+async def test_a_cancel_that_was_not_obeyed_stays_open_with_its_mark(store: Store) -> None:
+    await started(store, 1, "r1")
+    await store.apply(
+        [
+            CancelAsked(thread_id="t", run_id="r1", by=EndedBy.REAPER, at=at(2), reason="orphan"),
+            seen("r1", RunStatus.INTERRUPTED, 3),
+            CancelUnconfirmed(thread_id="t", run_id="r1", at=at(4), tried=("interrupt",)),
+        ]
+    )
+    [(_, run)] = await store.open_cancels(limit=10)
+    assert (run.cancel_unconfirmed_at, run.status) == (at(4), RunStatus.INTERRUPTED)
+    events = await store.events("t", limit=10)
+    assert events[-1].kind == "cancel_unconfirmed" and events[-1].detail == {"tried": ["interrupt"]}
+
+
+async def test_a_task_that_waits_can_be_ended_on_record(store: Store) -> None:
+    await started(store, 1, "r1")
+    await store.apply(
+        [
+            seen("r1", RunStatus.SUCCESS, 2),
+            ThreadSeen(thread_id="t", status=ThreadStatus.INTERRUPTED, at=at(3)),
+            WaitingCancelled(thread_id="t", by=EndedBy.OPERATOR, at=at(4), reason="enough"),
+        ]
+    )
+    record = await store.task("t")
+    assert record is not None
+    assert (record.task.status, record.task.ended_at) == (TaskStatus.CANCELLED, at(4))

@@ -9,6 +9,8 @@ from subagent_sidecar.core.admission import admit
 from subagent_sidecar.core.changes import (
     Accepted,
     CancelAsked,
+    CancelConfirmed,
+    CancelUnconfirmed,
     Change,
     Doubted,
     NewRun,
@@ -20,6 +22,7 @@ from subagent_sidecar.core.changes import (
     ThreadCreated,
     ThreadGone,
     ThreadSeen,
+    WaitingCancelled,
 )
 from subagent_sidecar.core.model import (
     EndedBy,
@@ -141,6 +144,19 @@ class Story:
         self, run_id: str, *, thread_id: str = "t", by: EndedBy = EndedBy.SUPERVISOR
     ) -> None:
         self.apply(CancelAsked(thread_id=thread_id, run_id=run_id, by=by, at=self._next()))
+
+    def cancel_confirmed(self, run_id: str) -> None:
+        self.apply(CancelConfirmed(thread_id="t", run_id=run_id, at=self._next()))
+
+    def cancel_unconfirmed(self, run_id: str, tried: tuple[str, ...] = ("interrupt",)) -> None:
+        at = self._next()
+        self.apply(CancelUnconfirmed(thread_id="t", run_id=run_id, at=at, tried=tried))
+
+    def waiting_cancelled(self, reason: str) -> None:
+        change = WaitingCancelled(
+            thread_id="t", by=EndedBy.OPERATOR, at=self._next(), reason=reason
+        )
+        self.apply(change)
 
     def run_gone(self, run_id: str, reason: str = "deleted", *, thread_id: str = "t") -> None:
         gone = RunGone(

@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from subagent_sidecar.core.changes import Change, Start
-from subagent_sidecar.core.model import Intent, TaskRecord, Thread
-from subagent_sidecar.errors import StoreBusy, StoreError
+from subagent_sidecar.core.model import Intent, LiveChain, Run, TaskRecord, Thread
+from subagent_sidecar.errors import StoreBusy, StoreError, StoreUnavailable
 from subagent_sidecar.store.memory import MemoryStore
 
 
 class TroubledStore(MemoryStore):
     """`down` fails every call later, as a locked file does; `busy` refuses writes at once;
-    `hold` leaves writes unanswered until `answer` is called. `handed_in` is every batch of
+    `hold` leaves writes unanswered until `answer` is called; the next `unreadable` looks
+    for live chains fail. `handed_in` is every batch of
     changes it was ever given."""
 
     def __init__(self) -> None:
@@ -20,7 +21,9 @@ class TroubledStore(MemoryStore):
         self.down: StoreError | None = None
         self.busy = False
         self.hold = False
+        self.unreadable = 0
         self.handed_in: list[tuple[Change, ...]] = []
+        self.pruned_before: list[str] = []
         self._held: list[tuple[asyncio.Future[None], tuple[Change, ...]]] = []
 
     def apply(self, changes: Sequence[Change]) -> asyncio.Future[None]:
@@ -34,6 +37,12 @@ class TroubledStore(MemoryStore):
             self._held.append((future, tuple(changes)))
             return future
         return super().apply(changes)
+
+    async def prune(self, before: str, *, limit: int) -> int:
+        self.pruned_before.append(before)
+        if self.down is not None:
+            raise self.down
+        return await super().prune(before, limit=limit)
 
     def answer(self, error: StoreError | None = None) -> None:
         """Do, or fail, the oldest write that is held."""
@@ -60,10 +69,23 @@ class TroubledStore(MemoryStore):
             raise self.down
         return await super().task(task_id)
 
+    async def live_chains(
+        self, upstream: str, *, after: tuple[str, str] | None, limit: int
+    ) -> Sequence[LiveChain]:
+        if self.unreadable:
+            self.unreadable -= 1
+            raise StoreUnavailable("the file is locked")
+        return await super().live_chains(upstream, after=after, limit=limit)
+
     async def open_intents(self, *, before: str) -> Sequence[Intent]:
         if self.down is not None:
             raise self.down
         return await super().open_intents(before=before)
+
+    async def open_cancels(self, *, limit: int) -> Sequence[tuple[str, Run]]:
+        if self.down is not None:
+            raise self.down
+        return await super().open_cancels(limit=limit)
 
     @property
     def changes(self) -> list[Change]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from tests.support.settings import parsed, problems
 
 from subagent_sidecar.config import Settings, UpstreamSettings
 from subagent_sidecar.config_values import Address
+from subagent_sidecar.core.prices import ModelPrice
 
 
 def test_one_upstream_is_all_it_takes() -> None:
@@ -51,6 +53,18 @@ VALUES: list[tuple[str, object, object]] = [
     ("log_format", "json", "json"),
     ("log_level", "debug", "debug"),
     ("purpose", False, False),
+    ("explain_endings", False, False),
+    ("retention", "90d", timedelta(days=90)),
+    ("retention", 0, timedelta()),
+    ("cancel_verify_for", "1m", timedelta(minutes=1)),
+    ("cancel_rollback", "never", "never"),
+    ("usage_interval", "1m", timedelta(minutes=1)),
+    ("usage_interval", 0, timedelta()),
+    (
+        "prices",
+        {"m": {"input_per_mtok": 0.1, "output_per_mtok": "2.50"}},
+        {"m": ModelPrice(input_per_mtok=Decimal("0.1"), output_per_mtok=Decimal("2.50"))},
+    ),
 ]
 
 

@@ -1,205 +1,244 @@
-"""Following a run to its end."""
+"""Following live tasks to their end, at a server that answers."""
 
-import asyncio
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 
 import pytest
-from tests.support.agent_server import ScriptedServer, server_run
-from tests.support.troubled_store import TroubledStore
+from tests.support.agent_server import server_run
 from tests.support.waiting import eventually
+from tests.support.watching import Desk
 
-from subagent_sidecar.core.model import EndedBy, Task
-from subagent_sidecar.errors import UpstreamError
-from subagent_sidecar.ports import AgentServer, Headers
-from subagent_sidecar.service import Service
-from subagent_sidecar.testing import FakeClock
-from subagent_sidecar.watcher import Watcher
-
-LOOKS = 6
-
-
-@dataclass
-class Desk:
-    """A watcher that takes six looks without a pause, at one server called `up`."""
-
-    store: TroubledStore = field(default_factory=TroubledStore)
-    server: ScriptedServer = field(default_factory=ScriptedServer)
-
-    def __post_init__(self) -> None:
-        self.service = Service(store=self.store, clock=FakeClock())
-        servers: dict[str, AgentServer] = {"up": self.server}
-        self.watcher = Watcher(service=self.service, servers=servers, delays_s=(0.0,) * LOOKS)
-
-    async def start(self, run_id: str = "r1", thread_id: str = "t") -> None:
-        intent = await self.service.admit(upstream="up", supervisor="ann", thread_id=thread_id)
-        self.service.accepted(intent, [server_run(run_id, thread_id)])
-
-    def follow(
-        self,
-        run_id: str = "r1",
-        *,
-        auth: Headers = (),
-        cancelled: bool = False,
-        patiently: bool = False,
-    ) -> None:
-        self.watcher.follow("up", "t", run_id, auth=auth, cancelled=cancelled, patiently=patiently)
-
-    async def followed(self) -> Task:
-        """Wait until nothing is followed any more; what the books say then."""
-        await eventually(lambda: not self.watcher.following)
-        await self.service.flush()
-        record = await self.store.task("t")
-        assert record is not None
-        return record.task
+from subagent_sidecar.core.model import EndedBy
 
 
 @pytest.fixture
-async def desk() -> Desk:
+async def desk() -> AsyncIterator[Desk]:
     found = Desk()
-    await found.start()
-    return found
+    found.watch()
+    yield found
+    await found.watcher.aclose()
+
+
+async def looks(desk: Desk, more: int) -> None:
+    """Wait until the server was asked for threads that many times more."""
+    before = len(desk.server.asked_for("threads"))
+    await eventually(lambda: len(desk.server.asked_for("threads")) >= before + more, within=15.0)
 
 
 @pytest.mark.parametrize(
-    ("word", "expected"),
-    [("interrupted", "cancelled"), ("cancelled", "cancelled"), ("error", "error")],
+    ("run", "thread", "expected"),
+    [
+        ("success", "idle", "success"),
+        ("success", "interrupted", "waiting"),
+        ("error", "error", "error"),
+        ("timeout", "error", "timeout"),
+        ("interrupted", "interrupted", "cancelled"),
+        ("cancelled", "idle", "cancelled"),
+    ],
 )
-async def test_a_run_is_read_until_it_has_ended(desk: Desk, word: str, expected: str) -> None:
-    desk.server.statuses = ["pending", "running", word]
-    desk.follow()
-    assert (await desk.followed()).status == expected
-    assert desk.server.asked == ["run r1"] * 3
-
-
-@pytest.mark.parametrize(
-    ("thread", "expected"), [("idle", "success"), ("interrupted", "waiting"), (None, "success")]
-)
-async def test_after_a_success_the_thread_is_read_too(
-    desk: Desk, thread: str | None, expected: str
+async def test_a_task_nobody_asks_about_ends_on_record(
+    desk: Desk, run: str, thread: str, expected: str
 ) -> None:
-    desk.server.statuses, desk.server.thread = ["success"], thread
-    desk.follow()
-    assert (await desk.followed()).status == expected
-    assert desk.server.asked == ["run r1", "thread t"]
+    await desk.start()
+    desk.server.end("r1", run, thread)
+    await desk.task_when(expected)
 
 
-async def test_a_thread_that_is_still_busy_is_read_again(desk: Desk) -> None:
-    desk.server.statuses, desk.server.thread = ["success"], "busy"
-    desk.follow()
-    assert (await desk.followed()).status == "running"
-    assert desk.server.asked == ["run r1", "thread t"] * LOOKS
+async def test_what_has_ended_is_not_asked_about_any_more(desk: Desk) -> None:
+    await desk.start()
+    desk.server.end("r1", "error", "error")
+    await eventually(lambda: desk.watcher.watching == 0, within=15.0)
+    assert (await desk.task()).status == "error"
 
 
-async def test_a_run_that_does_not_end_is_left_after_a_while(desk: Desk) -> None:
-    desk.follow()
-    assert (await desk.followed()).status == "running"
-    assert desk.server.asked == ["run r1"] * LOOKS
+async def test_a_busy_thread_is_news_enough(desk: Desk) -> None:
+    await desk.start()
+    await desk.task_when("running")
+    reads = len(desk.server.asked_for("run "))
+    await looks(desk, 5)
+    assert len(desk.server.asked_for("run ")) == reads
+    assert (await desk.task()).status == "running"
 
 
-async def test_a_patient_look_has_no_end_but_the_runs(desk: Desk) -> None:
-    desk.server.statuses = [*["running"] * (3 * LOOKS), "success"]
-    desk.follow(patiently=True)
-    assert (await desk.followed()).status == "success"
+async def test_when_a_run_began_is_found_out_by_reading_it(desk: Desk) -> None:
+    await desk.start(status="pending")
+    await looks(desk, 3)
+    desk.server.begin("r1", status="running")
+    assert (await desk.task_when("running")).started_at is not None
 
 
-async def test_words_nobody_knows_are_waited_out(desk: Desk) -> None:
-    desk.server.statuses = ["exploding", "error"]
-    desk.follow()
-    assert (await desk.followed()).status == "error"
-
-
-async def test_a_server_in_trouble_is_asked_again(desk: Desk) -> None:
-    desk.server.failures = LOOKS - 1
-    desk.server.statuses = ["error"]
-    desk.follow()
-    assert (await desk.followed()).status == "error"
-
-
-async def test_after_a_cancel_a_run_that_is_gone_was_rolled_back(desk: Desk) -> None:
-    desk.server.statuses = ["running", None]
-    desk.service.cancel_asked("up", "t", "r1", by=EndedBy.SUPERVISOR)
-    desk.follow(cancelled=True)
-    task = await desk.followed()
-    assert (task.status, task.ended_by, task.reason) == (
-        "cancelled",
-        "supervisor",
-        "the run was rolled back",
+async def test_many_tasks_share_a_question(desk: Desk) -> None:
+    for number in range(20):
+        await desk.start(f"r{number}", f"t{number}")
+    await eventually(
+        lambda: any(len(each.split()) == 21 for each in desk.server.asked_for("threads")),
+        within=15.0,
     )
 
 
-async def test_without_a_cancel_a_run_that_is_gone_is_unknown(desk: Desk) -> None:
-    desk.server.statuses = [None]
-    desk.follow()
-    assert (await desk.followed()).status == "pending"
+async def test_a_task_that_waits_goes_on_behind_our_back(desk: Desk) -> None:
+    await desk.start()
+    desk.server.end("r1", "success", "interrupted")
+    await desk.task_when("waiting")
+    desk.server.begin("r2")
+    await desk.task_when("running")
+    desk.server.end("r2", "success", "idle")
+    task = await desk.task_when("success")
+    assert task.run_id == "r2"
 
 
-async def test_a_later_reason_to_follow_forgets_no_earlier_one(desk: Desk) -> None:
-    desk.server.gate = asyncio.Event()
-    desk.server.statuses = ["running"] * (2 * LOOKS) + [None]
-    desk.follow(cancelled=True)
-    await eventually(lambda: desk.server.asked)
-    desk.follow(patiently=True)
-    desk.follow()  # the client's stream of the run is over
-    desk.server.gate.set()
-    assert (await desk.followed()).status == "cancelled"
+async def test_of_a_chain_every_run_gets_its_end(desk: Desk) -> None:
+    await desk.start("r1")
+    await desk.start("r2", strategy="enqueue", status="pending")
+    desk.server.threads_["t"].runs["r1"] = "success"
+    desk.server.begin("r2")
+    await desk.run_when("r1", "success")
+    await desk.run_when("r2", "running")
+    desk.server.end("r2", "success", "idle")
+    await desk.task_when("success")
 
 
-async def test_a_run_is_followed_once_with_the_newest_credentials(desk: Desk) -> None:
-    desk.server.gate = asyncio.Event()
-    for key in (b"old", b"new"):
-        desk.follow(auth=[(b"x-api-key", key)])
-        await eventually(lambda: desk.server.asked)
-    desk.server.gate.set()
-    desk.server.presented.clear()
-    await desk.followed()
-    assert {tuple(headers) for headers in desk.server.presented} == {((b"x-api-key", b"new"),)}
-    assert len(desk.server.presented) == LOOKS
+async def test_of_a_chain_every_run_gets_its_end_without_a_listing(desk: Desk) -> None:
+    desk.server.lists = False
+    await desk.start("r1")
+    await desk.start("r2", strategy="interrupt", status="pending")
+    desk.server.threads_["t"].runs["r1"] = "interrupted"
+    desk.server.end("r2", "error", "error")
+    await desk.run_when("r1", "interrupted")
+    await desk.task_when("error")
+
+
+async def test_a_follow_up_of_another_client_is_found(desk: Desk) -> None:
+    await desk.start("r1")
+    await desk.task_when("running")
+    desk.server.end("r1", "success", "busy")
+    desk.server.begin("r2")
+    desk.service.run_seen("up", "t", "r1", "success")  # as a supervisor's poll would tell
+    await desk.run_when("r2", "running")
+    desk.server.end("r2", "error", "error")
+    task = await desk.task_when("error")
+    assert task.run_id == "r2"
+
+
+async def test_passing_traffic_that_tells_the_end_saves_the_reads(desk: Desk) -> None:
+    await desk.start()
+    desk.server.end("r1", "success", "idle")
+    desk.service.run_seen("up", "t", "r1", "success")
+    desk.service.thread_seen("up", "t", "idle")
+    assert desk.watcher.watching == 0
+    assert desk.server.asked_for("run ") == []
+
+
+async def test_a_run_that_a_cancel_rolled_back_says_whose_cancel(desk: Desk) -> None:
+    await desk.start()
+    desk.service.cancel_asked("up", "t", "r1", by=EndedBy.OPERATOR, reason="enough")
+    del desk.server.threads_["t"].runs["r1"]
+    desk.watcher.follow("up", "t", "r1", auth=())
+    task = await desk.task_when("cancelled")
+    assert (task.ended_by, task.reason) == (EndedBy.OPERATOR, "enough")
+
+
+async def test_a_run_that_an_update_rolled_back_was_the_supervisors_act(desk: Desk) -> None:
+    await desk.start("r1")
+    await desk.start("r2", strategy="rollback")
+    del desk.server.threads_["t"].runs["r1"]
+    run = await desk.run_when("r1", "interrupted")
+    assert run.cancel_asked_by is EndedBy.SUPERVISOR
+    assert (await desk.task()).status in ("pending", "running")
+
+
+async def test_a_run_the_server_has_lost_is_told_so(desk: Desk) -> None:
+    await desk.start()
+    del desk.server.threads_["t"].runs["r1"]
+    desk.server.threads_["t"].word = "idle"
+    task = await desk.task_when("cancelled")
+    assert (task.ended_by, task.reason) == (
+        EndedBy.SERVER_LOST,
+        "the server does not have the run any more",
+    )
+
+
+async def test_a_thread_the_server_has_lost_is_told_so(desk: Desk) -> None:
+    await desk.start()
+    await desk.task_when("running")
+    desk.server.lose()
+    task = await desk.task_when("cancelled")
+    assert (task.ended_by, task.reason) == (
+        EndedBy.SERVER_LOST,
+        "the server does not have the thread any more",
+    )
+
+
+async def test_words_nobody_knows_are_waited_out(desk: Desk) -> None:
+    await desk.start()
+    desk.server.end("r1", "exploding", "odd")
+    await looks(desk, 3)
+    desk.server.end("r1", "error", "error")
+    await desk.task_when("error")
+
+
+async def test_after_a_restart_live_tasks_are_picked_up_from_the_books(desk: Desk) -> None:
+    await desk.start("r1")
+    await desk.start("r2", strategy="enqueue")
+    await desk.start("r3", "t3")
+    desk.server.end("r3", "success", "interrupted", "t3")
+    await desk.task_when("waiting", "t3")
+    await desk.restart()
+    desk.server.end("r1", "success", "idle")
+    desk.server.end("r2", "success", "idle")
+    await desk.run_when("r1", "success")
+    await desk.task_when("success")
+    desk.server.begin("r4", "t3")
+    await desk.task_when("running", "t3")
+
+
+async def test_more_live_tasks_than_a_page_holds_are_all_picked_up(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("subagent_sidecar.watcher.upstream._PAGE", 3)
+    for number in range(7):
+        await desk.start(f"r{number}", f"t{number}")
+    await desk.restart()
+    await eventually(lambda: desk.watcher.watching == 7)
+
+
+async def test_what_is_not_on_record_is_not_followed(desk: Desk) -> None:
+    desk.server.begin("foreign", "elsewhere")
+    desk.service.run_seen("up", "elsewhere", "foreign", "running")
+    assert desk.watcher.watching == 1
+    await eventually(lambda: desk.watcher.watching == 0, within=15.0)
+    assert desk.server.asked == []
+
+
+async def test_a_start_found_again_after_a_doubt_is_followed(desk: Desk) -> None:
+    intent = await desk.service.admit(upstream="up", supervisor="ann", thread_id="t")
+    desk.service.doubted(intent, "broke off")
+    desk.server.begin("r1")
+    desk.service.accepted(intent, [server_run("r1", "t")])  # as the reconciler would
+    desk.server.end("r1", "error", "error")
+    await desk.task_when("error")
 
 
 @pytest.mark.parametrize("outcome", ["success", "error"])
-async def test_a_stateless_run_is_waited_for(outcome: str) -> None:
-    desk = Desk()
-    await desk.start("r1", "t")
-    desk.server.result = outcome
-    desk.watcher.follow_stateless("up", "t", "r1", auth=())
-    assert (await desk.followed()).status == outcome
-    assert desk.server.asked == ["outcome of r1"]
+async def test_a_stateless_run_is_waited_for(desk: Desk, outcome: str) -> None:
+    await desk.start("r1", "temporary", status=outcome)
+    desk.watcher.follow_stateless("up", "temporary", "r1", auth=())
+    await desk.task_when(outcome, "temporary")
+    assert desk.server.asked == ["outcome r1"]
 
 
-@pytest.mark.parametrize("trouble", [UpstreamError("no such route"), None])
-async def test_a_stateless_run_of_unknown_outcome_keeps_its_last_status(
-    desk: Desk, trouble: UpstreamError | None
-) -> None:
-    desk.server.down, desk.server.result = trouble, None
-    desk.watcher.follow_stateless("up", "t", "r1", auth=())
-    assert (await desk.followed()).status == "pending"
-
-
-async def test_only_so_many_runs_are_followed_at_once(desk: Desk) -> None:
-    desk.server.gate = asyncio.Event()
-    for number in range(2_100):
-        desk.follow(f"r{number}")
-    await eventually(lambda: len(desk.server.asked) == 2_000)
-    assert desk.watcher.following == 2_000
-    desk.server.gate.set()
-    await desk.followed()
-
-
-async def test_runs_whose_end_is_far_leave_room_for_the_others(desk: Desk) -> None:
-    desk.server.gate = asyncio.Event()
-    for number in range(1_100):
-        desk.watcher.follow_stateless("up", f"t{number}", f"r{number}", auth=())
-    assert desk.watcher.following == 1_000
-    desk.follow("one more")
-    assert desk.watcher.following == 1_001
-    await desk.watcher.aclose()
+async def test_a_stateless_run_of_unknown_outcome_keeps_its_last_status(desk: Desk) -> None:
+    await desk.start("r1", "temporary")
+    desk.server.refuses["outcome"] = 500
+    desk.watcher.follow_stateless("up", "temporary", "r1", auth=())
+    await eventually(lambda: desk.watcher.watching == 0)
+    assert (await desk.task("temporary")).status == "pending"
 
 
 async def test_closing_stops_everything(desk: Desk) -> None:
-    desk.server.gate = asyncio.Event()
-    desk.follow()
-    desk.watcher.follow_stateless("up", "t2", "r2", auth=())
-    await eventually(lambda: len(desk.server.asked) == 2)
+    for number in range(30):
+        await desk.start(f"r{number}", f"t{number}")
+    await looks(desk, 1)
     await desk.watcher.aclose()
-    assert desk.watcher.following == 0
-    assert len(desk.server.asked) == 2
+    asked = len(desk.server.asked)
+    await desk.service.flush()
+    assert len(desk.server.asked) == asked

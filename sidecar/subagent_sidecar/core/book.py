@@ -13,6 +13,7 @@ from .chain import add_run, move_run, settle_status
 from .changes import (
     Accepted,
     CancelAsked,
+    CancelConfirmed,
     CancelUnconfirmed,
     Change,
     Doubted,
@@ -25,6 +26,7 @@ from .changes import (
     ThreadGone,
     ThreadSeen,
     UsageSeen,
+    WaitingCancelled,
 )
 from .ledger import Ledger
 from .model import (
@@ -67,6 +69,10 @@ def apply(ledger: Ledger, change: Change) -> None:
             endings.cancel_asked(ledger, change)
         case CancelUnconfirmed():
             endings.cancel_unconfirmed(ledger, change)
+        case CancelConfirmed():
+            endings.cancel_confirmed(ledger, change)
+        case WaitingCancelled():
+            endings.waiting_cancelled(ledger, change)
         case UsageSeen():
             _usage_seen(ledger, change)
         case RunGone():

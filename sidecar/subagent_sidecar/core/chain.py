@@ -78,12 +78,15 @@ def move_run(ledger: Ledger, task: Task, run: Run, seen: RunStatus, at: Timestam
         started_at=at if began else run.started_at,
         ended_at=at if lifecycle.has_ended(status) else None,
     )
+    by_itself = run.ended and status is not RunStatus.INTERRUPTED
+    if by_itself:
+        run = replace(run, cancel_unconfirmed_at=None)  # whatever was tried: it is over now
     ledger.put_run(run)
     ledger.add_event(
         Event(at=at, kind="run_status", task_id=task.task_id, run_id=run.run_id, status=status)
     )
-    if run.ended and run.cancel_asked_by is not None:
-        _tell_cancelled(ledger, run, at)
+    if by_itself and run.cancel_asked_by is not None:
+        _tell_too_late(ledger, run, at)
     if began and task.started_at is None:
         task = replace(task, started_at=at)
         ledger.put_task(task)
@@ -92,11 +95,13 @@ def move_run(ledger: Ledger, task: Task, run: Run, seen: RunStatus, at: Timestam
         settle_status(ledger, replace(task, thread_status=ThreadStatus.UNSEEN), run, at)
 
 
-def _tell_cancelled(ledger: Ledger, run: Run, at: Timestamp) -> None:
-    """A run that was to be cancelled is over: by the cancel, or before it."""
-    kind = "cancel_confirmed" if run.status is RunStatus.INTERRUPTED else "cancel_too_late"
+def _tell_too_late(ledger: Ledger, run: Run, at: Timestamp) -> None:
+    """A run that was to be cancelled ended by itself. (That a cancel came true is told once it is
+    verified, see endings.cancel_confirmed: the status alone proves nothing.)"""
     ledger.add_event(
-        Event(at=at, kind=kind, task_id=run.task_id, run_id=run.run_id, status=run.status)
+        Event(
+            at=at, kind="cancel_too_late", task_id=run.task_id, run_id=run.run_id, status=run.status
+        )
     )
 
 
@@ -118,13 +123,23 @@ def settle_status(ledger: Ledger, task: Task, run: Run, at: Timestamp) -> None:
             reason=run.cancel_reason if by_cancel else moved.reason,
         )
     ledger.put_task(moved)
-    kind = "status" if moved.live else "ended"
-    detail = {} if moved.ended_by is None else {"by": moved.ended_by.value}
     ledger.add_event(
         Event(
-            at=at, kind=kind, task_id=task.task_id, run_id=run.run_id, status=status, detail=detail
+            at=at,
+            kind="status" if moved.live else "ended",
+            task_id=task.task_id,
+            run_id=run.run_id,
+            status=status,
+            detail=whose_end(moved),
         )
     )
+
+
+def whose_end(task: Task) -> dict[str, str]:
+    """Who ended a task, and why if that is known; empty while it is live."""
+    if task.ended_by is None:
+        return {}
+    return {"by": task.ended_by.value} | ({"reason": task.reason} if task.reason else {})
 
 
 def _ended_by(run: Run) -> EndedBy:

@@ -124,12 +124,33 @@ class CancelAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelUnconfirmed:
-    """The server took the cancel and the run goes on all the same, whatever was tried (`tried`)."""
+    """The server took the cancel and the run goes on all the same, whatever was tried (`tried`):
+    it is active still, or it is called interrupted while its thread is at work."""
 
     thread_id: str
     run_id: str
     at: Timestamp
     tried: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelConfirmed:
+    """The run that was to be cancelled is over, and its thread is not at work for it any more."""
+
+    thread_id: str
+    run_id: str
+    at: Timestamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingCancelled:
+    """A task that waits for a human is not to go on. It has no active run, so no server is asked:
+    as deepagents itself does it, this is between us and the record."""
+
+    thread_id: str
+    by: EndedBy
+    at: Timestamp
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +196,8 @@ Change = (
     | Polled
     | CancelAsked
     | CancelUnconfirmed
+    | CancelConfirmed
+    | WaitingCancelled
     | UsageSeen
     | RunGone
     | ThreadGone

@@ -2,8 +2,15 @@
 
 from dataclasses import replace
 
-from .chain import move_run
-from .changes import CancelAsked, CancelUnconfirmed, RunGone, ThreadGone
+from .chain import move_run, whose_end
+from .changes import (
+    CancelAsked,
+    CancelConfirmed,
+    CancelUnconfirmed,
+    RunGone,
+    ThreadGone,
+    WaitingCancelled,
+)
 from .ledger import Ledger
 from .model import Event, RunStatus, Task, TaskStatus
 
@@ -42,9 +49,12 @@ def cancel_asked(ledger: Ledger, change: CancelAsked) -> None:
 
 
 def cancel_unconfirmed(ledger: Ledger, change: CancelUnconfirmed) -> None:
-    """The run goes on although its server took the cancel. Told once in its history."""
+    """The run goes on although its server took the cancel, also where the server calls it
+    interrupted. Told once, until it is confirmed after all."""
     run = ledger.run(change.thread_id, change.run_id)
-    if run is None or run.ended or run.cancel_unconfirmed_at is not None:
+    if run is None or run.cancel_unconfirmed_at is not None:
+        return
+    if run.ended and (run.status is not RunStatus.INTERRUPTED or run.cancel_confirmed_at):
         return
     ledger.put_run(replace(run, cancel_unconfirmed_at=change.at))
     ledger.add_event(
@@ -57,6 +67,32 @@ def cancel_unconfirmed(ledger: Ledger, change: CancelUnconfirmed) -> None:
             detail={"tried": list(change.tried)},
         )
     )
+
+
+def cancel_confirmed(ledger: Ledger, change: CancelConfirmed) -> None:
+    """The cancel was seen to have come true. A run that ended by itself was not cancelled."""
+    run = ledger.run(change.thread_id, change.run_id)
+    if run is None or run.status is not RunStatus.INTERRUPTED or run.cancel_asked_at is None:
+        return
+    if run.cancel_confirmed_at is not None:
+        return
+    ledger.put_run(replace(run, cancel_confirmed_at=change.at, cancel_unconfirmed_at=None))
+    ledger.add_event(
+        Event(
+            at=change.at,
+            kind="cancel_confirmed",
+            task_id=run.task_id,
+            run_id=run.run_id,
+            status=run.status,
+        )
+    )
+
+
+def waiting_cancelled(ledger: Ledger, change: WaitingCancelled) -> None:
+    """End a task that is waiting; one that went on meanwhile is left alone."""
+    task = ledger.task(change.thread_id)
+    if task is not None and task.status is TaskStatus.WAITING:
+        _end_unfinished(ledger, task, change)
 
 
 def run_gone(ledger: Ledger, change: RunGone) -> None:
@@ -94,7 +130,7 @@ def thread_gone(ledger: Ledger, change: ThreadGone) -> None:
         _end_unfinished(ledger, left, change)
 
 
-def _end_unfinished(ledger: Ledger, task: Task, change: ThreadGone) -> None:
+def _end_unfinished(ledger: Ledger, task: Task, change: ThreadGone | WaitingCancelled) -> None:
     """End a task whose last run succeeded and which was not done: it was waiting for a human."""
     ended = replace(
         task,
@@ -112,6 +148,6 @@ def _end_unfinished(ledger: Ledger, task: Task, change: ThreadGone) -> None:
             task_id=task.task_id,
             run_id=task.run_id,
             status=ended.status,
-            detail={"by": change.by.value},
+            detail=whose_end(ended),
         )
     )

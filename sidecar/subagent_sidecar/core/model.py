@@ -99,7 +99,8 @@ class Run:
     start was asked for, not when we learnt what became of it.
 
     `cancel_reason` is what the supervisor's model is told, None for its own cancels.
-    `cancel_unconfirmed_at`: since when the server says it cancelled the run and the run goes on.
+    `cancel_unconfirmed_at`: since when the server has taken a cancel and the run goes on, whatever
+    its status says. `cancel_confirmed_at`: when it was seen that the cancel came true.
     """
 
     run_id: str
@@ -116,11 +117,19 @@ class Run:
     cancel_asked_by: EndedBy | None = None
     cancel_reason: str | None = None
     cancel_unconfirmed_at: Timestamp | None = None
+    cancel_confirmed_at: Timestamp | None = None
     superseded_by: str | None = None
 
     @property
     def ended(self) -> bool:
         return self.ended_at is not None
+
+    @property
+    def cancel_open(self) -> bool:
+        """Whether it is to be cancelled, and it is not known yet that it was, or ended before."""
+        if self.cancel_asked_at is None or self.cancel_confirmed_at is not None:
+            return False
+        return not self.ended or self.status is RunStatus.INTERRUPTED
 
 
 @quick
@@ -272,6 +281,17 @@ class TaskRecord:
     short_id: str
     in_doubt: bool = False
     usage: tuple[UsageEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveChain:
+    """A live task as somebody needs it who wants to see it end: `runs` are the (id, status) of
+    those that have not ended, oldest first."""
+
+    task_id: str
+    created_at: Timestamp
+    status: TaskStatus
+    runs: tuple[tuple[str, RunStatus], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Adding metadata to a JSON body while leaving every other byte as it was.
+"""Adding to a JSON body, or replacing in it, while leaving every other byte as it was.
 
 A body that was parsed and written again is another body: key order, number spelling, lone
 surrogates, duplicate keys and huge integers change or break on the way. So the members are put in
@@ -6,7 +6,7 @@ as text at the right place, and what cannot be understood passes untouched.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from json.decoder import JSONDecodeError
 from json.decoder import scanstring as _scan_string  # type: ignore[attr-defined]
 from typing import Any
@@ -39,6 +39,29 @@ def with_metadata(
         return body
 
 
+def with_members(body: bytes, members: Mapping[str, str]) -> bytes:
+    """`body` with `members` at the top level of its object: in the place of those that are there
+    (of several the last, which is the one that counts), and before the others where none is.
+
+    A body that is not a JSON object is returned as it is.
+    """
+    try:
+        text = body.decode("utf-8")
+        start = _skip(text, 1 if text.startswith("\ufeff") else 0)
+        if text[start] != "{":
+            return body
+        found = _members(text, start, members)
+        last_first = sorted(found, key=lambda name: found[name][0], reverse=True)
+        for name in last_first:
+            begin, end, _ = found[name]
+            text = text[:begin] + _quoted(members[name]) + text[end:]
+        if missing := {name: members[name] for name in members if name not in found}:
+            text = _with_first(text, start + 1, _object(missing)[1:-1])
+        return text.encode("utf-8")
+    except (ValueError, StopIteration, IndexError, RecursionError):
+        return body  # as in with_metadata
+
+
 def _put_first(body: bytes, member: bytes) -> bytes:
     """The object `body` with one member more, before the others."""
     start = body.index(b"{") + 1
@@ -54,12 +77,10 @@ def _spliced(text: str, extra: Mapping[str, str], at: str) -> str:
     start = _skip(text, 1 if text.startswith("\ufeff") else 0)
     if text[start] != "{":
         return text
-    found = _member(text, start, at)
+    found = _members(text, start, (at,)).get(at)
     members = _object(extra)
     if found is None:
-        rest = _skip(text, start + 1)
-        comma = "" if text[rest] == "}" else ","
-        return f"{text[: start + 1]}{_quoted(at)}:{members}{comma}{text[start + 1 :]}"
+        return _with_first(text, start + 1, f"{_quoted(at)}:{members}")
     begin, end, value = found
     if value is None or value == {}:
         return text[:begin] + members + text[end:]
@@ -72,17 +93,23 @@ def _spliced(text: str, extra: Mapping[str, str], at: str) -> str:
     return f"{text[: end - 1]},{members[1:-1]}{text[end - 1 :]}"
 
 
-def _member(text: str, start: int, name: str) -> tuple[int, int, Any] | None:
-    """(begin, end, value) of the last top-level member `name`: the last one is the one that
+def _with_first(text: str, at: int, member: str) -> str:
+    """`text` with `member` at `at`, where the members of an object begin."""
+    comma = "" if text[_skip(text, at)] == "}" else ","
+    return f"{text[:at]}{member}{comma}{text[at:]}"
+
+
+def _members(text: str, start: int, names: Container[str]) -> dict[str, tuple[int, int, Any]]:
+    """(begin, end, value) of the last top-level member of each name: the last one is the one that
     counts to every common parser. Reads the whole object, so malformed text raises."""
-    found = None
+    found = {}
     at = _skip(text, start + 1)
     while text[at] != "}":
         key, at = _scan_string(text, _expect(text, at, '"'))
         at = _skip(text, _expect(text, _skip(text, at), ":"))
         value, end = _scan_value(text, at)
-        if key == name:
-            found = (at, end, value)
+        if key in names:
+            found[key] = (at, end, value)
         at = _skip(text, end)
         if text[at] == ",":
             at = _expect(text, _skip(text, at + 1), '"') - 1

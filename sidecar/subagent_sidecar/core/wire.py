@@ -11,7 +11,7 @@ they would reach outside it.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 from ..errors import BadTarget
 from .quick import quick
@@ -142,6 +142,11 @@ def _stateless(rest: list[str]) -> Meaning:
             return Meaning(Act.CRON_CREATE)
         case _:
             return OTHER
+
+
+def rolls_back(raw_target: str) -> bool:
+    """Whether a cancel asks for the run to be taken back, not just stopped."""
+    return "rollback" in parse_qs(raw_target.partition("?")[2]).get("action", ())
 
 
 def ids_in_location(location: str) -> tuple[str | None, str | None]:

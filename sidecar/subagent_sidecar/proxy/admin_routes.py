@@ -12,11 +12,14 @@ from typing import Any
 
 from aiohttp import web
 
-from ..core.model import Event, Run, TaskQuery, TaskRecord, TaskStatus, timestamp
+from ..core.model import Event, Run, TaskQuery, TaskRecord, TaskStatus, Timestamp, timestamp
 from ..errors import AmbiguousTask, BadQuery, NoSuchRoute, TaskNotFound
-from ..ports import Clock, Store
+from ..ports import Clock, Reachability, Store
 from ..service import Service
 from . import problems
+from .admin_cancel import CancelRoutes
+from .admin_events import EventRoutes
+from .usage_json import usage_json
 
 _RECENT = timedelta(hours=1)
 _MAX_LIMIT = 1_000
@@ -48,16 +51,24 @@ class AdminPlane:
         store: Store,
         clock: Clock,
         ready: Callable[[], str | None],
+        reachability: Reachability,
+        cancels: CancelRoutes,
+        events: EventRoutes,
     ) -> None:
         self._service = service
         self._store = store
         self._clock = clock
         self._ready = ready
+        self._reachability = reachability
+        self._cancels = cancels
+        self._events = events
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[_as_json])
         app.router.add_get("/v1/tasks", self.tasks)
         app.router.add_get("/v1/tasks/{task_id}", self.task)
+        self._cancels.register(app, self._resolve, self._up_to_date)
+        self._events.register(app, self._resolve)
         app.router.add_get("/healthz", self.healthz)
         app.router.add_get("/readyz", self.readyz)
         return app
@@ -67,7 +78,7 @@ class AdminPlane:
         page = await self._store.tasks(self._query(request))
         return _json(
             {
-                "tasks": [task_json(record) for record in page.records],
+                "tasks": [self._task_json(record) for record in page.records],
                 "next_cursor": None if page.next_after is None else _cursor(page.next_after),
                 "hidden": page.hidden,
             }
@@ -103,7 +114,15 @@ class AdminPlane:
         if record is None:
             raise TaskNotFound(f"there is no task {task_id}")
         events = await self._store.events(task_id, limit=_EVENTS)
-        return _json({"task": task_json(record), "events": [event_json(event) for event in events]})
+        return _json(
+            {"task": self._task_json(record), "events": [event_json(event) for event in events]}
+        )
+
+    def _task_json(self, record: TaskRecord) -> dict[str, Any]:
+        task = record.task
+        live = task.live and task.run_id is not None
+        since = self._reachability.unknown_since(task.upstream, task.task_id) if live else None
+        return task_json(record, unknown_since=since)
 
     async def _resolve(self, given: str) -> str:
         """The id meant by `given`: an id, or enough of its begin or end."""
@@ -157,7 +176,7 @@ def _json(value: Any, *, status: int = 200) -> web.Response:
     )
 
 
-def task_json(record: TaskRecord) -> dict[str, Any]:
+def task_json(record: TaskRecord, *, unknown_since: Timestamp | None) -> dict[str, Any]:
     """The task record of design: flat, with its runs."""
     task = record.task
     return {
@@ -183,14 +202,16 @@ def task_json(record: TaskRecord) -> dict[str, Any]:
         "parent_task_id": task.parent_task_id,
         "depth": task.depth,
         "in_doubt": record.in_doubt,
-        "runs": [_run_json(run) for run in record.runs],
+        "unknown_since": unknown_since,
+        "runs": [_run_json(run, record) for run in record.runs],
         "superseded_run_ids": [run.run_id for run in record.runs if run.superseded_by],
-        "usage": None,
+        "usage": usage_json(record.usage),
     }
 
 
-def _run_json(run: Run) -> dict[str, Any]:
-    return asdict(run)
+def _run_json(run: Run, record: TaskRecord) -> dict[str, Any]:
+    used = [entry for entry in record.usage if entry.run_id == run.run_id]
+    return {**asdict(run), "usage": usage_json(used)}
 
 
 def event_json(event: Event) -> dict[str, Any]:

@@ -3,13 +3,15 @@
 deepagents asks after every unfinished task up to five times a turn, and a reconnecting fleet asks
 all at once. Within the window, polls with the same target and the same credentials share one
 answer. A client that changes something on a thread sees its own change: anything but a read
-forgets the thread's answers.
+forgets the thread's answers. So does news of one of its runs, from wherever it came: whoever sees a
+run ended reads its result from the thread next.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 
+from ..core.model import RunStatus, ThreadStatus
 from .headers import Field
 
 
@@ -77,6 +79,19 @@ class Coalescer:
         """Something on the thread changes: later polls ask anew."""
         for key in self._threads.pop(thread_id, ()):
             self._entries.pop(key, None)
+
+    # ports.Observer
+
+    def run_moved(self, upstream: str, thread_id: str, run_id: str, status: RunStatus) -> None:
+        """See ports.Observer."""
+        self.forget(thread_id)
+
+    def thread_moved(self, upstream: str, thread_id: str, status: ThreadStatus) -> None:
+        """See ports.Observer. The answer that told it is as new as can be: nothing is forgotten."""
+
+    def thread_gone(self, upstream: str, thread_id: str) -> None:
+        """See ports.Observer."""
+        self.forget(thread_id)
 
     def _enter(self, key: Hashable, thread_id: str) -> _Entry:
         future: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()

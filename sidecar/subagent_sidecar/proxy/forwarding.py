@@ -6,11 +6,13 @@ from collections.abc import Callable
 from aiohttp import web
 
 from ..core.wire import Act
+from ..credentials import Credentials
 from ..ports import Exchange, Outgoing, ServerRun
 from ..service import Service
 from . import answering, headers, peek
 from .calls import Call
 from .coalescing import Answer, Coalescer
+from .explaining import Explainer, Whole
 
 _log = logging.getLogger(__name__)
 
@@ -92,11 +94,20 @@ _TRIES = 3
 
 
 class Polls:
-    """Reads of a run or a thread: shared between identical ones, and looked into."""
+    """Reads of a run or a thread: shared between identical ones, and looked into. Without an
+    `explainer` every answer is passed on as it came."""
 
-    def __init__(self, service: Service, coalescer: Coalescer) -> None:
+    def __init__(
+        self,
+        service: Service,
+        coalescer: Coalescer,
+        credentials: Credentials,
+        explainer: Explainer | None = None,
+    ) -> None:
+        self._credentials = credentials
         self._service = service
         self._coalescer = coalescer
+        self._explainer = explainer
 
     async def serve(self, call: Call) -> web.StreamResponse:
         thread_id = call.meaning.thread_id
@@ -110,11 +121,11 @@ class Polls:
         unshared: list[Exchange] = []
 
         async def ask() -> Answer | None:
-            exchange = await send(call, outgoing)
+            exchange = await self._ask(call, outgoing)
             if exchange.body is None or _is_personal(exchange):
                 unshared.append(exchange)
                 return None
-            if exchange.status == 200:
+            if _has_news(exchange):
                 self._look(call, exchange, exchange.body)
             fields, _ = call.answer_fields(exchange)
             return Answer(exchange.status, exchange.reason, fields, exchange.body)
@@ -131,11 +142,18 @@ class Polls:
         return await self._alone(call, outgoing)
 
     async def _alone(self, call: Call, outgoing: Outgoing) -> web.StreamResponse:
-        return await self._pass_on(call, await send(call, outgoing))
+        return await self._pass_on(call, await self._ask(call, outgoing))
+
+    async def _ask(self, call: Call, outgoing: Outgoing) -> Exchange:
+        exchange = await send(call, outgoing)
+        explainer = self._explainer
+        if explainer is not None and explainer.concerns(call.target.name, call.meaning):
+            return await explainer.explained(call, outgoing, exchange, self._look)
+        return exchange
 
     async def _pass_on(self, call: Call, exchange: Exchange) -> web.StreamResponse:
         def on_end(body: bytes | None) -> None:
-            if body is not None and exchange.status == 200:
+            if body is not None and _has_news(exchange):
                 self._look(call, exchange, body)
 
         return await give_back(call, exchange, on_end)
@@ -147,19 +165,23 @@ class Polls:
         if call.meaning.act is Act.RUN_GET:
             run = peek.run(plain)
             if run is not None and run.run_id == call.meaning.run_id:
-                self._run_seen(call.target.name, call.meaning.thread_id or "", run)
+                self._run_seen(call, call.meaning.thread_id or "", run)
         elif (thread := peek.thread(plain)) is not None:
             self._service.thread_seen(call.target.name, *thread)
 
-    def _run_seen(self, upstream: str, thread_id: str, run: ServerRun) -> None:
-        """A run that has moved makes older answers about its thread wrong: whoever sees it ended
-        reads its result from the thread next."""
+    def _run_seen(self, call: Call, thread_id: str, run: ServerRun) -> None:
+        upstream = call.target.name
         before = self._service.last_seen(upstream, run.run_id)
         after = self._service.run_seen(
             upstream, thread_id, run.run_id, run.status, created_at=run.created_at
         )
         if after is not before:
-            self._coalescer.forget(thread_id)
+            self._credentials.keep(thread_id, call.auth)
+
+
+def _has_news(exchange: Exchange) -> bool:
+    """Whether an answer is to be looked into; the explainer's were, before they were changed."""
+    return exchange.status == 200 and not isinstance(exchange, Whole)
 
 
 def _is_personal(exchange: Exchange) -> bool:

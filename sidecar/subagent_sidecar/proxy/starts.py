@@ -17,6 +17,7 @@ from .. import failpoints
 from ..core.model import Intent, IntentKind
 from ..core.splice import with_metadata
 from ..core.wire import Act, Form
+from ..credentials import Credentials
 from ..errors import SidecarError, UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from ..ports import Doubts, Exchange, Follower, Outgoing, ServerRun
 from ..service import Service
@@ -36,12 +37,19 @@ class Starts:
     """Serves every request that makes the server run something."""
 
     def __init__(
-        self, *, service: Service, doubts: Doubts, follower: Follower, coalescer: Coalescer
+        self,
+        *,
+        service: Service,
+        doubts: Doubts,
+        follower: Follower,
+        coalescer: Coalescer,
+        credentials: Credentials,
     ) -> None:
         self._service = service
         self._doubts = doubts
         self._follower = follower
         self._coalescer = coalescer
+        self._credentials = credentials
 
     async def serve(self, call: Call) -> web.StreamResponse:
         """Raises StoreError before anything is sent, UpstreamError with `task_id` after."""
@@ -119,14 +127,11 @@ class Starts:
     def accepted(self, call: Call, intent: Intent, runs: Sequence[ServerRun]) -> None:
         failpoints.hit("start.before_settle")
         self._service.accepted(intent, runs)
-        if intent.previous_run_id is not None and intent.thread_id is not None:
+        auth = call.auth
+        for run in runs:
+            self._credentials.keep(run.thread_id, auth)
             self._follower.follow(
-                call.target.name,
-                intent.thread_id,
-                intent.previous_run_id,
-                auth=call.auth,
-                cancelled=intent.strategy == "rollback",
-                patiently=True,
+                call.target.name, run.thread_id, run.run_id, auth=auth, soon=False
             )
         if call.meaning.form is Form.CREATE and call.meaning.thread_id is None:
             for run in runs:

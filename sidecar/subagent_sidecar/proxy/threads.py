@@ -5,11 +5,13 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from .. import failpoints
+from ..core import wire
+from ..core.cancel import Try
 from ..core.model import EndedBy
 from ..core.splice import with_metadata
 from ..core.wire import Act
 from ..errors import StoreError
-from ..ports import Follower, Store
+from ..ports import Canceller, Follower, Store
 from ..service import Service
 from . import bodies, forwarding, peek
 from .calls import SUPERVISOR, Call
@@ -24,11 +26,18 @@ class Threads:
     """Forwards, and notes what the answers tell."""
 
     def __init__(
-        self, *, service: Service, store: Store, follower: Follower, coalescer: Coalescer
+        self,
+        *,
+        service: Service,
+        store: Store,
+        follower: Follower,
+        canceller: Canceller,
+        coalescer: Coalescer,
     ) -> None:
         self._service = service
         self._store = store
         self._follower = follower
+        self._canceller = canceller
         self._coalescer = coalescer
         self.routes: dict[Act, Serve] = {
             Act.THREAD_CREATE: self.create,
@@ -116,7 +125,10 @@ class Threads:
             return await forwarding.give_back(call, exchange)
         finally:
             self._coalescer.forget(thread_id)
-            self._follow(call, run_id, cancelled=accepted)
+            if accepted:
+                self._see_to_it(call, thread_id, run_id)
+            else:
+                self._follow(call, run_id)
 
     async def cancel_many(self, call: Call) -> web.StreamResponse:
         thread_id, run_ids, status = bodies.cancelled_runs(call.incoming.whole or b"")
@@ -125,9 +137,7 @@ class Threads:
             for task_id, run_id in await self._named(call, thread_id, run_ids, status):
                 self._coalescer.forget(task_id)
                 self._service.cancel_asked(call.target.name, task_id, run_id, by=EndedBy.SUPERVISOR)
-                self._follower.follow(
-                    call.target.name, task_id, run_id, auth=call.auth, cancelled=True
-                )
+                self._see_to_it(call, task_id, run_id)
         return await forwarding.give_back(call, exchange)
 
     async def _named(
@@ -172,10 +182,12 @@ class Threads:
             )
         return await forwarding.give_back(call, exchange)
 
-    def _follow(self, call: Call, run_id: str | None, *, cancelled: bool = False) -> None:
+    def _see_to_it(self, call: Call, thread_id: str, run_id: str) -> None:
+        """A cancel was accepted, which proves nothing."""
+        how = Try.ROLLBACK if wire.rolls_back(call.raw_target) else Try.INTERRUPT
+        self._canceller.verify(call.target.name, thread_id, run_id, auth=call.auth, how=how)
+
+    def _follow(self, call: Call, run_id: str | None) -> None:
         thread_id = call.meaning.thread_id
-        if run_id is None or thread_id is None:
-            return
-        self._follower.follow(
-            call.target.name, thread_id, run_id, auth=call.auth, cancelled=cancelled
-        )
+        if run_id is not None and thread_id is not None:
+            self._follower.follow(call.target.name, thread_id, run_id, auth=call.auth)

@@ -10,11 +10,14 @@ from typing import TypeVar
 from ..core import book
 from ..core.admission import admit
 from ..core.changes import Change, Start
+from ..core.feed import EventPage, EventQuery, ToldEvent
 from ..core.model import (
     LIVE,
     Event,
     Intent,
+    LiveChain,
     Run,
+    RunStatus,
     Task,
     TaskPage,
     TaskQuery,
@@ -24,11 +27,14 @@ from ..core.model import (
     UsageEntry,
     in_order,
 )
+from ..core.sums import Key, Sum
 from ..errors import StoreUnavailable
+from . import memory_feed, memory_pruning
 
 T = TypeVar("T")
 _MAX_HIDDEN = 1_000
 _SHORT = 8
+_MAY_END_AS_ASKED = frozenset({RunStatus.PENDING, RunStatus.RUNNING, RunStatus.INTERRUPTED})
 
 
 @dataclass
@@ -41,6 +47,9 @@ class Tables:
     intents: dict[str, Intent] = field(default_factory=dict)
     all_usage: dict[tuple[str, str], UsageEntry] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    sums: dict[Key, Sum] = field(default_factory=dict)
+    pruned: int = 0
+    """The number of the newest event that was pruned."""
 
     def thread(self, thread_id: str) -> Thread | None:
         return self.threads.get(thread_id)
@@ -83,7 +92,13 @@ class Tables:
         self.all_usage[entry.task_id, entry.message_id] = entry
 
     def add_event(self, event: Event) -> None:
-        self.events.append(replace(event, seq=len(self.events) + 1))
+        last = self.events[-1].seq if self.events else 0
+        self.events.append(replace(event, seq=last + 1))
+
+    def drop_events(self, numbers: set[int]) -> None:
+        """Remove events, but never the newest: the numbers go on from there."""
+        self.events = [event for event in self.events if event.seq not in numbers]
+        self.pruned = max(self.pruned, *numbers, 0)
 
 
 class MemoryStore:
@@ -115,6 +130,7 @@ class MemoryStore:
         before.threads, before.tasks = dict(before.threads), dict(before.tasks)
         before.all_runs, before.intents = dict(before.all_runs), dict(before.intents)
         before.all_usage, before.events = dict(before.all_usage), list(before.events)
+        before.sums = dict(before.sums)
         try:
             done.set_result(work(self._books))
         except BaseException:
@@ -165,9 +181,65 @@ class MemoryStore:
         live = [t for t in self._tables.tasks.values() if t.live and t.upstream == upstream]
         return sorted(live, key=lambda task: (task.created_at, task.task_id))[:limit]
 
+    async def ends_asked(self, *, limit: int) -> Sequence[tuple[str, str, str]]:
+        asked = [
+            run
+            for run in self._tables.all_runs.values()
+            if run.cancel_reason is not None and run.status in _MAY_END_AS_ASKED
+        ]
+        asked.sort(key=lambda run: (run.cancel_asked_at or "", run.task_id, run.run_id))
+        return [
+            (self._tables.tasks[run.task_id].upstream, run.task_id, run.run_id)
+            for run in asked[max(len(asked) - limit, 0) :]
+        ]
+
+    async def live_chains(
+        self, upstream: str, *, after: tuple[Timestamp, str] | None, limit: int
+    ) -> Sequence[LiveChain]:
+        live = await self.live_tasks(upstream, limit=len(self._tables.tasks))
+        rest = [t for t in live if after is None or (t.created_at, t.task_id) > after]
+        return [
+            LiveChain(
+                task_id=task.task_id,
+                created_at=task.created_at,
+                status=task.status,
+                runs=tuple(
+                    (run.run_id, run.status)
+                    for run in self._tables.runs(task.task_id)
+                    if not run.ended
+                ),
+            )
+            for task in rest[:limit]
+        ]
+
     async def events(self, task_id: str, *, limit: int) -> Sequence[Event]:
         mine = [event for event in self._tables.events if event.task_id == task_id]
         return mine[max(len(mine) - limit, 0) :]
+
+    async def open_cancels(self, *, limit: int) -> Sequence[tuple[str, Run]]:
+        found = [run for run in self._tables.all_runs.values() if run.cancel_open]
+        found.sort(key=lambda run: (run.cancel_asked_at or "", run.task_id, run.run_id))
+        tasks = self._tables.tasks
+        return [(tasks[run.task_id].upstream, run) for run in found[:limit]]
+
+    async def events_after(self, query: EventQuery) -> EventPage:
+        tables = self._tables
+        return memory_feed.events_after(tables.events, tables.tasks, query, tables.pruned)
+
+    async def newest_events(self, query: EventQuery) -> Sequence[ToldEvent]:
+        return memory_feed.newest_events(self._tables.events, self._tables.tasks, query)
+
+    async def last_event(self) -> int:
+        return self._tables.events[-1].seq if self._tables.events else 0
+
+    async def position_at(self, moment: Timestamp) -> int:
+        return memory_feed.position_at(self._tables.events, moment)
+
+    async def prune(self, before: Timestamp, *, limit: int) -> int:
+        return await self._transaction(lambda t: memory_pruning.prune(t, before, limit))
+
+    async def sums(self, *, since: str = "") -> Sequence[Sum]:
+        return [one for _, one in sorted(self._tables.sums.items()) if one.day >= since]
 
     async def open_intents(self, *, before: Timestamp) -> Sequence[Intent]:
         old = [i for i in self._tables.intents.values() if i.created_at < before]

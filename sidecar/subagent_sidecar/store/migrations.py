@@ -11,9 +11,10 @@ def books(db: Database) -> None:
 
     `tails` holds the ids of tasks reversed, up to the rowid in `progress` (see tails.py). Live
     tasks are those with `ended_at IS NULL`; their index is what listing and counting read.
-    `intents` needs no index: it holds what is on its way right now. `events.seq` and the rowids
-    of tasks grow for ever as long as the newest is never pruned (AUTOINCREMENT would cost a
-    second table on every start).
+    `intents` needs no index: it holds what is on its way right now. `sums` holds what is kept of
+    pruned tasks (core/sums.py), and `progress` the newest event that was pruned. `events.seq` and
+    the rowids of tasks grow for ever as long as the newest is never pruned (AUTOINCREMENT would
+    cost a second table on every start).
     """
     for statement in _BOOKS.split(";"):
         if statement.strip():
@@ -57,11 +58,13 @@ CREATE INDEX tasks_of_session ON tasks (session_id, created_at, task_id);
 CREATE INDEX tasks_of_supervisor ON tasks (supervisor, created_at, task_id);
 CREATE INDEX tasks_live ON tasks (upstream, created_at, task_id) WHERE ended_at IS NULL;
 CREATE INDEX tasks_ended ON tasks (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX tasks_live_parents ON tasks (parent_task_id)
+    WHERE ended_at IS NULL AND parent_task_id IS NOT NULL;
 
 CREATE TABLE tails (tail TEXT PRIMARY KEY) WITHOUT ROWID;
 
 CREATE TABLE progress (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO progress VALUES ('tails', 0);
+INSERT INTO progress VALUES ('tails', 0), ('pruned', 0);
 
 CREATE TABLE runs (
     task_id TEXT NOT NULL,
@@ -78,9 +81,14 @@ CREATE TABLE runs (
     cancel_asked_by TEXT,
     cancel_reason TEXT,
     cancel_unconfirmed_at TEXT,
+    cancel_confirmed_at TEXT,
     superseded_by TEXT,
     PRIMARY KEY (task_id, run_id)
 ) WITHOUT ROWID;
+CREATE INDEX runs_asked_to_end ON runs (cancel_asked_at) WHERE cancel_reason IS NOT NULL;
+
+CREATE INDEX runs_to_cancel ON runs (task_id, run_id)
+    WHERE cancel_asked_at IS NOT NULL AND cancel_confirmed_at IS NULL;
 
 CREATE TABLE intents (
     intent_id TEXT PRIMARY KEY,
@@ -124,5 +132,24 @@ CREATE TABLE events (
     status TEXT,
     detail TEXT NOT NULL
 );
-CREATE INDEX events_of_task ON events (task_id, seq)
+CREATE INDEX events_of_task ON events (task_id, seq);
+
+CREATE TABLE sums (
+    day TEXT NOT NULL,
+    supervisor TEXT NOT NULL,
+    agent_name TEXT NOT NULL,
+    upstream TEXT NOT NULL,
+    status TEXT NOT NULL,
+    model TEXT NOT NULL,
+    tasks INTEGER NOT NULL,
+    runs INTEGER NOT NULL,
+    messages INTEGER NOT NULL,
+    unpriced INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    cost_micro_usd INTEGER NOT NULL,
+    PRIMARY KEY (day, supervisor, agent_name, upstream, status, model)
+) WITHOUT ROWID
 """

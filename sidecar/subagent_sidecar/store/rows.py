@@ -20,6 +20,7 @@ from ..core.model import (
     ThreadStatus,
     UsageEntry,
 )
+from ..core.sums import Sum
 
 T = TypeVar("T")
 _Row = tuple[Any, ...]
@@ -173,6 +174,13 @@ USAGE = Table(
     cls=UsageEntry,
     key=("task_id", "message_id"),
     frozen=frozenset({"run_id", "at"}),
+    readers={},
+)
+SUMS = Table(
+    name="sums",
+    cls=Sum,
+    key=("day", "supervisor", "agent_name", "upstream", "status", "model"),
+    frozen=frozenset(),
     readers={},
 )
 _EVENT = "(?, ?, ?, ?, ?, ?)"

@@ -19,9 +19,12 @@ from sqlite_utils import Database
 from ..core import book
 from ..core.admission import admit
 from ..core.changes import Change, Start
+from ..core.feed import EventPage, EventQuery, ToldEvent
 from ..core.model import (
     Event,
     Intent,
+    LiveChain,
+    Run,
     Task,
     TaskPage,
     TaskQuery,
@@ -29,11 +32,15 @@ from ..core.model import (
     Thread,
     Timestamp,
 )
+from ..core.sums import Sum
 from ..errors import StoreError, StoreUnavailable
+from . import feed
+from .chains import live_chains
 from .driver import sqlite3, version
 from .listing import list_tasks, records, tasks_named
 from .migrations import migrations
-from .rows import EVENT_COLUMNS, INTENTS, TASKS, THREADS, read_event
+from .pruning import Pruner
+from .rows import EVENT_COLUMNS, INTENTS, RUNS, SUMS, TASKS, THREADS, read_event
 from .working_set import WorkingSet
 from .writer import Writer, as_store_error
 
@@ -41,6 +48,9 @@ T = TypeVar("T")
 
 _TAILS_AFTER = 1_000
 """Starts after which their tails are indexed; until then each reader sorts them for itself."""
+
+_LOOKED_BACK = 20
+"""Stretches of the record that a reader of the newest events looks at (see feed.py)."""
 
 _BUSY_MS = 5_000
 _READERS = 2
@@ -50,7 +60,19 @@ _WAL_TRIES = 50
 _THREAD = THREADS.select("WHERE thread_id = ?")
 _TASK = TASKS.select("WHERE task_id = ?")
 _LIVE = TASKS.select("WHERE ended_at IS NULL AND upstream = ? ORDER BY created_at, task_id LIMIT ?")
+_ENDS_ASKED = """
+    SELECT tasks.upstream, runs.task_id, runs.run_id FROM runs JOIN tasks USING (task_id)
+    WHERE runs.cancel_reason IS NOT NULL AND runs.status IN ('pending', 'running', 'interrupted')
+    ORDER BY runs.cancel_asked_at DESC, runs.task_id DESC, runs.run_id DESC LIMIT ?
+"""
 _EVENTS = f"SELECT {EVENT_COLUMNS} FROM events WHERE task_id = ? ORDER BY seq DESC LIMIT ?"
+_OPEN_CANCELS = RUNS.select(
+    "WHERE cancel_asked_at IS NOT NULL AND cancel_confirmed_at IS NULL "
+    "AND (ended_at IS NULL OR status = 'interrupted') "
+    "ORDER BY cancel_asked_at, task_id, run_id LIMIT ?"
+)
+_UPSTREAM = "SELECT upstream FROM tasks WHERE task_id = ?"
+_SUMS = SUMS.select("WHERE day >= ? ORDER BY 1, 2, 3, 4, 5, 6")
 _OPEN_INTENTS = INTENTS.select("WHERE created_at < ? ORDER BY created_at, intent_id")
 
 
@@ -65,6 +87,7 @@ class SqliteStore:
         self._connections: list[sqlite3.Connection] = []
         self._closed = False
         self._starts = 0
+        self._pruner = Pruner(self._read, lambda work: self._writer.submit(work, lambda _: None))
 
     @classmethod
     async def open(cls, path: Path, *, queue_limit: int = 10_000) -> "SqliteStore":
@@ -141,9 +164,52 @@ class SqliteStore:
         rows = await self._read(lambda conn: conn.execute(_LIVE, (upstream, limit)).fetchall())
         return [TASKS.read(row) for row in rows]
 
+    async def live_chains(
+        self, upstream: str, *, after: tuple[Timestamp, str] | None, limit: int
+    ) -> Sequence[LiveChain]:
+        return await self._read(lambda conn: live_chains(conn, upstream, after, limit))
+
+    async def ends_asked(self, *, limit: int) -> Sequence[tuple[str, str, str]]:
+        rows = await self._read(lambda conn: conn.execute(_ENDS_ASKED, (limit,)).fetchall())
+        return rows[::-1]
+
     async def events(self, task_id: str, *, limit: int) -> Sequence[Event]:
         rows = await self._read(lambda conn: conn.execute(_EVENTS, (task_id, limit)).fetchall())
         return [read_event(row) for row in reversed(rows)]
+
+    async def open_cancels(self, *, limit: int) -> Sequence[tuple[str, Run]]:
+        def work(conn: sqlite3.Connection) -> list[tuple[str, Run]]:
+            runs = [RUNS.read(row) for row in conn.execute(_OPEN_CANCELS, (limit,)).fetchall()]
+            return [(conn.execute(_UPSTREAM, (run.task_id,)).fetchone()[0], run) for run in runs]
+
+        return await self._read(work)
+
+    async def events_after(self, query: EventQuery) -> EventPage:
+        return await self._read(lambda conn: feed.events_after(conn, query))
+
+    async def newest_events(self, query: EventQuery) -> Sequence[ToldEvent]:
+        found: list[ToldEvent] = []
+        before = await self.last_event() + 1
+        for _ in range(_LOOKED_BACK):
+            left = query.limit - len(found)
+            part, before = await self._read(feed.events_before(query, before, left))
+            found += part
+            if before == 0 or len(found) == query.limit:
+                break
+        return found[::-1]
+
+    async def last_event(self) -> int:
+        return await self._read(feed.last_event)
+
+    async def position_at(self, moment: Timestamp) -> int:
+        return await self._read(lambda conn: feed.position_at(conn, moment))
+
+    async def prune(self, before: Timestamp, *, limit: int) -> int:
+        return await self._pruner.prune(before, limit)
+
+    async def sums(self, *, since: str = "") -> Sequence[Sum]:
+        rows = await self._read(lambda conn: conn.execute(_SUMS, (since,)).fetchall())
+        return [SUMS.read(row) for row in rows]
 
     async def open_intents(self, *, before: Timestamp) -> Sequence[Intent]:
         rows = await self._read(lambda conn: conn.execute(_OPEN_INTENTS, (before,)).fetchall())

@@ -24,6 +24,7 @@ from ..core.changes import (
     UsageSeen,
 )
 from ..core.model import Event, Intent, Run, Task, Thread, UsageEntry, in_order
+from . import pruning
 from .rows import EVENTS_INSERT, INTENTS, RUNS, TASKS, THREADS, USAGE, Key, Table, event_values
 from .tails import enter_tails
 
@@ -220,6 +221,23 @@ class WorkingSet:
     def enter_tails(self) -> bool:
         """See tails.enter_tails."""
         return enter_tails(self._execute)
+
+    def prune_tasks(self, ids: Sequence[str], before: str) -> int:
+        """See pruning.prune_tasks. What this group has looked at is left for another time: it may
+        be about to change, and what was read must not go."""
+        return pruning.prune_tasks(self._execute, self._not_read(ids), before)
+
+    def prune_events(self, numbers: Sequence[int]) -> int:
+        """See pruning.prune_events."""
+        return pruning.prune_events(self._execute, numbers)
+
+    def prune_threads(self, ids: Sequence[str], before: str) -> int:
+        """See pruning.prune_threads; `prune_tasks` for what is left."""
+        return pruning.prune_threads(self._execute, self._not_read(ids), before)
+
+    def _not_read(self, ids: Sequence[str]) -> list[str]:
+        read = self._tasks.known.keys() | self._threads.known.keys()
+        return [each for each in ids if each not in read]
 
     def flush(self) -> None:
         """Write what changed."""

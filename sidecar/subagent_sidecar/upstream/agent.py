@@ -16,6 +16,8 @@ from ..ports import Headers, Outgoing, ServerRun, Upstream
 
 _MAX_BODY = 32 * 1024 * 1024
 _TIMEOUT_S = 10.0
+_UNSAID = "unknown"
+"""For the status of a thread that is there and does not say."""
 _SELECTED = ("thread_id", "status")
 
 
@@ -49,8 +51,14 @@ class _Found(msgspec.Struct):
     status: str | None = None
 
 
+class _Values(msgspec.Struct):
+    messages: Any = None
+
+
 class _State(msgspec.Struct):
-    values: Any = None
+    """What else is in the values (files, say, which may be large) is not built."""
+
+    values: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Outcome(msgspec.Struct):
@@ -79,13 +87,13 @@ class AgentClient:
 
     async def thread_status(self, thread_id: str, *, auth: Headers = ()) -> str | None:
         body = await self._get(f"/threads/{_id(thread_id)}", auth)
-        return None if body is None else _decode(body, _Thread).status
+        return None if body is None else _decode(body, _Thread).status or _UNSAID
 
     async def threads(
         self, thread_ids: Sequence[str], *, auth: Headers = ()
     ) -> Mapping[str, str] | None:
         question = {"ids": list(thread_ids), "limit": len(thread_ids), "select": _SELECTED}
-        body = await self._post("/threads/search", auth, question)
+        body = await self._post("/threads/search", auth, question, replayable=True)
         if body is None:
             return None
         wanted = set(thread_ids)
@@ -98,8 +106,10 @@ class AgentClient:
         body = await self._get(f"/threads/{_id(thread_id)}/state", auth)
         if body is None:
             return None
-        values = _decode(body, _State).values
-        listed = values.get("messages") if isinstance(values, dict) else None
+        try:
+            listed = msgspec.json.decode(_decode(body, _State).values, type=_Values).messages
+        except msgspec.ValidationError:
+            return []  # a graph's state need not be an object
         return listed if isinstance(listed, list) else []
 
     async def cancel(
@@ -134,7 +144,9 @@ class AgentClient:
             )
         )
 
-    async def _post(self, path: str, auth: Headers, question: Any) -> bytes | None:
+    async def _post(
+        self, path: str, auth: Headers, question: Any, *, replayable: bool = False
+    ) -> bytes | None:
         """As `_get`; `question` goes as JSON, None as an empty body."""
         headers = [*self._headers, *auth, (b"accept", b"application/json")]
         if question is not None:
@@ -146,6 +158,7 @@ class AgentClient:
                 headers=headers,
                 body=b"" if question is None else msgspec.json.encode(question),
                 first_byte_timeout=_TIMEOUT_S,
+                replayable=replayable,
             )
         )
 
@@ -157,7 +170,9 @@ class AgentClient:
         if not 200 <= exchange.status < 300:
             path = request.target.decode("ascii", "replace").partition("?")[0]
             what = f"{request.method.decode()} {path}"
-            raise UpstreamRefused(f"the server answered {exchange.status} to {what}")
+            raise UpstreamRefused(
+                f"the server answered {exchange.status} to {what}", answered=exchange.status
+            )
         return body
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tests.acceptance.driver import five_tools, topology
+from tests.acceptance.driver import explained, five_tools, topology
 
 _SYNC_SCENARIOS_AT_ONCE = 16
 
@@ -19,6 +19,8 @@ _SYNC_SCENARIOS_AT_ONCE = 16
 def _suite(name: str, side: dict[str, Any]) -> Coroutine[Any, Any, dict[str, Any]]:
     if name == "five-tools":
         return five_tools.record(five_tools.Side(**side))
+    if name == "explained":
+        return explained.record(explained.Side(**side))
     return topology.record(topology.Side(**side))
 
 
@@ -29,7 +31,7 @@ async def _played(name: str, side: dict[str, Any]) -> dict[str, Any]:
 
 def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("suite", choices=("five-tools", "topology"))
+    parser.add_argument("suite", choices=("five-tools", "topology", "explained"))
     parser.add_argument("--side", required=True, type=json.loads)
     parser.add_argument("--out", required=True, type=Path)
     options = parser.parse_args()

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tests.contract.agent_client import agent_client
 from tests.integration.http.rig import Front, sidecar
 from tests.integration.http.test_bad_input import post
 from tests.integration.http.wire import Answer
@@ -38,18 +39,24 @@ async def test_anything_but_a_read_makes_the_next_read_ask_anew(method: bytes) -
 
 
 async def test_a_run_seen_to_have_moved_makes_its_thread_be_asked_anew() -> None:
-    async with FakeAgentServer() as server, sidecar(server.url, **SLOW) as front:
+    """Whoever saw it: a client's poll, or the sidecar itself."""
+    async with (
+        FakeAgentServer() as server,
+        sidecar(server.url, **SLOW) as front,
+        agent_client(server.url) as direct,
+    ):
         made = json.loads((await ask(front, post(b"/threads", b"{}"))).body)
         path = f"/threads/{made['thread_id']}"
-        start = post(f"{path}/runs".encode(), b'{"assistant_id":"researcher","input":{}}')
-        run = json.loads((await ask(front, start)).body)
-        await ask(front, get(path))
-        await ask(front, post(f"{path}/runs/{run['run_id']}/cancel".encode(), b""))
-        await ask(front, get(path))
-        await ask(front, get(f"{path}/runs/{run['run_id']}"))
-        await ask(front, get(path))
-        asked = [one for one in server.requests if (one.method, one.raw_path) == ("GET", path)]
-        assert len(asked) >= 3
+        start = post(f"{path}/runs".encode(), b'{"assistant_id":"hang","input":{}}')
+        run_id = json.loads((await ask(front, start)).body)["run_id"]
+        await direct.run_when(made["thread_id"], run_id, "running")
+        await ask(front, get(f"{path}/runs/{run_id}"))
+        shared = await ask(front, get(path))
+        assert json.loads(shared.body)["status"] == "busy"
+        await direct.call("POST", f"{path}/runs/{run_id}/cancel?wait=1")
+        listed = await ask(front, get(f"{path}/runs"))
+        assert json.loads(listed.body)[0]["status"] == "interrupted"
+        assert (await ask(front, get(path))).body == (await direct.call("GET", path)).body
 
 
 @pytest.mark.parametrize(

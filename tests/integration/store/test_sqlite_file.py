@@ -150,7 +150,7 @@ async def test_a_damaged_schema_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "books.db"
     await fill(path, 3)
     whole = path.read_bytes()
-    path.write_bytes(whole[:200] + b"\xff" * 3_800 + whole[4_000:])
+    path.write_bytes(whole[:100] + b"\xff" * 3_996 + whole[4_096:])  # all but the file header
     with pytest.raises(StoreCorrupt, match="damaged") as error:
         await SqliteStore.open(path)
     assert str(path) in error.value.message
@@ -161,7 +161,7 @@ async def test_damage_found_later_is_said(tmp_path: Path) -> None:
     await fill(path, 200)
     whole = bytearray(path.read_bytes())
     page = whole[16] * 256 + whole[17]
-    for number in range(8, len(whole) // page):  # behind the schema and the roots
+    for number in range(40, len(whole) // page):  # behind the schema and the roots
         whole[number * page : number * page + 64] = b"\xff" * 64
     path.write_bytes(whole)
     async with opened(path) as store:

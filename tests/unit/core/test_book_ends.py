@@ -17,7 +17,102 @@ def test_an_interruption_that_was_asked_for_is_the_askers(by: EndedBy) -> None:
     story.run_seen("r1", INTERRUPTED)
     assert (story.task().status, story.task().ended_by) == ("cancelled", by)
     assert story.run("r1").cancel_asked_at == at(3)
-    assert story.told() == ["started", "cancel_asked", "run_status", "cancel_confirmed", "ended"]
+    assert story.told() == ["started", "cancel_asked", "run_status", "ended"]
+    assert story.run("r1").cancel_open  # the status alone proves nothing
+
+
+def test_a_cancel_that_came_true_is_told_once() -> None:
+    story = Story()
+    story.started("r1")
+    story.cancel_asked("r1")
+    story.run_seen("r1", INTERRUPTED)
+    for _ in range(2):
+        story.cancel_confirmed("r1")
+    run = story.run("r1")
+    assert (run.cancel_confirmed_at, run.cancel_open) == (at(5), False)
+    assert story.told()[-2:] == ["ended", "cancel_confirmed"]
+
+
+@pytest.mark.parametrize("end", [RUNNING, SUCCESS, RunStatus.ERROR])
+def test_what_was_not_interrupted_was_not_cancelled(end: RunStatus) -> None:
+    story = Story()
+    story.started("r1")
+    story.cancel_asked("r1")
+    story.run_seen("r1", end)
+    story.cancel_confirmed("r1")
+    assert story.run("r1").cancel_confirmed_at is None
+    assert "cancel_confirmed" not in story.told()
+
+
+def test_an_interruption_nobody_asked_for_is_no_cancel_that_came_true() -> None:
+    story = Story()
+    story.started("r1")
+    story.run_seen("r1", INTERRUPTED)
+    story.cancel_confirmed("r1")
+    assert story.run("r1").cancel_confirmed_at is None
+
+
+@pytest.mark.parametrize("status", [RunStatus.PENDING, RUNNING, INTERRUPTED])
+def test_a_cancel_that_is_not_obeyed_is_told_once_until_it_is(status: RunStatus) -> None:
+    """Also where the server calls the run interrupted."""
+    story = Story()
+    story.started("r1")
+    story.cancel_asked("r1")
+    story.run_seen("r1", status)
+    story.cancel_unconfirmed("r1")
+    since = story.run("r1").cancel_unconfirmed_at
+    story.cancel_unconfirmed("r1")
+    run = story.run("r1")
+    assert (run.cancel_unconfirmed_at, run.cancel_open, run.status) == (since, True, status)
+    assert since is not None and story.told().count("cancel_unconfirmed") == 1
+    story.run_seen("r1", INTERRUPTED)
+    story.cancel_confirmed("r1")
+    run = story.run("r1")
+    assert (run.cancel_unconfirmed_at, run.cancel_open) == (None, False)
+    story.cancel_unconfirmed("r1")  # late, from before
+    assert story.run("r1").cancel_unconfirmed_at is None
+
+
+@pytest.mark.parametrize("end", [SUCCESS, RunStatus.ERROR, RunStatus.TIMEOUT])
+def test_a_run_that_ends_by_itself_is_no_longer_unconfirmed(end: RunStatus) -> None:
+    story = Story()
+    story.started("r1")
+    story.cancel_asked("r1")
+    story.cancel_unconfirmed("r1")
+    story.run_seen("r1", end)
+    run = story.run("r1")
+    assert (run.cancel_unconfirmed_at, run.cancel_open) == (None, False)
+    assert story.told()[-2:] == ["cancel_too_late", "ended"]
+    story.cancel_unconfirmed("r1")
+    assert story.run("r1").cancel_unconfirmed_at is None
+
+
+def test_a_task_that_waits_for_a_human_can_be_ended_on_record() -> None:
+    story = Story()
+    story.started("r1")
+    story.run_seen("r1", SUCCESS)
+    story.thread_seen(ThreadStatus.INTERRUPTED)
+    story.waiting_cancelled("not needed")
+    task = story.task()
+    assert (task.status, task.ended_by, task.reason) == ("cancelled", "operator", "not needed")
+    assert (task.ended_at, story.run("r1").status, story.told()[-1]) == (at(5), SUCCESS, "ended")
+
+    story.thread_seen(ThreadStatus.INTERRUPTED)  # it waits on at the server, and stays ended here
+    story.run_seen("r1", SUCCESS)
+    assert story.task() == task
+    story.started("r2")  # unless somebody answers it
+    assert (story.task().status, story.task().ended_by) == ("pending", None)
+
+
+@pytest.mark.parametrize("thread", [ThreadStatus.IDLE, ThreadStatus.BUSY])
+def test_a_task_that_does_not_wait_is_not_ended_as_if_it_did(thread: ThreadStatus) -> None:
+    story = Story()
+    story.started("r1")
+    story.run_seen("r1", SUCCESS)
+    story.thread_seen(thread)
+    before = story.task()
+    story.waiting_cancelled("not needed")
+    assert story.task() == before
 
 
 def test_an_interruption_nobody_asked_for_is_the_servers() -> None:

@@ -1,4 +1,4 @@
-"""Metadata put into a body: the addition, and not one byte more."""
+"""Metadata put into a body, and members replaced in it: that, and not one byte more."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subagent_sidecar.core.splice import with_metadata
+from subagent_sidecar.core.splice import with_members, with_metadata
 
 EXTRA = {"sidecar_session_id": "s", "sidecar_depth": "1"}
 TEXT = b'"sidecar_session_id":"s","sidecar_depth":"1"'
@@ -156,3 +156,81 @@ def test_another_member_can_be_added_to() -> None:
     assert with_metadata(b'{"config":{"x":1}}', {"k": "v"}, at="config") == (
         b'{"config":{"x":1,"k":"v"}}'
     )
+
+
+TOLD = {"status": "error", "error": 'too "dear"\n\u00e9'}
+STATUS, ERROR = b'"error"', b'"too \\"dear\\"\\n\\u00e9"'
+
+
+@given(objects, values, values, spaces, st.booleans(), st.permutations(["status", "error", "x"]))
+def test_members_are_replaced_where_they_stand_and_every_other_byte_is_kept(
+    body: dict[str, Any],
+    old_status: Any,
+    old_error: Any,
+    separators: tuple[str, str],
+    ascii_only: bool,
+    order: list[str],
+) -> None:
+    """The markers stand for the values in what the body is made of, so this knows the places."""
+    theirs = {"status": old_status, "error": old_error, "x": 1}
+    pairs = {**{key: body[key] for key in body if key not in theirs}}
+    pairs |= {key: theirs[key] for key in order}
+    members = [
+        (written(key, separators, ascii_only), written(value, separators, ascii_only))
+        for key, value in pairs.items()
+    ]
+    comma, colon = (part.encode() for part in separators)
+    raw = b"{" + comma.join(key + colon + value for key, value in members) + b"}"
+    ours = {b'"status"': STATUS, b'"error"': ERROR}
+    expected = comma.join(key + colon + ours.get(key, value) for key, value in members)
+    out = with_members(raw, TOLD)
+    assert out == b"{" + expected + b"}"
+    assert repr(json.loads(out)) == repr({**json.loads(raw), **TOLD})
+
+
+@given(objects, spaces, st.booleans())
+def test_members_that_are_missing_come_first_and_every_other_byte_is_kept(
+    body: dict[str, Any], separators: tuple[str, str], ascii_only: bool
+) -> None:
+    body = {key: value for key, value in body.items() if key not in TOLD}
+    raw = written(body, separators, ascii_only)
+    added = b'"status":' + STATUS + b',"error":' + ERROR + (b"," if body else b"")
+    out = with_members(raw, TOLD)
+    assert without(added, out) == raw
+    assert repr(json.loads(out)) == repr({**TOLD, **json.loads(raw)})
+
+
+REPLACED = [
+    (b'{"status":"interrupted"}', b'{"error":%b,"status":%a}'),
+    (b' {\t"status" : "x" ,"a":1e400}', b' {"error":%b,\t"status" : %a ,"a":1e400}'),
+    (b'{"error":{"message":"m"},"status":[1,"}"]}', b'{"error":%b,"status":%a}'),
+    (b'\xef\xbb\xbf{"status":0}', b'\xef\xbb\xbf{"error":%b,"status":%a}'),
+    # the name may be written with escapes, and the last of several counts
+    (b'{"st\\u0061tus":0}', b'{"error":%b,"st\\u0061tus":%a}'),
+    (b'{"status":0,"error":1,"status":2}', b'{"status":0,"error":%b,"status":%a}'),
+    # only the top one is meant
+    (b'{"kwargs":{"status":0}}', b'{"status":%a,"error":%b,"kwargs":{"status":0}}'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("raw", "expected"), REPLACED, ids=range(len(REPLACED)))
+def test_the_values_go_where_they_belong(raw: bytes, expected: bytes) -> None:
+    expected = expected.replace(b"%a", STATUS).replace(b"%b", ERROR)
+    assert with_members(raw, TOLD) == expected
+
+
+NOT_OBJECTS = [raw for raw in UNTOUCHED if not raw.startswith(b'{"metadata":') or raw[-1:] == b"]"]
+
+
+@pytest.mark.parametrize("raw", NOT_OBJECTS, ids=range(len(NOT_OBJECTS)))
+def test_what_is_no_object_keeps_every_byte(raw: bytes) -> None:
+    assert with_members(raw, TOLD) == raw
+
+
+@given(st.binary(max_size=60) | st.text(alphabet='{}[]":,\\ un1.e+-\ufeffstatus').map(str.encode))
+def test_members_are_put_into_objects_only(raw: bytes) -> None:
+    try:
+        is_object = isinstance(json.loads(raw.decode("utf-8")), dict)
+    except ValueError:
+        is_object = False
+    assert is_object or with_members(raw, TOLD) == raw

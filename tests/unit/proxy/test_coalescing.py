@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 from tests.support.waiting import eventually
 
+from subagent_sidecar.core.model import RunStatus, ThreadStatus
 from subagent_sidecar.proxy.coalescing import Answer, Coalescer
 from subagent_sidecar.tasks import spawn
 from subagent_sidecar.testing import FakeClock
@@ -173,3 +174,15 @@ async def test_nothing_is_kept_of_threads_long_forgotten(desk: Desk) -> None:
     desk.clock.tick(WINDOW)
     await desk.poll("last", "last")
     assert desk.coalescer.remembered == 1
+
+
+async def test_news_of_a_run_makes_the_polls_of_its_thread_ask_anew() -> None:
+    desk = Desk()
+    assert await desk.poll() == b"1"
+    desk.coalescer.thread_moved("up", "t", ThreadStatus.IDLE)
+    desk.coalescer.run_moved("up", "other", "r", RunStatus.SUCCESS)
+    assert await desk.poll() == b"1"
+    desk.coalescer.run_moved("up", "t", "r", RunStatus.SUCCESS)
+    assert await desk.poll() == b"2"
+    desk.coalescer.thread_gone("up", "t")
+    assert await desk.poll() == b"3"

@@ -84,6 +84,35 @@ async def test_any_other_refusal_is_an_error(status: int) -> None:
         await client(Server(status, b"")).thread_status("t")
 
 
+@pytest.mark.parametrize(
+    ("body", "messages"),
+    [
+        (b'{"values":{"files":{"a":"..."},"messages":[{"id":"m"},null]}}', [{"id": "m"}, None]),
+        (b'{"values":{"messages":{"id":"m"}}}', []),
+        (b'{"values":{}}', []),
+        (b'{"values":[]}', []),
+        (b'{"values":"all"}', []),
+        (b'{"values":null}', []),
+        (b"{}", []),
+    ],
+)
+async def test_the_messages_of_a_thread_are_those_of_its_state(
+    body: bytes, messages: list[object]
+) -> None:
+    server = Server(body=body)
+    assert await client(server).messages("t") == messages
+    assert server.asked[0].target == b"/base/threads/t/state"
+
+
+async def test_a_server_without_a_state_is_told_from_an_empty_one() -> None:
+    assert await client(Server(404, b"")).messages("t") is None
+
+
+async def test_a_state_that_cannot_be_read_is_broken() -> None:
+    with pytest.raises(UpstreamBroken):
+        await client(Server(body=b'{"values":')).messages("t")
+
+
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"run_id":1,"status":"x"}'])
 async def test_an_answer_of_another_shape_is_broken(body: bytes) -> None:
     with pytest.raises(UpstreamBroken):

@@ -1,0 +1,159 @@
+"""Ends whole tasks: every live run of one, newest first, and one answer that is true."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from ..core.cancel import Outcome, TaskEnd
+from ..core.lifecycle import has_ended, run_status
+from ..core.model import EndedBy, Run, TaskRecord, TaskStatus
+from ..credentials import Credentials
+from ..errors import TaskNotFound, UpstreamError
+from ..ports import AgentServer, ServerRun, Store
+from ..service import Service
+from .pursuit import Pursuit, Verdict
+from .runs import RunCanceller
+
+_LISTED = 50
+_WORST_FIRST = (
+    Outcome.UNREACHABLE,
+    Outcome.LOST,
+    Outcome.UNCONFIRMED,
+    Outcome.ASKED,
+)
+_STILL_AT_IT = "it was asked to end, and that is not verified yet; it is seen to"
+_WAS_WAITING = "it was waiting for a human and had no run to cancel"
+
+
+class TaskCanceller:
+    """ports.TaskEnder."""
+
+    def __init__(
+        self,
+        *,
+        runs: RunCanceller,
+        service: Service,
+        store: Store,
+        servers: Mapping[str, AgentServer],
+        credentials: Credentials,
+    ) -> None:
+        self._runs = runs
+        self._service = service
+        self._store = store
+        self._servers = servers
+        self._credentials = credentials
+
+    async def end_task(self, task_id: str, *, by: EndedBy, reason: str, wait_s: float) -> TaskEnd:
+        """See ports.TaskEnder."""
+        record = await self._record(task_id)
+        if record.task.run_id is None and record.task.live:
+            return _end(
+                record, Outcome.IN_DOUBT, "what became of its start is not known yet; try again"
+            )
+        if not record.task.live and not any(_may_go_on(run) for run in record.runs):
+            return _end(record, Outcome.ALREADY, "it was over before")
+        if record.task.status is TaskStatus.WAITING and not any(map(_may_go_on, record.runs)):
+            return await self._end_waiting(task_id, by, reason)
+        server = self._servers.get(record.task.upstream)
+        if server is None:
+            detail = f"upstream '{record.task.upstream}' is not configured any more"
+            return _end(record, Outcome.UNREACHABLE, detail)
+        run_ids = await self._to_end(server, record)
+        pursuits = await self._pursue(record, run_ids, by, reason)
+        await _settled(pursuits, wait_s)
+        return await self._told(task_id, pursuits, by, reason)
+
+    async def _record(self, task_id: str) -> TaskRecord:
+        await self._service.entered()
+        record = await self._store.task(task_id)
+        if record is None:
+            raise TaskNotFound(f"there is no task {task_id}")
+        return record
+
+    async def _end_waiting(self, task_id: str, by: EndedBy, reason: str) -> TaskEnd:
+        """No request: there is no active run. deepagents does the same with its own cancels."""
+        self._service.waiting_cancelled(task_id, by=by, reason=reason)
+        return _end(await self._record(task_id), Outcome.CANCELLED, _WAS_WAITING)
+
+    async def _to_end(self, server: AgentServer, record: TaskRecord) -> list[str]:
+        """The runs of the task that may be at work, newest first: those on record, and those the
+        server lists, which another client may have started."""
+        on_record = [run.run_id for run in reversed(record.runs) if _may_go_on(run)]
+        task = record.task
+        try:
+            auth = self._credentials.of(task.task_id)
+            listed = await server.runs(task.task_id, limit=_LISTED, auth=auth)
+        except UpstreamError:
+            return on_record  # whoever pursues them will find out whether it is there
+        live = [run for run in listed or () if _is_live(run)]
+        for run in reversed(live):
+            self._service.run_seen(
+                task.upstream, task.task_id, run.run_id, run.status, created_at=run.created_at
+            )
+        found = [run.run_id for run in live]
+        return [*found, *(run_id for run_id in on_record if run_id not in found)]
+
+    async def _pursue(
+        self, record: TaskRecord, run_ids: Sequence[str], by: EndedBy, reason: str
+    ) -> list[Pursuit]:
+        """Have each asked in turn, so that no queued run begins when the one before it ends."""
+        upstream, task_id = record.task.upstream, record.task.task_id
+        for run_id in run_ids:
+            self._service.cancel_asked(upstream, task_id, run_id, by=by, reason=reason)
+        await self._service.entered()
+        pursuits: list[Pursuit] = []
+        for run_id in run_ids:
+            pursuit = self._runs.end(
+                upstream,
+                task_id,
+                run_id,
+                by=by,
+                after=pursuits[-1] if pursuits else None,
+            )
+            pursuits.append(pursuit)
+        return pursuits
+
+    async def _told(
+        self, task_id: str, pursuits: Sequence[Pursuit], by: EndedBy, reason: str
+    ) -> TaskEnd:
+        record = await self._record(task_id)
+        verdicts = [pursuit.verdict or Verdict(Outcome.ASKED, _STILL_AT_IT) for pursuit in pursuits]
+        for outcome in _WORST_FIRST:
+            for verdict in verdicts:
+                if verdict.outcome is outcome:
+                    return _end(record, outcome, verdict.detail)
+        if record.task.status is TaskStatus.WAITING:
+            return await self._end_waiting(task_id, by, reason)
+        if record.task.live:
+            return _end(record, Outcome.UNCONFIRMED, "it went on with another run meanwhile")
+        cancelled = [v for v in verdicts if v.outcome is Outcome.CANCELLED]
+        if cancelled and record.task.status is TaskStatus.CANCELLED:
+            return _end(record, Outcome.CANCELLED, cancelled[0].detail)
+        return _end(record, Outcome.ALREADY, "it ended before the cancel could end it")
+
+
+def _may_go_on(run: Run) -> bool:
+    """Whether the run may be at work: it has not ended, or only the server says that it has."""
+    return not run.ended or run.cancel_unconfirmed_at is not None
+
+
+def _is_live(run: ServerRun) -> bool:
+    status = run_status(run.status)
+    return status is not None and not has_ended(status)
+
+
+async def _settled(pursuits: Sequence[Pursuit], wait_s: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(wait_s):
+            for pursuit in pursuits:
+                await pursuit.settled.wait()
+
+
+def _end(record: TaskRecord, outcome: Outcome, detail: str) -> TaskEnd:
+    return TaskEnd(
+        task_id=record.task.task_id,
+        outcome=outcome,
+        status=record.task.status,
+        run_id=record.task.run_id,
+        detail=detail,
+    )

@@ -1,0 +1,155 @@
+"""Which thread of one server to read next, and when. Pure: it is told the time, in seconds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+_LONGEST_PAUSE_S = 60.0
+
+
+@dataclass(slots=True)
+class _Entry:
+    due: float
+    tries: int = 0
+
+
+class _Queue:
+    """Threads by the time they are due. Moving or dropping one leaves its old place in the heap
+    behind, to be passed over when it comes up."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, _Entry] = {}
+        self._heap: list[tuple[float, str]] = []
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, thread_id: object) -> bool:
+        return thread_id in self._entries
+
+    def put(self, thread_id: str, due: float, tries: int = 0) -> None:
+        self._entries[thread_id] = _Entry(due, tries)
+        heappush(self._heap, (due, thread_id))
+
+    def drop(self, thread_id: str) -> None:
+        self._entries.pop(thread_id, None)
+
+    def due(self, thread_id: str, by: float) -> _Entry | None:
+        """What is kept of the thread, if it was due `by` then."""
+        entry = self._entries.get(thread_id)
+        return entry if entry is not None and entry.due <= by else None
+
+    def first(self) -> tuple[float, str] | None:
+        """The one that is due first, and when."""
+        while self._heap:
+            due, thread_id = self._heap[0]
+            entry = self._entries.get(thread_id)
+            if entry is not None and entry.due == due:
+                return due, thread_id
+            heappop(self._heap)
+        return None
+
+
+class Agenda:
+    """Threads whose run has ended are read once, soon, and again only where that failed; threads
+    at work every `interval_s` (0: not at all). The ended ones come first, so that with many of
+    them, or with many at work and a bounded rate, the interval stretches.
+
+    `jitter` gives factors around 1. Of each kind at most `limit` threads are kept.
+    """
+
+    def __init__(
+        self,
+        *,
+        interval_s: float,
+        settle_s: float,
+        jitter: Callable[[], float],
+        limit: int,
+        tries: int,
+    ) -> None:
+        self._interval_s = interval_s
+        self._settle_s = settle_s
+        self._jitter = jitter
+        self._limit = limit
+        self._tries = tries
+        self._working = _Queue()
+        self._ended = _Queue()
+        self._resume_at = 0.0
+        self._pause_s = 0.0
+
+    def __len__(self) -> int:
+        return len(self._working) + len(self._ended)
+
+    def working(self, thread_id: str, now: float) -> None:
+        """A run is going on."""
+        if not self._interval_s:
+            return
+        if thread_id not in self._working and len(self._working) < self._limit:
+            self._working.put(thread_id, now + self._interval_s * self._jitter())
+
+    def ended(self, thread_id: str, now: float) -> bool:
+        """A run is over: what it left behind is final, but for a moment in which it settles.
+        False when there are too many to take this one up as well."""
+        self._working.drop(thread_id)
+        taken = thread_id in self._ended or len(self._ended) < self._limit
+        if taken:
+            self._ended.put(thread_id, now + self._settle_s * self._jitter())
+        return taken
+
+    def forget(self, thread_id: str) -> None:
+        self._working.drop(thread_id)
+        self._ended.drop(thread_id)
+
+    def next(self, now: float) -> str | None:
+        """The thread to read now; it stays on the agenda until `read`, `refused` or `forget`."""
+        if now < self._resume_at:
+            return None
+        for queue in (self._ended, self._working):
+            first = queue.first()
+            if first is not None and first[0] <= now:
+                return first[1]
+        return None
+
+    def wait(self, now: float) -> float | None:
+        """The seconds until something is due; None while nothing ever will be."""
+        dues = [first[0] for queue in (self._ended, self._working) if (first := queue.first())]
+        return max(0.0, max(min(dues), self._resume_at) - now) if dues else None
+
+    def read(self, thread_id: str, asked: float, now: float) -> None:
+        """The server answered what it was asked then. A run that ended since is still to be read
+        after."""
+        self._pause_s = 0.0
+        if self._ended.due(thread_id, by=asked):
+            self._ended.drop(thread_id)
+        self._again(thread_id, now)
+
+    def refused(self, thread_id: str, asked: float, now: float) -> bool:
+        """The server does not answer for this thread. False when the end of its run will not be
+        asked after again."""
+        self._pause_s = 0.0
+        entry = self._ended.due(thread_id, by=asked)
+        self._again(thread_id, now)
+        if entry is None:
+            return True
+        tries = entry.tries + 1
+        if tries >= self._tries:
+            self._ended.drop(thread_id)
+            return False
+        pause = min(2.0 ** (tries - 1), _LONGEST_PAUSE_S)
+        self._ended.put(thread_id, now + pause * self._jitter(), tries)
+        return True
+
+    def _again(self, thread_id: str, now: float) -> None:
+        if thread_id in self._working:
+            self._working.put(thread_id, now + self._interval_s * self._jitter())
+
+    def unreachable(self, thread_id: str, asked: float, now: float) -> bool:
+        """The server does not answer at all: leave it alone for longer and longer, and begin with
+        another thread then. Whether that is news."""
+        news = not self._pause_s
+        self._pause_s = min(self._pause_s * 2 or 1.0, _LONGEST_PAUSE_S)
+        self._resume_at = now + self._pause_s * self._jitter()
+        if (entry := self._ended.due(thread_id, by=asked)) is not None:
+            self._ended.put(thread_id, now, entry.tries)
+        self._again(thread_id, now)
+        return news

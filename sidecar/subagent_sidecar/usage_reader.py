@@ -1,0 +1,290 @@
+"""Reads what tasks used from the messages of their threads, and enters it with its price.
+
+After the end of every run, and every so often while one is going on, since a long run should not
+cost unseen. At most `rate` requests a second go to one server, one at a time; with more tasks at
+work than that allows, each is read less often. A server that does not answer is left alone for
+longer and longer, and what is still to be read waits.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from random import uniform
+from typing import Any
+
+from .core.agenda import Agenda
+from .core.lifecycle import has_ended
+from .core.model import (
+    RunStatus,
+    TaskQuery,
+    TaskRecord,
+    ThreadStatus,
+    UsageEntry,
+    timestamp,
+)
+from .core.usage import Reading, readings, run_at_work
+from .credentials import Credentials
+from .errors import (
+    SidecarError,
+    StoreError,
+    UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from .ports import AgentServer, Clock, Store
+from .service import Service
+from .tasks import spawn
+
+_log = logging.getLogger(__name__)
+
+Cost = Callable[[Reading, datetime], int | None]
+"""Micro-USD, or None where no price is known. Called in a worker thread."""
+
+_RATE = 10.0
+_SETTLE_S = 0.25
+_LIMIT = 20_000
+_TRIES = 10
+_MISSED = timedelta(hours=1)
+_MISSED_LIMIT = 500
+
+
+def _jitter() -> float:
+    return uniform(0.8, 1.2)
+
+
+class UsageReader:
+    """ports.Observer. Nothing is read before `start`; `aclose` drops what is still to be read."""
+
+    def __init__(
+        self,
+        *,
+        service: Service,
+        store: Store,
+        clock: Clock,
+        servers: Mapping[str, AgentServer],
+        credentials: Credentials,
+        cost: Cost,
+        interval_s: float,
+        rate: float = _RATE,
+        settle_s: float = _SETTLE_S,
+        jitter: Callable[[], float] = _jitter,
+    ) -> None:
+        self._lanes = {
+            name: _Lane(
+                name,
+                server,
+                Agenda(
+                    interval_s=interval_s,
+                    settle_s=settle_s,
+                    jitter=jitter,
+                    limit=_LIMIT,
+                    tries=_TRIES,
+                ),
+                service=service,
+                store=store,
+                clock=clock,
+                credentials=credentials,
+                cost=cost,
+                rate=rate,
+            )
+            for name, server in servers.items()
+        }
+        self._loops: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Catch up with what an earlier process left unread, then follow what moves."""
+        self._loops = [
+            spawn(lane.run(), name=f"usage {name}") for name, lane in self._lanes.items()
+        ]
+
+    async def aclose(self) -> None:
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+
+    def run_moved(self, upstream: str, thread_id: str, run_id: str, status: RunStatus) -> None:
+        """See ports.Observer."""
+        if (lane := self._lanes.get(upstream)) is not None:
+            lane.note(thread_id, ended=has_ended(status))
+
+    def thread_moved(self, upstream: str, thread_id: str, status: ThreadStatus) -> None:
+        """See ports.Observer. A thread tells nothing that its runs do not."""
+
+    def thread_gone(self, upstream: str, thread_id: str) -> None:
+        """See ports.Observer."""
+        if (lane := self._lanes.get(upstream)) is not None:
+            lane.agenda.forget(thread_id)
+
+    async def turn(self, upstream: str) -> float | None:
+        """One look at the agenda of one server, which reads at most one thread. Returns the
+        seconds until the next look, None when there is nothing to look for."""
+        return await self._lanes[upstream].turn()
+
+    async def catch_up(self) -> None:
+        """Take note of tasks that are at work, or ended lately with nothing read of their end."""
+        for lane in self._lanes.values():
+            await lane.catch_up()
+
+
+class _Lane:
+    """What there is to read on one server."""
+
+    def __init__(
+        self,
+        name: str,
+        server: AgentServer,
+        agenda: Agenda,
+        *,
+        service: Service,
+        store: Store,
+        clock: Clock,
+        credentials: Credentials,
+        cost: Cost,
+        rate: float,
+    ) -> None:
+        self.agenda = agenda
+        self._name = name
+        self._server = server
+        self._service = service
+        self._store = store
+        self._clock = clock
+        self._credentials = credentials
+        self._cost = cost
+        self._gap_s = 1.0 / rate
+        self._not_before = 0.0
+        self._wake = asyncio.Event()
+
+    def note(self, thread_id: str, *, ended: bool) -> None:
+        now = self._clock.monotonic()
+        idle = not len(self.agenda)
+        if not ended:
+            self.agenda.working(thread_id, now)
+        elif not self.agenda.ended(thread_id, now):
+            _log.debug("too many ends at once on %s to read what %s used", self._name, thread_id)
+        if ended or idle:
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Look for ever."""
+        await self.catch_up()
+        while True:
+            self._wake.clear()
+            wait = await self.turn()
+            try:
+                async with asyncio.timeout(wait):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def catch_up(self) -> None:
+        try:
+            for task in await self._store.live_tasks(self._name, limit=_LIMIT):
+                self.note(task.task_id, ended=False)
+            since = timestamp(self._clock.now() - _MISSED)
+            query = TaskQuery(upstream=self._name, ended_after=since, limit=_MISSED_LIMIT)
+            for record in (await self._store.tasks(query)).records:
+                if _unread(record):
+                    self.note(record.task.task_id, ended=True)
+        except StoreError as error:
+            _log.warning("cannot look for usage that was not read: %s", error)
+
+    async def turn(self) -> float | None:
+        asked = self._clock.monotonic()
+        if asked < self._not_before:
+            return self._not_before - asked
+        thread_id = self.agenda.next(asked)
+        if thread_id is None:
+            return self.agenda.wait(asked)
+        self._not_before = asked + self._gap_s
+        try:
+            worth_more = await self._read(thread_id)
+        except (UpstreamError, StoreError) as error:
+            self._failed(thread_id, asked, error)
+        else:
+            if worth_more:
+                self.agenda.read(thread_id, asked, self._clock.monotonic())
+            else:
+                self.agenda.forget(thread_id)
+        return self.agenda.wait(self._clock.monotonic())
+
+    def _failed(self, thread_id: str, asked: float, error: SidecarError) -> None:
+        now = self._clock.monotonic()
+        if _concerns_all(error):
+            if self.agenda.unreachable(thread_id, asked, now):
+                _log.info("usage on %s cannot be read: %s; tried again later", self._name, error)
+        elif not self.agenda.refused(thread_id, asked, now):
+            _log.warning(
+                "what the last run of task %s used stays unknown: %s",
+                thread_id,
+                error,
+                extra={"action": "usage_unread"},
+            )
+
+    async def _read(self, thread_id: str) -> bool:
+        """Read a thread and enter what is new. False where there is nothing to come back for."""
+        await self._service.entered()
+        record = await self._store.task(thread_id)
+        run_id = None if record is None else run_at_work(record.runs)
+        if record is None or run_id is None or record.task.upstream != self._name:
+            return False
+        auth = self._credentials.of(thread_id)
+        messages = await self._server.messages(thread_id, auth=auth)
+        if messages is None:
+            return False
+        entries = await asyncio.to_thread(self._news, messages, record, run_id)
+        self._service.usage_seen(thread_id, run_id, entries)
+        return True
+
+    def _news(self, messages: Sequence[Any], record: TaskRecord, run_id: str) -> list[UsageEntry]:
+        """The messages that are not on record as they are now, priced."""
+        moment = self._clock.now()
+        known = {entry.message_id: entry for entry in record.usage}
+        found = []
+        for reading in readings(messages):
+            earlier = known.get(reading.message_id)
+            if earlier is None or not _same(earlier, reading):
+                entry = UsageEntry(
+                    task_id=record.task.task_id,
+                    message_id=reading.message_id,
+                    run_id=run_id,
+                    at=timestamp(moment),
+                    model=reading.model,
+                    input_tokens=reading.input_tokens,
+                    output_tokens=reading.output_tokens,
+                    cache_read_tokens=reading.cache_read_tokens,
+                    cache_write_tokens=reading.cache_write_tokens,
+                    cost_micro_usd=self._cost(reading, moment),
+                )
+                found.append(entry)
+        return found
+
+
+def _concerns_all(error: SidecarError) -> bool:
+    """Whether no other thread could have been read either."""
+    if isinstance(error, UpstreamTimeout):
+        return error.phase == "connect"
+    return isinstance(error, UpstreamUnreachable | StoreError)
+
+
+def _same(entry: UsageEntry, reading: Reading) -> bool:
+    """Whether the record says what the message says, and what it cost."""
+    return entry.cost_micro_usd is not None and (
+        entry.model,
+        entry.input_tokens,
+        entry.output_tokens,
+        entry.cache_read_tokens,
+        entry.cache_write_tokens,
+    ) == (
+        reading.model,
+        reading.input_tokens,
+        reading.output_tokens,
+        reading.cache_read_tokens,
+        reading.cache_write_tokens,
+    )
+
+
+def _unread(record: TaskRecord) -> bool:
+    """Whether nothing is on record of what the last run of an ended task used."""
+    last = run_at_work(record.runs)
+    return not record.task.live and all(entry.run_id != last for entry in record.usage)
