@@ -211,7 +211,7 @@ class ChaosProxy:
                     await self._end(link, way)
                     return
                 await self._deliver(link, way, data)
-        except (ConnectionError, RuntimeError):  # the target is gone; so is the link, both ways
+        except (OSError, RuntimeError):  # the target is gone; so is the link, both ways
             link.reset()
             while (await queue.get())[1]:
                 pass
