@@ -53,7 +53,7 @@ class UpstreamSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything `compose.build` needs. Durations as timedelta, sizes in bytes."""
+    """Everything `compose.running` needs. Durations as timedelta, sizes in bytes."""
 
     upstreams: tuple[UpstreamSettings, ...]
     default_upstream: str | None

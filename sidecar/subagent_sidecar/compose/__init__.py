@@ -1,0 +1,50 @@
+"""The composition root: which class stands behind which port, and who owns whose lifetime.
+
+Nothing else in the project constructs an edge. Lifetimes are entered on one AsyncExitStack in the
+order in which they depend on one another, and left in the reverse one: the books are opened first
+and closed last (`base`), then come those who work without being asked (`background`), then those
+who are asked (`planes`), then their sockets (`listening`).
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from ..config import Settings
+from ..ports import Clock
+from ..proxy.agent_routes import DataPlane
+from . import background as workers
+from . import machine, planes
+from .base import open_base
+from .books import store_engine
+from .listening import Listeners, bind, serve_admin, serve_data
+
+__all__ = ["Listeners", "bind", "running", "sources", "store_engine"]
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, listeners: Listeners, *, clock: Clock | None = None
+) -> AsyncIterator[DataPlane]:
+    """A sidecar that serves while the context is open, and has drained when it is closed.
+
+    `clock` is for tests that set it; the default is the machine's.
+    Raises StoreError when the store cannot be opened, ConfigError when this build of aiohttp
+    cannot be trusted with requests.
+    """
+    machine.refuse_lenient_parser()
+    machine.raise_file_limit()
+    async with AsyncExitStack() as stack:
+        base = await open_base(stack, settings, clock)
+        background = workers.make(stack, base)
+        plane = await planes.data_plane(stack, base, background)
+        background.start(stack)
+        workers.prune(stack, base)
+        await serve_admin(stack, planes.admin_plane(base, background, plane), listeners.admin)
+        await serve_data(stack, plane, settings, listeners.data)
+        yield plane
+        plane.draining = True
+
+
+def sources(settings: Settings) -> Sequence[str]:
+    """One line for each upstream, for the log."""
+    return [f"{upstream.name} -> {upstream.url}" for upstream in settings.upstreams]

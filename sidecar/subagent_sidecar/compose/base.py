@@ -1,0 +1,43 @@
+"""What every other part is handed."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from ..clock import SystemClock
+from ..config import Settings
+from ..credentials import Credentials
+from ..ports import AgentServer, Clock, Store, Upstream
+from ..service import Service
+from . import books, upstreams
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    """The books, the upstreams by name, and what all parts go by."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    service: Service
+    clients: dict[str, Upstream]
+    servers: dict[str, AgentServer]
+    credentials: Credentials
+
+
+async def open_base(stack: AsyncExitStack, settings: Settings, clock: Clock | None) -> Base:
+    """Raises StoreError when the store cannot be opened."""
+    clock = clock or SystemClock()
+    store, service = await books.open_books(stack, settings, clock)
+    clients: dict[str, Upstream] = {}
+    for upstream in settings.upstreams:
+        client = clients[upstream.name] = upstreams.client(upstream, settings, clock)
+        stack.push_async_callback(client.aclose)
+    return Base(
+        settings=settings,
+        clock=clock,
+        store=store,
+        service=service,
+        clients=clients,
+        servers={u.name: upstreams.server(u, clients[u.name]) for u in settings.upstreams},
+        credentials=Credentials(),
+    )
