@@ -1,6 +1,6 @@
 """What the service needs from the outside, as small protocols.
 
-The classes behind them are chosen in `compose.py`; the public fakes are in `testing`.
+The classes behind them are chosen in `compose`; the public fakes are in `testing`.
 """
 
 from asyncio import Future
@@ -259,6 +259,11 @@ class Store(Protocol):
     ) -> Sequence[LiveChain]:
         """The live tasks on an upstream with those of their runs that have not ended, oldest
         first; `after` is the (created_at, task_id) of the last one of the page before."""
+
+    async def loose_ends(self, upstream: str, *, limit: int) -> Sequence[LiveChain]:
+        """Of the `limit` tasks that ended last, on any upstream, those on this one of which
+        something is still to be seen: an earlier run that goes on, or the thread since the last
+        run's success, which tells whether it waits for a human."""
 
     async def ends_asked(self, *, limit: int) -> Sequence[tuple[str, str, str]]:
         """(upstream, task id, run id) of the runs that were asked to end for a reason, and have

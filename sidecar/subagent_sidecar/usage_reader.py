@@ -1,15 +1,16 @@
 """Reads what tasks used from the messages of their threads, and enters it with its price.
 
 After the end of every run, and every so often while one is going on, since a long run should not
-cost unseen. At most `rate` requests a second go to one server, one at a time; with more tasks at
-work than that allows, each is read less often. A server that does not answer is left alone for
-longer and longer, and what is still to be read waits.
+cost unseen. At most `rate` requests a second go to one server, one at a time, and fewer when those
+who ask what becomes of tasks have more to ask; then each task is read less often. A server that
+does not answer is left alone for longer and longer, and what is still to be read waits.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from random import uniform
 from typing import Any
 
@@ -20,6 +21,7 @@ from .core.model import (
     TaskQuery,
     TaskRecord,
     ThreadStatus,
+    Timestamp,
     UsageEntry,
     timestamp,
 )
@@ -42,8 +44,10 @@ Cost = Callable[[Reading, datetime], int | None]
 """Micro-USD, or None where no price is known. Called in a worker thread."""
 
 _RATE = 10.0
+_WHATEVER_HAPPENS_S = 0.5
 _SETTLE_S = 0.25
 _LIMIT = 20_000
+_PAGE = 500
 _TRIES = 10
 _MISSED = timedelta(hours=1)
 _MISSED_LIMIT = 500
@@ -54,7 +58,10 @@ def _jitter() -> float:
 
 
 class UsageReader:
-    """ports.Observer. Nothing is read before `start`; `aclose` drops what is still to be read."""
+    """ports.Observer. Nothing is read before `start`; `aclose` drops what is still to be read.
+
+    `spare` takes one of the requests that a server may be asked to bear, if there is one left.
+    """
 
     def __init__(
         self,
@@ -66,6 +73,7 @@ class UsageReader:
         credentials: Credentials,
         cost: Cost,
         interval_s: float,
+        spare: Callable[[str], bool] = lambda _: True,
         rate: float = _RATE,
         settle_s: float = _SETTLE_S,
         jitter: Callable[[], float] = _jitter,
@@ -86,6 +94,7 @@ class UsageReader:
                 clock=clock,
                 credentials=credentials,
                 cost=cost,
+                spare=partial(spare, name),
                 rate=rate,
             )
             for name, server in servers.items()
@@ -141,6 +150,7 @@ class _Lane:
         clock: Clock,
         credentials: Credentials,
         cost: Cost,
+        spare: Callable[[], bool],
         rate: float,
     ) -> None:
         self.agenda = agenda
@@ -151,8 +161,10 @@ class _Lane:
         self._clock = clock
         self._credentials = credentials
         self._cost = cost
+        self._spare = spare
         self._gap_s = 1.0 / rate
         self._not_before = 0.0
+        self._asked_at = float("-inf")
         self._wake = asyncio.Event()
 
     def note(self, thread_id: str, *, ended: bool) -> None:
@@ -179,8 +191,7 @@ class _Lane:
 
     async def catch_up(self) -> None:
         try:
-            for task in await self._store.live_tasks(self._name, limit=_LIMIT):
-                self.note(task.task_id, ended=False)
+            await self._catch_up_with_the_living()
             since = timestamp(self._clock.now() - _MISSED)
             query = TaskQuery(upstream=self._name, ended_after=since, limit=_MISSED_LIMIT)
             for record in (await self._store.tasks(query)).records:
@@ -189,6 +200,17 @@ class _Lane:
         except StoreError as error:
             _log.warning("cannot look for usage that was not read: %s", error)
 
+    async def _catch_up_with_the_living(self) -> None:
+        """Page by page: whole records of ten thousand tasks would leave 15 MB of holes."""
+        after: tuple[Timestamp, str] | None = None
+        for _ in range(_LIMIT // _PAGE):
+            chains = await self._store.live_chains(self._name, after=after, limit=_PAGE)
+            for chain in chains:
+                self.note(chain.task_id, ended=False)
+            if len(chains) < _PAGE:
+                return
+            after = chains[-1].created_at, chains[-1].task_id
+
     async def turn(self) -> float | None:
         asked = self._clock.monotonic()
         if asked < self._not_before:
@@ -196,7 +218,9 @@ class _Lane:
         thread_id = self.agenda.next(asked)
         if thread_id is None:
             return self.agenda.wait(asked)
-        self._not_before = asked + self._gap_s
+        if not self._spare() and asked < self._asked_at + _WHATEVER_HAPPENS_S:
+            return self._gap_s
+        self._asked_at, self._not_before = asked, asked + self._gap_s
         try:
             worth_more = await self._read(thread_id)
         except (UpstreamError, StoreError) as error:

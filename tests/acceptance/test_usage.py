@@ -1,6 +1,7 @@
 """What tasks used on a real server, as an operator reads it: what the graphs themselves report."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -34,7 +35,14 @@ def run_to_its_end(sidecar: Sidecar, graph: str, text: str, thread_id: str | Non
 
 def subagentctl(sidecar: Sidecar, *words: str) -> str:
     argv = [sys.executable, "-m", "subagentctl", "--server", sidecar.admin, *words]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=_PATIENCE_S, check=False)
+    done = subprocess.run(
+        argv,
+        env={**os.environ, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE_S,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

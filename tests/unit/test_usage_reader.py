@@ -51,6 +51,7 @@ class Desk:
     elsewhere: ScriptedServer = field(default_factory=ScriptedServer)
     credentials: Credentials = field(default_factory=Credentials)
     priced: bool = True
+    spare: bool = True
 
     def __post_init__(self) -> None:
         self.service = Service(store=self.store, clock=self.clock)
@@ -68,6 +69,7 @@ class Desk:
             credentials=self.credentials,
             cost=lambda reading, at: self.cost(reading),
             interval_s=INTERVAL,
+            spare=lambda _: self.spare,
             rate=RATE,
             settle_s=0.0,
             jitter=lambda: 1.0,
@@ -390,3 +392,15 @@ async def test_closing_does_not_wait_for_a_server_that_hangs(desk: Desk) -> None
     await eventually(lambda: desk.server.asked)
     async with asyncio.timeout(5):
         await desk.reader.aclose()
+
+
+async def test_where_there_are_no_requests_to_spare_there_are_two_a_second(desk: Desk) -> None:
+    desk.spare = False
+    for number in range(30):
+        await desk.start(f"r{number}", f"t{number}")
+        desk.moves("success", f"r{number}", f"t{number}")
+    await desk.pass_time(10)
+    assert 18 <= len(desk.server.asked) <= 21
+    desk.spare = True
+    await desk.pass_time(2)
+    assert len(desk.server.asked) == 30

@@ -8,6 +8,7 @@ from tests.support.waiting import eventually
 from tests.support.watching import Desk
 
 from subagent_sidecar.core.model import EndedBy
+from subagent_sidecar.core.watch import Tempo
 
 
 @pytest.fixture
@@ -84,6 +85,22 @@ async def test_a_task_that_waits_goes_on_behind_our_back(desk: Desk) -> None:
     desk.server.end("r2", "success", "idle")
     task = await desk.task_when("success")
     assert task.run_id == "r2"
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_what_went_on_and_ended_between_two_looks_is_found(
+    desk: Desk, restarted: bool
+) -> None:
+    await desk.start()
+    desk.server.end("r1", "success", "interrupted")
+    await desk.task_when("waiting")
+    if restarted:
+        await desk.restart()
+    desk.server.begin("r2")
+    desk.server.end("r2", "error", "error")
+    task = await desk.task_when("error")
+    assert task.run_id == "r2"
+    assert [run.status for run in (await desk.record()).runs] == ["success", "error"]
 
 
 async def test_of_a_chain_every_run_gets_its_end(desk: Desk) -> None:
@@ -191,10 +208,77 @@ async def test_after_a_restart_live_tasks_are_picked_up_from_the_books(desk: Des
     await desk.task_when("running", "t3")
 
 
+@pytest.mark.parametrize(("word", "status"), [("interrupted", "waiting"), ("busy", "running")])
+async def test_a_success_seen_just_before_a_crash_may_not_have_been_the_end(
+    desk: Desk, word: str, status: str
+) -> None:
+    """The process died between reading the run and reading its thread."""
+    await desk.watcher.aclose()
+    await desk.start("r1")
+    desk.server.end("r1", "success", word)
+    desk.service.run_seen("up", "t", "r1", "success")
+    assert (await desk.task()).status == "success"
+    await desk.restart()
+    await desk.task_when(status)
+
+
+async def test_an_earlier_run_is_followed_after_a_restart_though_its_task_has_ended(
+    desk: Desk,
+) -> None:
+    await desk.start("r1")
+    await desk.start("r2", strategy="interrupt")  # which the server ignores
+    desk.server.end("r2", "error", "busy")
+    await desk.task_when("error")
+    await desk.restart()
+    desk.server.end("r1", "success", "idle")
+    await desk.run_when("r1", "success")
+
+
+async def test_what_happens_while_the_books_are_read_hides_nothing_that_is_in_them(
+    desk: Desk,
+) -> None:
+    await desk.start("r1")
+    intent = await desk.service.admit(upstream="up", supervisor="ann", thread_id="t")
+    desk.server.begin("r2")
+    desk.server.end("r1", "interrupted", "busy")
+    desk.store.unreadable = 1
+    await desk.restart()
+    desk.service.accepted(intent, [server_run("r2", "t")])  # as the reconciler would
+    await desk.run_when("r1", "interrupted")
+
+
+async def test_a_run_found_behind_one_that_has_ended_unseen_brings_both_to_light(
+    desk: Desk,
+) -> None:
+    """Nobody follows it: the reconciler finds the start of a process that died."""
+    await desk.start("r1")
+    intent = await desk.service.admit(upstream="up", supervisor="ann", thread_id="t")
+    await desk.restart()
+    await eventually(lambda: desk.watcher.watching == 1)
+    desk.server.end("r1", "success", "busy")
+    desk.server.begin("r2")
+    desk.service.accepted(intent, [server_run("r2", "t")])
+    await desk.run_when("r1", "success")
+
+
+async def test_a_task_that_comes_to_wait_while_no_run_of_it_is_known_to_be_live_is_waiting(
+    desk: Desk,
+) -> None:
+    """The server runs once more what had ended: a crash undid its last seconds."""
+    await desk.start("r1")
+    desk.server.end("r1", "success", "interrupted")
+    await desk.task_when("waiting")
+    desk.server.threads_["t"].word = "busy"
+    await desk.task_when("running")
+    desk.server.refuses |= {"thread t": 500, "runs t": 500}  # a look has to do
+    desk.server.threads_["t"].word = "interrupted"
+    await desk.task_when("waiting")
+
+
 async def test_more_live_tasks_than_a_page_holds_are_all_picked_up(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("subagent_sidecar.watcher.upstream._PAGE", 3)
+    monkeypatch.setattr("subagent_sidecar.watcher.books._PAGE", 3)
     for number in range(7):
         await desk.start(f"r{number}", f"t{number}")
     await desk.restart()
@@ -205,6 +289,30 @@ async def test_what_is_not_on_record_is_not_followed(desk: Desk) -> None:
     desk.server.begin("foreign", "elsewhere")
     desk.service.run_seen("up", "elsewhere", "foreign", "running")
     assert desk.watcher.watching == 1
+    await eventually(lambda: desk.watcher.watching == 0, within=15.0)
+    assert desk.server.asked == []
+
+
+async def test_a_start_found_when_its_run_was_over_may_be_waiting(desk: Desk) -> None:
+    intent = await desk.service.admit(upstream="up", supervisor="ann", thread_id="t")
+    desk.service.doubted(intent, "broke off")
+    desk.server.begin("r1")
+    desk.server.end("r1", "success", "interrupted")
+    desk.service.accepted(intent, [server_run("r1", "t", "success")])
+    await desk.task_when("waiting")
+
+
+async def test_a_task_that_is_over_is_not_asked_after_because_somebody_polls_it(
+    desk: Desk,
+) -> None:
+    await desk.start()
+    desk.server.end("r1", "success", "idle")
+    await desk.task_when("success")
+    await eventually(lambda: desk.watcher.watching == 0, within=15.0)
+    await desk.restart()
+    await desk.service.flush()
+    desk.server.asked.clear()
+    desk.service.run_seen("up", "t", "r1", "success")
     await eventually(lambda: desk.watcher.watching == 0, within=15.0)
     assert desk.server.asked == []
 
@@ -242,3 +350,8 @@ async def test_closing_stops_everything(desk: Desk) -> None:
     asked = len(desk.server.asked)
     await desk.service.flush()
     assert len(desk.server.asked) == asked
+
+
+async def test_requests_that_are_not_needed_are_to_spare_for_others() -> None:
+    desk = Desk(tempo=Tempo(requests_per_s=0.01, burst=2))
+    assert [desk.watcher.spare("up") for _ in range(3)] == [True, True, False]

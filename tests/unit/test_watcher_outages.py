@@ -184,7 +184,7 @@ async def test_an_upstream_that_is_not_configured_any_more_is_unknown(desk: Desk
 async def test_books_that_cannot_be_read_are_read_a_little_later(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("subagent_sidecar.watcher.upstream._LOAD_AGAIN_S", 0.01)
+    monkeypatch.setattr("subagent_sidecar.watcher.books._AGAIN_S", 0.01)
     await desk.start()
     desk.store.unreadable = 3
     await desk.restart()

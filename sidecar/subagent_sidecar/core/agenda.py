@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from sys import intern
 
 _LONGEST_PAUSE_S = 60.0
 
@@ -28,6 +29,7 @@ class _Queue:
         return thread_id in self._entries
 
     def put(self, thread_id: str, due: float, tries: int = 0) -> None:
+        thread_id = intern(thread_id)  # the watcher has it too
         self._entries[thread_id] = _Entry(due, tries)
         heappush(self._heap, (due, thread_id))
 

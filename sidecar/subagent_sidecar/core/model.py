@@ -163,6 +163,11 @@ class Task:
     def live(self) -> bool:
         return self.status in LIVE
 
+    @property
+    def half_seen(self) -> bool:
+        """Whether its run's success was seen, and not its thread since: it may be waiting."""
+        return self.status is TaskStatus.SUCCESS and self.thread_status is ThreadStatus.UNSEEN
+
 
 class IntentKind(StrEnum):
     """What was about to be sent upstream when the intent was made durable."""
@@ -285,8 +290,8 @@ class TaskRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveChain:
-    """A live task as somebody needs it who wants to see it end: `runs` are the (id, status) of
-    those that have not ended, oldest first."""
+    """A task as somebody needs it who wants to see it end: `runs` are the (id, status) of those
+    that have not ended, oldest first."""
 
     task_id: str
     created_at: Timestamp

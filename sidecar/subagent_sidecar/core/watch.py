@@ -19,6 +19,7 @@ interval is what the bound on requests allows.
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
+from sys import intern
 
 from .model import ThreadStatus
 from .pace import Pace
@@ -41,10 +42,10 @@ class Tempo:
     ceiling_s: float = 10.0
     longest_s: float = 60.0
     recheck_s: float = 120.0
-    batch: int = 200
-    batches_per_s: float = 6.0
-    requests_per_s: float = 45.0
-    burst: int = 5
+    batch: int = 250
+    batches_per_s: float = 5.0
+    requests_per_s: float = 43.0
+    burst: int = 4
     peeks_per_s: float = 2.0
 
 
@@ -75,15 +76,23 @@ class Schedule:
         return self._tasks.get(task_id)
 
     def add(self, task_id: str, now: float) -> Watched:
-        """Watch a task; it is looked at once it has had a moment."""
-        watched = self._tasks[task_id] = Watched(task_id, since=now)
-        watched.peek_at = now + self._tempo.young_s * 2
+        """Watch a task that just began; it is looked at once it has had a moment."""
+        watched = self._new(task_id, now)
         self.look(watched, now + self._tempo.young_s)
         return watched
 
-    def spread(self, watched: Watched, now: float) -> None:
-        """Look at a task for the first time whenever it suits, within the interval."""
+    def adopt(self, task_id: str, now: float) -> Watched:
+        """Watch a task that is live from before; it is looked at when it suits, within the
+        interval."""
+        watched = self._new(task_id, now)
         self.look(watched, now + self.interval * self._jitter())
+        return watched
+
+    def _new(self, task_id: str, now: float) -> Watched:
+        task_id = intern(task_id)  # whoever else keeps it for as long shares it
+        watched = self._tasks[task_id] = Watched(task_id, since=now)
+        watched.peek_at = now + self._tempo.young_s * 2
+        return watched
 
     def drop(self, task_id: str) -> None:
         self._tasks.pop(task_id, None)
@@ -129,8 +138,7 @@ class Schedule:
     def glanced(self, watched: Watched, word: ThreadStatus | None, now: float) -> Next:
         """The thread's status was seen; None: the server knows no such thread. Plans what comes
         next, unless the task is done."""
-        watched.word = word
-        verdict = Next.READ if word is None else watched.after_word()
+        verdict = watched.saw_word(word)
         if verdict is Next.DONE:
             return verdict
         self.looked(watched, now)

@@ -1,5 +1,6 @@
 """One live task as the watcher knows it, and what a word about its thread means for it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -61,6 +62,11 @@ class Watched:
         elif run_id == self.newest:
             self.pending = status is RunStatus.PENDING
 
+    def had_runs(self, run_ids: Iterable[str]) -> None:
+        """Runs of before that are live for all that is on record."""
+        earlier = (each for each in run_ids if each not in self.live_runs)
+        self.live_runs = (*earlier, *self.live_runs)
+
     @property
     def unsettled(self) -> bool:
         """Whether what is known does not fit together, or cannot be told by the thread alone: a
@@ -70,6 +76,15 @@ class Watched:
         if self.live_runs:
             return self.word not in (None, ThreadStatus.BUSY)
         return self.word is ThreadStatus.BUSY
+
+    def saw_word(self, word: ThreadStatus | None) -> Next:
+        """The thread was seen to be in `word`; None: the server knows no such thread."""
+        waited = self.word is ThreadStatus.INTERRUPTED and not self.live_runs
+        self.word = word
+        verdict = Next.READ if word is None else self.after_word()
+        if waited and verdict is Next.DONE:
+            return Next.READ  # somebody went on with it, and that is over already
+        return verdict
 
     def after_word(self) -> Next:
         """What the thread's `word` calls for."""

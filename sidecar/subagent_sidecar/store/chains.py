@@ -1,4 +1,4 @@
-"""The live tasks of an upstream and their open runs, a page at a time: for the watcher."""
+"""The tasks of an upstream that are to be watched, and their open runs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +12,15 @@ _TASKS = """
     WHERE ended_at IS NULL AND upstream = ? AND (created_at, task_id) > (?, ?)
     ORDER BY created_at, task_id LIMIT ?
 """
+_LOOSE_ENDS = """
+    SELECT task_id, created_at, status FROM
+        (SELECT * FROM tasks WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT ?) AS ended
+    WHERE upstream = ? AND (
+        status = 'success' AND thread_status = 'unseen'
+        OR EXISTS (SELECT 1 FROM runs WHERE task_id = ended.task_id AND ended_at IS NULL)
+    )
+    ORDER BY created_at, task_id
+"""
 _RUNS = """
     SELECT task_id, run_id, status FROM runs
     WHERE ended_at IS NULL AND task_id IN ({marks})
@@ -23,7 +32,16 @@ def live_chains(
     conn: sqlite3.Connection, upstream: str, after: tuple[Timestamp, str] | None, limit: int
 ) -> Sequence[LiveChain]:
     """See ports.Store."""
-    tasks = conn.execute(_TASKS, (upstream, *(after or ("", "")), limit)).fetchall()
+    return _chains(conn, conn.execute(_TASKS, (upstream, *(after or ("", "")), limit)).fetchall())
+
+
+def loose_ends(conn: sqlite3.Connection, upstream: str, limit: int) -> Sequence[LiveChain]:
+    """See ports.Store."""
+    return _chains(conn, conn.execute(_LOOSE_ENDS, (limit, upstream)).fetchall())
+
+
+def _chains(conn: sqlite3.Connection, tasks: Sequence[Any]) -> Sequence[LiveChain]:
+    """`tasks` are rows of (task_id, created_at, status)."""
     runs: dict[str, list[tuple[str, RunStatus]]] = {row[0]: [] for row in tasks}
     for task_id, run_id, status in _open_runs(conn, list(runs)):
         runs[task_id].append((run_id, RunStatus(status)))

@@ -198,19 +198,25 @@ class MemoryStore:
     ) -> Sequence[LiveChain]:
         live = await self.live_tasks(upstream, limit=len(self._tables.tasks))
         rest = [t for t in live if after is None or (t.created_at, t.task_id) > after]
-        return [
-            LiveChain(
-                task_id=task.task_id,
-                created_at=task.created_at,
-                status=task.status,
-                runs=tuple(
-                    (run.run_id, run.status)
-                    for run in self._tables.runs(task.task_id)
-                    if not run.ended
-                ),
-            )
-            for task in rest[:limit]
-        ]
+        return [self._chain(task) for task in rest[:limit]]
+
+    async def loose_ends(self, upstream: str, *, limit: int) -> Sequence[LiveChain]:
+        ended = [task for task in self._tables.tasks.values() if not task.live]
+        ended.sort(key=lambda task: (task.ended_at or "", task.task_id), reverse=True)
+        mine = [task for task in ended[:limit] if task.upstream == upstream]
+        mine.sort(key=lambda task: (task.created_at, task.task_id))
+        chains = [(task, self._chain(task)) for task in mine]
+        return [chain for task, chain in chains if chain.runs or task.half_seen]
+
+    def _chain(self, task: Task) -> LiveChain:
+        return LiveChain(
+            task_id=task.task_id,
+            created_at=task.created_at,
+            status=task.status,
+            runs=tuple(
+                (run.run_id, run.status) for run in self._tables.runs(task.task_id) if not run.ended
+            ),
+        )
 
     async def events(self, task_id: str, *, limit: int) -> Sequence[Event]:
         mine = [event for event in self._tables.events if event.task_id == task_id]

@@ -35,7 +35,7 @@ from ..core.model import (
 from ..core.sums import Sum
 from ..errors import StoreError, StoreUnavailable
 from . import feed
-from .chains import live_chains
+from .chains import live_chains, loose_ends
 from .driver import sqlite3, version
 from .listing import list_tasks, records, tasks_named
 from .migrations import migrations
@@ -168,6 +168,9 @@ class SqliteStore:
         self, upstream: str, *, after: tuple[Timestamp, str] | None, limit: int
     ) -> Sequence[LiveChain]:
         return await self._read(lambda conn: live_chains(conn, upstream, after, limit))
+
+    async def loose_ends(self, upstream: str, *, limit: int) -> Sequence[LiveChain]:
+        return await self._read(lambda conn: loose_ends(conn, upstream, limit))
 
     async def ends_asked(self, *, limit: int) -> Sequence[tuple[str, str, str]]:
         rows = await self._read(lambda conn: conn.execute(_ENDS_ASKED, (limit,)).fetchall())

@@ -32,7 +32,7 @@ class Asker:
         self._credentials = credentials
         self._clock = clock
         self._health = health
-        self._pace = Pace(tempo.requests_per_s, burst=tempo.burst)
+        self.pace = Pace(tempo.requests_per_s, burst=tempo.burst)
 
     async def ask(self, task_id: str, question: Question[T], *, telling: bool = True) -> T:
         """The server's answer, to whoever asked about the task last. Raises UpstreamError.
@@ -40,7 +40,7 @@ class Asker:
         An error of the server's own says that it is in trouble if the question is a `telling`
         one; it may be just this run that it cannot show.
         """
-        if wait := self._pace.take(self._clock.monotonic()):
+        if wait := self.pace.take(self._clock.monotonic()):
             await asyncio.sleep(wait)
         asked_at = self._clock.monotonic()
         try:

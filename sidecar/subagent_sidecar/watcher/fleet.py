@@ -74,6 +74,12 @@ class Watcher:
         watch = self._watches.get(upstream)
         return self._since if watch is None else watch.unknown_since(task_id)
 
+    def spare(self, upstream: str) -> bool:
+        """Take one of the requests that the upstream may be asked to bear, if it is not needed
+        here: for questions that can wait."""
+        watch = self._watches.get(upstream)
+        return watch is None or watch.spare()
+
     def follow(
         self, upstream: str, thread_id: str, run_id: str, *, auth: Headers, soon: bool = True
     ) -> None:

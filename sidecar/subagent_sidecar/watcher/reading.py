@@ -11,12 +11,13 @@ from collections.abc import Collection, Sequence
 from itertools import takewhile
 
 from ..core.lifecycle import run_status
-from ..core.model import EndedBy, RunStatus, TaskRecord, ThreadStatus
+from ..core.model import EndedBy, RunStatus, ThreadStatus
 from ..core.watched import THREAD_LOST, Next, Watched, why_gone
 from ..errors import StoreError
-from ..ports import Clock, ServerRun, Store
+from ..ports import Clock, ServerRun
 from ..service import Service
 from .asking import Asker
+from .books import Books
 from .health import Health
 
 _LISTED = 10
@@ -36,7 +37,7 @@ class Reader:
         asker: Asker,
         *,
         service: Service,
-        store: Store,
+        books: Books,
         clock: Clock,
         health: Health,
         confirm_s: float = _CONFIRM_S,
@@ -44,7 +45,7 @@ class Reader:
         self._upstream = upstream
         self._asker = asker
         self._service = service
-        self._store = store
+        self._books = books
         self._clock = clock
         self._health = health
         self._confirm_s = confirm_s
@@ -162,7 +163,7 @@ class Reader:
     async def _runs_missing(self, watched: Watched, missing: Sequence[str]) -> bool:
         """The thread is there, these runs are not. Whether that is beyond doubt."""
         try:
-            record = await self.record(watched.task_id)
+            record = await self._books.record(watched.task_id)
         except StoreError:
             return False
         reasons = {run_id: why_gone(record, run_id) for run_id in missing}
@@ -174,8 +175,3 @@ class Reader:
             )
             watched.saw_run(run_id, RunStatus.INTERRUPTED, self._clock.monotonic())
         return True
-
-    async def record(self, task_id: str) -> TaskRecord | None:
-        """The books on a task, up to date."""
-        await self._service.entered()
-        return await self._store.task(task_id)

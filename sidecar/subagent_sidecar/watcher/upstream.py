@@ -15,21 +15,20 @@ from ..core.model import LiveChain, RunStatus, TaskStatus, ThreadStatus, Timesta
 from ..core.watch import Schedule, Tempo
 from ..core.watched import NEVER, Next, Watched
 from ..credentials import Credentials
-from ..errors import StoreError, UpstreamError, UpstreamRefused
+from ..errors import StoreError, UpstreamError
 from ..ports import AgentServer, Clock, Headers, Store
 from ..service import Service
 from ..tasks import spawn
 from .asking import Asker
-from .health import Health, is_about_the_question, is_locked
+from .books import Books
+from .health import Health, is_locked
 from .reading import Reader
+from .searching import Searcher
 
 _log = logging.getLogger(__name__)
 
 _AT_ONCE = 8
 _LOCKED_S = 30.0
-_SEARCH_AGAIN_S = 300.0
-_LOAD_AGAIN_S = 5.0
-_PAGE = 1_000
 
 
 class UpstreamWatch:
@@ -50,7 +49,7 @@ class UpstreamWatch:
     ) -> None:
         self._name = name
         self._service = service
-        self._store = store
+        self._books = Books(name, service=service, store=store)
         self._now = clock.monotonic
         self._health = Health(name, now=service.now, jitter=jitter)
         self._schedule = Schedule(tempo, jitter)
@@ -58,16 +57,23 @@ class UpstreamWatch:
         self._asker = Asker(
             server, credentials=credentials, clock=clock, health=self._health, tempo=tempo
         )
+        self._searcher = Searcher(
+            name,
+            self._asker,
+            schedule=self._schedule,
+            credentials=credentials,
+            health=self._health,
+            now=self._now,
+        )
         self._reader = Reader(
             name,
             self._asker,
             service=service,
-            store=store,
+            books=self._books,
             clock=clock,
             health=self._health,
             confirm_s=confirm_s,
         )
-        self._search_again_at = self._search_broke_at = NEVER
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._working: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
@@ -84,6 +90,10 @@ class UpstreamWatch:
 
     def _auth(self, task_id: str) -> Headers:
         return self._credentials.of(task_id)
+
+    def spare(self) -> bool:
+        """Take a turn at asking the server if the watch has no use for it."""
+        return self._asker.pace.take_if_free(self._now())
 
     # What is told
 
@@ -110,12 +120,17 @@ class UpstreamWatch:
         now = self._now()
         watched = self._schedule.get(task_id)
         if watched is None:
-            if has_ended(status):
+            if has_ended(status) and status is not RunStatus.SUCCESS:
                 return
             watched = self._schedule.add(task_id, now)
+            if status is RunStatus.SUCCESS:  # over when it was found: its thread tells if all is
+                watched.newest = run_id
+                self._schedule.soon(watched, now)
             self._woken.set()
-        had_live = bool(watched.live_runs)
+        had_live = len(watched.live_runs)
         watched.saw_run(run_id, status, now)
+        if 0 < had_live < len(watched.live_runs):
+            self._schedule.soon(watched, now)  # its thread does not tell when the earlier ones end
         if had_live and not watched.live_runs and not watched.reading:
             self._schedule.looked(watched, now)  # its thread tells whether that was all
             self._woken.set()
@@ -134,25 +149,33 @@ class UpstreamWatch:
         self._woken.set()
 
     def load(self, chain: LiveChain) -> None:
-        """A live task that is on record from before."""
-        if self._schedule.get(chain.task_id) is not None:
-            return
+        """A task that is on record from before, and not over for all that is known."""
         now = self._now()
-        watched = self._schedule.add(chain.task_id, now)
+        watched = self._schedule.get(chain.task_id)
+        if watched is not None:  # something new happened to it while the books were read
+            watched.had_runs(run_id for run_id, _ in chain.runs)
+        else:
+            watched = self._adopted(chain, now)
+        if len(watched.live_runs) > 1 or chain.status is TaskStatus.SUCCESS:
+            self._schedule.soon(watched, watched.look_at)
+
+    def _adopted(self, chain: LiveChain, now: float) -> Watched:
+        watched = self._schedule.adopt(chain.task_id, now)
         watched.known = True
         for run_id, status in chain.runs:
             watched.saw_run(run_id, status, now)
-        if chain.status is TaskStatus.WAITING:
+        if chain.status in (TaskStatus.WAITING, TaskStatus.SUCCESS):
             watched.last_end = RunStatus.SUCCESS
-        self._schedule.spread(watched, now)
-        if len(watched.live_runs) > 1:
-            self._schedule.soon(watched, watched.look_at)
+        if chain.status is TaskStatus.WAITING:
+            watched.word = ThreadStatus.INTERRUPTED
+        return watched
 
     # The loop
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        await self._load_all()
+        async for chain in self._books.unfinished():
+            self.load(chain)
         while True:
             await self._until_due()
             await self._slots.acquire()
@@ -168,21 +191,6 @@ class UpstreamWatch:
         self._working.discard(task)
         self._slots.release()
         self._woken.set()
-
-    async def _load_all(self) -> None:
-        after: tuple[Timestamp, str] | None = None
-        while True:
-            try:
-                chains = await self._store.live_chains(self._name, after=after, limit=_PAGE)
-            except StoreError as error:
-                _log.warning("live tasks cannot be read yet: %s", error)
-                await asyncio.sleep(_LOAD_AGAIN_S)
-                continue
-            for chain in chains:
-                self.load(chain)
-            if len(chains) < _PAGE:
-                return
-            after = chains[-1].created_at, chains[-1].task_id
 
     def _due_at(self) -> float:
         due = self._schedule.next_at()
@@ -201,9 +209,7 @@ class UpstreamWatch:
         """The work that is due now, as a coroutine; None if there is none."""
         if self._due_at() > now:
             return None
-        if now >= self._search_again_at or self._health.back_at > self._search_broke_at:
-            self._search_broke_at = NEVER
-            self._schedule.batched, self._search_again_at = True, NEVER
+        self._searcher.resume(now)
         if batch := self._schedule.next_batch(now, self._auth):
             return self._look(batch) if self._schedule.batched else self._look_closely(batch[0])
         if (watched := self._schedule.next_read(now)) is not None:
@@ -214,63 +220,29 @@ class UpstreamWatch:
         """Ask for the threads of all of them."""
         try:
             batch = [each for each in batch if await self._on_record(each)]
-            words = await self._words(batch) if batch else {}
+            words = await self._searcher.words(batch) if batch else {}
             for watched in batch:
                 self._glanced(watched, words)
         finally:
-            now = self._now()
             for watched in batch:
-                if watched.look_at == NEVER:  # it was not to be: the server is in trouble
-                    self._schedule.look(watched, now)
+                if watched.look_at == NEVER:
+                    self._look_again(watched)
 
-    async def _words(self, batch: Sequence[Watched]) -> Mapping[str, str] | None:
-        """The threads' status words; None where the server does not say."""
-        ids = [each.task_id for each in batch]
-        try:
-            words = await self._asker.ask(
-                ids[0], lambda server, auth: server.threads(ids, auth=auth), telling=False
-            )
-        except UpstreamError as error:
-            if is_locked(error) and not await self._shows(batch[0]):
-                self._lock_out(batch)
-                return None
-            _log.debug("cannot look at %d threads of %s: %s", len(ids), self._name, error)
-            if not isinstance(error, UpstreamRefused):
-                return None
-            if not is_about_the_question(error):
-                self._search_broke_at = self._now()  # reads will tell whether all of it is
-            words = None
-        if words is None:
-            self._schedule.batched = False
-            self._search_again_at = self._now() + _SEARCH_AGAIN_S
-            return None
-        self._health.let_in(self._auth(ids[0]))
-        return words
-
-    async def _shows(self, watched: Watched) -> bool:
-        """Whether a server that forbids the search shows a thread to the same credentials."""
-        try:
-            await self._asker.ask(
-                watched.task_id,
-                lambda server, auth: server.thread_status(watched.task_id, auth=auth),
-                telling=False,
-            )
-        except UpstreamError:
-            return False
-        return True
-
-    def _lock_out(self, batch: Sequence[Watched]) -> None:
-        self._health.locked_out(self._auth(batch[0].task_id))
-        for watched in batch:
+    def _look_again(self, watched: Watched) -> None:
+        """It was not to be: the server is in trouble, or wants other credentials."""
+        pause = 0.0
+        if self._health.locked_since(self._auth(watched.task_id)) is not None:
             pause = max(_LOCKED_S, self._schedule.interval)
-            self._schedule.look(watched, self._now() + pause)
+        self._schedule.look(watched, self._now() + pause)
 
     def _glanced(self, watched: Watched, words: Mapping[str, str] | None) -> None:
         if words is None or self._schedule.get(watched.task_id) is not watched:
             return
         word = thread_status(words.get(watched.task_id))
-        if self._schedule.glanced(watched, word, self._now()) is Next.DONE:
+        verdict = self._schedule.glanced(watched, word, self._now())
+        if verdict is not Next.READ and not watched.live_runs:
             self._service.thread_seen(self._name, watched.task_id, word)
+        if verdict is Next.DONE:
             self._schedule.drop(watched.task_id)
 
     async def _look_closely(self, watched: Watched) -> None:
@@ -291,7 +263,8 @@ class UpstreamWatch:
             failed = True
             _log.debug("cannot read task %s: %s", watched.task_id, error)
             if telling and is_locked(error):
-                self._lock_out([watched])
+                self._health.locked_out(self._auth(watched.task_id))
+                self._look_again(watched)
         finally:
             watched.reading = False
             if verdict is Next.DONE:
@@ -305,13 +278,14 @@ class UpstreamWatch:
         if watched.known:
             return True
         try:
-            record = await self._reader.record(watched.task_id)
+            record = await self._books.record(watched.task_id)
         except StoreError:
             return True  # in doubt it is looked at
         if record is None or record.task.upstream != self._name:
             self._schedule.drop(watched.task_id)
             return False
-        watched.known = record.task.live or not all(run.ended for run in record.runs)
+        half_seen = record.task.half_seen or not all(run.ended for run in record.runs)
+        watched.known = record.task.live or half_seen
         if not watched.known:
             self._schedule.drop(watched.task_id)
         return watched.known

@@ -14,6 +14,8 @@ from subagent_sidecar.core.watched import Next, Watched
 from subagent_sidecar.testing import FakeClock
 
 TEMPO = Tempo()
+MOST_WHILE_NOTHING_ENDS = 13
+"""Looks half as fast again as steadily, and peeks; one more of each fits into some second."""
 
 
 @dataclass
@@ -33,10 +35,8 @@ class Fleet:
         self.schedule = Schedule(TEMPO, self.random.random)
         self.schedule.batched = self.batched
         for number in range(self.tasks):
-            watched = self.schedule.add(f"t{number}", 0.0)
+            watched = self.schedule.adopt(f"t{number}", 0.0)
             watched.saw_run(f"r{number}", RunStatus.RUNNING, 0.0)
-        for number in range(self.tasks):
-            self.schedule.spread(self.task(number), 0.0)
 
     def task(self, number: int) -> Watched:
         found = self.schedule.get(f"t{number}")
@@ -104,7 +104,7 @@ def test_ten_thousand_tasks_at_work_cost_ten_requests_a_second() -> None:
     fleet = Fleet(10_000)
     fleet.run(300.0)
     assert fleet.requests_per_s(since=10.0) < 10.0
-    assert fleet.most_in_a_second() <= 12
+    assert fleet.most_in_a_second() <= MOST_WHILE_NOTHING_ENDS
 
 
 def test_of_ten_thousand_tasks_every_end_is_noticed_within_ten_seconds() -> None:
@@ -159,7 +159,7 @@ def test_after_an_outage_everything_is_looked_at_anew_without_a_burst() -> None:
     fleet.clock.tick(300.0)  # everything is overdue
     fleet.end(17, 100.0)
     fleet.run(350.0)
-    assert fleet.most_in_a_second() <= 12
+    assert fleet.most_in_a_second() <= MOST_WHILE_NOTHING_ENDS
     assert fleet.noticed["t17"] < 340.0
 
 
