@@ -22,7 +22,7 @@ from tests.support.waiting import eventually_got
 
 FAILPOINT = "SUBAGENT_SIDECAR_FAILPOINT"
 
-_READY_WITHIN = 20.0
+_READY_WITHIN = 60.0
 _STOP_WITHIN = 30.0
 
 
@@ -136,13 +136,13 @@ class SidecarProcess:
         await self.kill9()
         await self.start()
 
-    async def kill9(self) -> None:
-        """SIGKILL, unless it is dead already; returns when it is."""
+    async def kill9(self) -> int | None:
+        """SIGKILL, unless it is dead already; returns how it ended, when it has."""
         if self._process is None:
-            return
+            return None
         if self._process.returncode is None:
             self._process.kill()
-        await self._process.wait()
+        return await self._process.wait()
 
     async def terminate(self) -> int:
         """SIGTERM; returns the exit code."""
@@ -154,7 +154,7 @@ class SidecarProcess:
         """Wait for it to kill itself; AssertionError if it ends any other way, or does not."""
         assert self._process is not None, "not started"
         try:
-            code = await asyncio.wait_for(self._process.wait(), 10.0)
+            code = await asyncio.wait_for(self._process.wait(), _READY_WITHIN)
         except TimeoutError:
             raise AssertionError(f"it never came to the failpoint:\n{self.log}") from None
         assert code == -signal.SIGKILL, f"ended with {code}:\n{self.log}"

@@ -29,15 +29,17 @@ def python_path() -> dict[str, str]:
 
 
 @contextmanager
-def langgraph_dev(folder: Path, *, port: int, sidecar_url: str) -> Iterator[Service]:
+def langgraph_dev(
+    folder: Path, *, port: int, sidecar_url: str, jobs: int = 40
+) -> Iterator[Service]:
     """A real Agent Protocol server with the graphs of `app/`, its state in `folder`.
 
-    More jobs at once than the scenarios have: by default one hanging run would hold up the rest.
+    More `jobs` at once than the scenarios have: by default one hanging run would hold up the rest.
     """
     shutil.copy(_APP / "langgraph.json", folder)
     url = f"http://{_LOCAL}:{port}"
     command = [sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload"]
-    command += ["--host", _LOCAL, "--port", str(port), "--n-jobs-per-worker", "40"]
+    command += ["--host", _LOCAL, "--port", str(port), "--n-jobs-per-worker", str(jobs)]
     nested = {"ACCEPTANCE_SIDECAR_URL": sidecar_url, "ACCEPTANCE_DIRECT_URL": url}
     env = {**_OFFLINE, **python_path(), **nested}
     with running(

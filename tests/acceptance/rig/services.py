@@ -22,10 +22,19 @@ class Service:
     name: str
     url: str
     log: Path
+    process: subprocess.Popen[bytes]
 
     def log_tail(self, lines: int = 40) -> str:
         text = self.log.read_text(encoding="utf-8", errors="replace")
         return "\n".join(text.splitlines()[-lines:])
+
+    def end(self, number: signal.Signals, *, within: float) -> int:
+        """Send the process this signal; its exit code once it is gone."""
+        self.process.send_signal(number)
+        try:
+            return self.process.wait(timeout=within)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"{self.name} outlived {number.name}:\n{self.log_tail()}") from None
 
 
 @contextmanager
@@ -39,9 +48,12 @@ def running(
     env: Mapping[str, str] | None = None,
     patience: float = 60.0,
 ) -> Iterator[Service]:
-    """Run `command` in `folder` until the block ends; entered once `ready_path` answers 200."""
-    service = Service(name=name, url=url, log=folder / f"{name}.log")
-    with service.log.open("wb") as log:
+    """Run `command` in `folder` until the block ends; entered once `ready_path` answers 200.
+
+    One that is run in the same folder again goes on with the log.
+    """
+    log_path = folder / f"{name}.log"
+    with log_path.open("ab") as log:
         process = subprocess.Popen(
             command,
             cwd=folder,
@@ -51,6 +63,7 @@ def running(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        service = Service(name=name, url=url, log=log_path, process=process)
         try:
             _await_ready(process, service, ready_path, patience)
             yield service

@@ -1,6 +1,7 @@
 """Clients that start, update, cancel and poll, and go on when the sidecar comes back."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,13 +18,15 @@ _RECENT = 6
 class Load:
     """What the clients have done so far, and whether the sidecar is there for them.
 
-    `told` are the runs whose start was answered; `cut` counts the requests that got no answer.
+    `told` are the runs whose start was answered. `answered` and `cut` count what clients did by
+    its name; what was cut off got no answer.
     """
 
     up: asyncio.Event = field(default_factory=asyncio.Event)
     told: list[str] = field(default_factory=list)
     asked: int = 0
-    cut: int = 0
+    answered: Counter[str] = field(default_factory=Counter)
+    cut: Counter[str] = field(default_factory=Counter)
     _goals: dict[asyncio.Event, int] = field(default_factory=dict)
 
     def count(self) -> None:
@@ -51,23 +54,27 @@ class _Client:
         self._name = name
         self._number = 0
         self._runs: list[tuple[str, str]] = []
+        self._deeds = {
+            "start": self._start,
+            "update": self._update,
+            "cancel": self._cancel,
+            "poll": self._poll,
+        }
 
     async def work(self) -> None:
         while True:
             await self._load.up.wait()
+            deed = self._next()
             try:
-                await self._step()
+                await self._deeds[deed]()
+                self._load.answered[deed] += 1
             except (aiohttp.ClientError, OSError):
-                self._load.cut += 1
+                self._load.cut[deed] += 1
 
-    async def _step(self) -> None:
+    def _next(self) -> str:
         if not self._runs:
-            await self._start()
-            return
-        deed = self._dice.choices(
-            [self._start, self._update, self._cancel, self._poll], [3, 3, 2, 4]
-        )
-        await deed[0]()
+            return "start"
+        return self._dice.choices(["start", "update", "cancel", "poll"], [3, 3, 2, 4])[0]
 
     async def _start(self) -> None:
         answer = await self._call("POST", "/threads", {"metadata": {"subagent_name": "worker"}})

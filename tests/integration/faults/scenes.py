@@ -124,6 +124,19 @@ def told_instead(word: str) -> Trouble:
     return trouble
 
 
+def forgotten(what: str) -> Trouble:
+    """The server has lost the `thread` or the `run`, as after a crash that undid its last
+    seconds."""
+
+    @asynccontextmanager
+    async def trouble(scene: Scene) -> AsyncIterator[None]:
+        path = scene.run_path if what == "run" else f"/threads/{scene.thread_id}"
+        assert (await scene.stage.direct.call("DELETE", path)).status == 204
+        yield
+
+    return trouble
+
+
 def clock_off(seconds: float, *, server: bool = False) -> Trouble:
     """From here on the wall clock of the sidecar, or of the server, is wrong."""
 

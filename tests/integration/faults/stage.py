@@ -55,7 +55,8 @@ class Stage:
         """Field -> (recorded, true), if the task is on record."""
         task = await self.task(task_id)
         thread = (await self.direct.call("GET", f"/threads/{task_id}")).json
-        runs = (await self.direct.call("GET", f"/threads/{task_id}/runs?limit=100")).json
+        listed = await self.direct.call("GET", f"/threads/{task_id}/runs?limit=100")
+        runs = [] if listed.status == 404 else listed.json
         if task is None or not task["runs"]:
             return {"runs": runs} if runs else {}
         if not runs:
@@ -81,6 +82,8 @@ def in_words(task: Mapping[str, Any] | None) -> str:
         words.append(f"{len(task['runs']) or 'no'} runs")
     if task["in_doubt"]:
         words.append("in doubt")
+    if task["ended_by"] == "server_lost":
+        words.append("server lost")
     if task["unknown_since"] is not None:
         words.append("unknown")
     if any(run["cancel_unconfirmed_at"] for run in task["runs"]):

@@ -13,7 +13,7 @@ from tests.support.waiting import eventually_got
 
 from subagent_sidecar.tasks import spawn
 
-AT_ONCE = 6
+AT_ONCE = 10
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

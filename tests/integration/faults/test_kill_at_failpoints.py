@@ -3,16 +3,20 @@
 One round per step in the normal run; FAULT_ROUNDS=100 for more.
 """
 
+import asyncio
 import contextlib
 import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from tests.contract.agent_client import run_of
 from tests.integration.faults.rig import Rig, running_rig
 
+from subagent_sidecar.tasks import spawn
 from subagent_sidecar.testing import FaultKind
 
 ROUNDS = range(int(os.environ.get("FAULT_ROUNDS", "1")))
@@ -26,6 +30,15 @@ START_STEPS = [
     "start.after_answer",
 ]
 
+STARTS = [(step,) for step in START_STEPS]
+UPDATES = [*((step, "interrupt") for step in START_STEPS), ("start.after_send", "enqueue")]
+AT_ONCE = 3
+SETTLED_WITHIN = 60.0
+
+Plays = Mapping[tuple[str | int, ...], asyncio.Task[None]]
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 CONFIG = {"start_timeout": "1s"}
 """How long a start may take is how long one that left no trace stays possible."""
 
@@ -38,38 +51,62 @@ async def start_and_die(rig: Rig, thread_id: str, **more: Any) -> None:
     await rig.sidecar.start()
 
 
-@pytest.mark.parametrize("_round", ROUNDS)
-@pytest.mark.parametrize("step", START_STEPS)
-async def test_a_start_survives_a_kill(tmp_path: Path, step: str, _round: int) -> None:
-    async with running_rig(tmp_path, config=CONFIG, failpoint=step) as rig:
+async def start_cut_short(folder: Path, step: str) -> None:
+    async with running_rig(folder, config=CONFIG, failpoint=step) as rig:
         thread_id = await rig.client.new_thread({"subagent_name": "hang"})
         await start_and_die(rig, thread_id)
 
-        await rig.books_agree()
+        await rig.books_agree(within=SETTLED_WITHIN)
         assert len(rig.server.ledger) <= 1
 
 
-@pytest.mark.parametrize("_round", ROUNDS)
-@pytest.mark.parametrize(
-    ("step", "strategy"),
-    [*((step, "interrupt") for step in START_STEPS), ("start.after_send", "enqueue")],
-)
-async def test_an_update_survives_a_kill(
-    tmp_path: Path, step: str, strategy: str, _round: int
-) -> None:
-    async with running_rig(tmp_path, config=CONFIG) as rig:
+async def update_cut_short(folder: Path, step: str, strategy: str) -> None:
+    async with running_rig(folder, config=CONFIG) as rig:
         thread_id = await rig.client.new_thread({"subagent_name": "hang"})
         first = await rig.client.start(thread_id, "hang")
         await rig.client.run_when(thread_id, first, "running")
-        await rig.books_agree()
+        await rig.books_agree(within=SETTLED_WITHIN)
         await rig.sidecar.kill9()
         await rig.sidecar.start(failpoint=step)
         await start_and_die(rig, thread_id, multitask_strategy=strategy)
 
-        await rig.books_agree()
+        await rig.books_agree(within=SETTLED_WITHIN)
         task = await rig.task(thread_id)
         assert [run["run_id"] for run in task["runs"]] == rig.server.ledger.run_ids
         assert task["run_id"] == rig.server.ledger.run_ids[-1]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def plays(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plays]:
+    """Every start and update that is cut short, some at once: processes take long to start."""
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def played(play: Callable[..., Awaitable[None]], *how: str) -> None:
+        async with turn:
+            await play(tmp_path_factory.mktemp("killed"), *how)
+
+    tasks = {
+        (*how, a_round): spawn(played(play, *how), name=f"killed at {how}", awaited=True)
+        for play, hows in ((start_cut_short, STARTS), (update_cut_short, UPDATES))
+        for how in hows
+        for a_round in ROUNDS
+    }
+    yield tasks
+    await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("a_round", ROUNDS)
+@pytest.mark.parametrize("how", STARTS, ids=" ".join)
+async def test_a_start_survives_a_kill(plays: Plays, how: tuple[str], a_round: int) -> None:
+    await plays[*how, a_round]
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("a_round", ROUNDS)
+@pytest.mark.parametrize("how", UPDATES, ids=" ".join)
+async def test_an_update_survives_a_kill(plays: Plays, how: tuple[str, str], a_round: int) -> None:
+    await plays[*how, a_round]
 
 
 async def test_a_run_found_late_does_not_overtake_a_newer_one(tmp_path: Path) -> None:
@@ -81,7 +118,7 @@ async def test_a_run_found_late_does_not_overtake_a_newer_one(tmp_path: Path) ->
         second = await rig.client.start(thread_id, "hang", multitask_strategy="interrupt")
         rig.server.faults.clear()
 
-        await rig.books_agree()
+        await rig.books_agree(within=SETTLED_WITHIN)
         task = await rig.task(thread_id)
         assert [run["run_id"] for run in task["runs"]] == rig.server.ledger.run_ids
         assert (task["run_id"], task["superseded_run_ids"]) == (
@@ -98,7 +135,7 @@ async def test_a_thread_made_just_before_a_kill_is_no_task(tmp_path: Path, _roun
         await rig.sidecar.died_at_failpoint()
         await rig.sidecar.start()
 
-        await rig.books_agree()
+        await rig.books_agree(within=SETTLED_WITHIN)
         found = await rig.direct.call("POST", "/threads/search", {})
         (thread,) = found.json
         run_id = await rig.client.start(thread["thread_id"], "hang")
@@ -120,7 +157,7 @@ async def test_a_cancel_cut_short_by_a_kill_leaves_the_servers_truth(
         thread_id = await rig.client.new_thread({"subagent_name": "hang"})
         run_id = await rig.client.start(thread_id, "hang")
         await rig.direct.run_when(thread_id, run_id, "running")
-        await rig.books_agree()
+        await rig.books_agree(within=SETTLED_WITHIN)
         await rig.sidecar.kill9()
         await rig.sidecar.start(failpoint=step)
         with pytest.raises(aiohttp.ClientError):
@@ -128,6 +165,6 @@ async def test_a_cancel_cut_short_by_a_kill_leaves_the_servers_truth(
         await rig.sidecar.died_at_failpoint()
         await rig.sidecar.start()
 
-        await rig.books_agree()
+        await rig.books_agree(within=SETTLED_WITHIN)
         await rig.client.run_when(thread_id, run_id, on_server)
-        await rig.task_when(thread_id, on_record)
+        await rig.task_when(thread_id, on_record, within=SETTLED_WITHIN)

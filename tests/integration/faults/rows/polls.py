@@ -29,6 +29,20 @@ def _troubled_poll(
     )
 
 
+def _lost_run(number: str, fault: str, trouble: scenes.Trouble) -> Row:
+    return Row(
+        number=number,
+        fault=f"{fault} (a crash undid its last seconds)",
+        client="404",
+        at_once="live",
+        then="asks again for 5 s, while the server answers other questions: then it is lost",
+        at_last="cancelled, server lost",
+        begin=scenes.a_live_run,
+        trouble=trouble,
+        act=scenes.check,
+    )
+
+
 def _on_poll(kind: FaultKind, **more: Any) -> scenes.Trouble:
     return faulty(kind, "GET", RUN, **more)
 
@@ -92,4 +106,6 @@ POLLS = [
         trouble=told_instead("cancelled"),
         act=scenes.check,
     ),
+    _lost_run("P11", "the server has lost the thread", scenes.forgotten("thread")),
+    _lost_run("P12", "the server has lost the run", scenes.forgotten("run")),
 ]
