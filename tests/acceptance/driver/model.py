@@ -4,12 +4,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.messages.tool import tool_call
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import Field
+from tests.acceptance.app.instructions import Orders, obey_waits, orders_in
 
 Call = dict[str, Any]
 """One tool call: `{"name": ..., "args": {...}}`."""
@@ -87,7 +88,12 @@ class ScriptedModel(_ToolCaller):
 
 
 class DelegatingModel(_ToolCaller):
-    """Hands the first instruction it ever gets to its one subagent, and no other."""
+    """Hands the first instruction it ever gets to its one subagent, and no other.
+
+    Where an instruction names a gate for the subagent, it waits itself at the gate of that name
+    with `.outer` behind it before it says that it is done: no turn of its supervisor is so slow
+    that it is done too soon.
+    """
 
     subagent: str
 
@@ -99,3 +105,16 @@ class DelegatingModel(_ToolCaller):
         if any(isinstance(message, AIMessage) for message in messages):
             return AIMessage(content="Delegated.")
         return super()._answer(messages)
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        result = self._generate(messages)
+        if not result.generations[0].message.tool_calls:  # type: ignore[attr-defined]
+            gates = [g for m in messages if m.type == "human" and (g := orders_in(m.text).gate)]
+            await obey_waits(Orders(topic="", gate=f"{gates[-1]}.outer"))
+        return result

@@ -89,12 +89,14 @@ class _Stage:
         outer = self._play("nested", Supervisor([spec], sync=False, thread_id=session), spec)
         async with asyncio.timeout(_LIMIT):
             await outer.start("go deep words=3", gate="inner")
+            await outer.let_through("inner.outer")
             await outer.at_rest()
             await outer.check()
             inner = await self._inner(outer)
             await outer.let_through("inner")
             await inner.at_rest()
-            await outer.update("is it done?", gate="nobody-waits")
+            await outer.update("is it done?", gate="again")
+            await outer.let_through("again.outer")
             await outer.at_rest()
             await outer.check()
         expected = {"session_id": session, "depth": 0, "parent_task_id": None}
