@@ -18,6 +18,12 @@ _COLUMNS = (
     Column(title="OUTCOME", cap=20),
     Column(title="DETAIL", ease=40, least=16, drops=1, stretches=True),
 )
+_TRIED_ON = "The sidecar keeps trying; `subagentctl task ID` tells how it goes."
+_NEXT = {
+    "in doubt": "What is in doubt was not cancelled: try again in a moment.",
+    "went on": "What went on with a new run is not over: cancel it again.",
+    "lost": "What is lost cannot be asked any more: look at its server.",
+}
 _KEYS = ("task_id", "outcome", "over", "status", "run_id", "detail")
 
 
@@ -46,9 +52,8 @@ def summary(ends: Sequence[Record]) -> str:
     """`2 cancelled, 1 already success.`, and what to do about those that are not over."""
     counts = Counter(fields.text(end, "outcome") for end in ends)
     told = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items())
-    if all(is_over(end) for end in ends):
-        return f"{told}."
-    return f"{told}. The sidecar keeps trying; `subagentctl task ID` tells how it goes."
+    left = dict.fromkeys(fields.text(end, "outcome") for end in ends if not is_over(end))
+    return " ".join([f"{told}.", *dict.fromkeys(_NEXT.get(each, _TRIED_ON) for each in left)])
 
 
 def ends_csv(ends: Sequence[Record]) -> str:

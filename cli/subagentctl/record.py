@@ -113,7 +113,7 @@ def _unknown(task: Record, now: datetime) -> str:
     if not is_unknown(task):
         return ""
     since = _when(moment(task, "unknown_since"), now)
-    return f"since {since}: its server does not answer" if since else ""
+    return f"since {since}: its server does not tell any more" if since else ""
 
 
 def _parent(task: Record) -> str:

@@ -126,7 +126,7 @@ def footer(listing: Listing, query: Query) -> str:
     total = len(listing.tasks)
     parts = [f"{total:,} task{'' if total == 1 else 's'}, {live:,} live."]
     if any(map(is_unknown, listing.tasks)):
-        parts.append("A status with ? is the last one seen: its server does not answer.")
+        parts.append("A status with ? is the last one seen: its server does not tell any more.")
     if listing.more:
         parts.append(f"More were left out by --limit {query.limit}; --limit 0 shows all.")
     if listing.hidden:

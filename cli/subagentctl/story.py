@@ -4,6 +4,7 @@ The sidecar may be newer than this program: an event it does not know is told by
 whatever it brings along.
 """
 
+import re
 from collections.abc import Callable, Mapping
 
 from subagentctl import fields
@@ -17,6 +18,11 @@ _WHO = {
     "budget": "a budget",
     "server_lost": "the loss of its server",
 }
+_TOLD_BY_OPERATOR = re.compile(
+    r"Cancelled by the operator(?:: (?P<why>.*))?\. Do not start it again unless the user asks\."
+)
+"""What a model is told; who looks at a timeline wants to know why, and not twice by whom."""
+
 _FOLLOW_UPS = {
     "": "follow-up sent",
     "interrupt": "follow-up sent, interrupting the run before it",
@@ -124,6 +130,8 @@ def _by(who: str) -> str:
 
 def _because(words: str, event: Record) -> str:
     reason = _detail(event, "reason").strip()
+    if _detail(event, "by") == "operator" and (told := _TOLD_BY_OPERATOR.fullmatch(reason)):
+        reason = told["why"] or ""
     return f"{words}: {reason}" if reason else words
 
 

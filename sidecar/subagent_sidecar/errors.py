@@ -8,6 +8,7 @@
     |   |-- BadQuery           400  an admin filter that cannot be understood
     |   |-- BadBody            400  an admin request whose body cannot be understood
     |   |-- NotJson            415  an admin request that is not declared as JSON
+    |   |-- ForeignOrigin      421  an admin request that a web page may have sent
     |   |-- BodyTimeout        408  the body stopped coming
     |   |-- BodyTooLarge       413
     |   |-- NoSuchRoute        404  a path of our own that does not exist
@@ -86,6 +87,11 @@ class BadBody(RequestError):
 class NotJson(RequestError):
     code = "not_json"
     status = 415
+
+
+class ForeignOrigin(RequestError):
+    code = "foreign_origin"
+    status = 421
 
 
 class BodyTimeout(RequestError):

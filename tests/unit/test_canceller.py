@@ -16,7 +16,12 @@ from subagent_sidecar.canceller.pursuit import Pursuit
 from subagent_sidecar.core.cancel import Outcome, Rollback, TaskEnd, Try
 from subagent_sidecar.core.model import EndedBy, Run, TaskRecord
 from subagent_sidecar.credentials import Credentials
-from subagent_sidecar.errors import StoreUnavailable, TaskNotFound, UpstreamRefused
+from subagent_sidecar.errors import (
+    StoreUnavailable,
+    TaskNotFound,
+    UpstreamRefused,
+    UpstreamUnreachable,
+)
 from subagent_sidecar.ports import AgentServer
 from subagent_sidecar.service import Service
 from subagent_sidecar.testing import FakeClock
@@ -219,11 +224,46 @@ async def test_trouble_is_told_after_a_while_and_not_the_end_of_it(desk: Desk) -
 async def test_a_server_that_refuses_is_asked_less_and_less() -> None:
     desk = Desk(until=24 * 3_600.0)
     await desk.start()
-    desk.server.down = UpstreamRefused("the server answered 401 to GET /threads/t/runs/r1")
+    desk.server.down = UpstreamRefused("the server answered 401 to GET /x", answered=401)
     pursuit = desk.end()
     await desk.idle()
     assert pursuit.verdict is not None and "answered 401" in pursuit.verdict.detail
+    assert pursuit.verdict.outcome is Outcome.REFUSED
     assert len(desk.server.asked) < 170  # in a day
+
+
+async def test_a_server_that_is_out_of_order_is_not_given_up_for_long() -> None:
+    desk = Desk(until=3_600.0)
+    await desk.start()
+    desk.server.down = UpstreamRefused("the server answered 503 to GET /x", answered=503)
+    pursuit = desk.end()
+    await desk.idle()
+    assert pursuit.verdict is not None and pursuit.verdict.outcome is Outcome.UNREACHABLE
+    assert 3_600 / 31 < len(desk.server.asked) < 150  # in an hour
+
+
+async def test_a_rollback_that_is_turned_down_is_one_more_that_was_not_obeyed(desk: Desk) -> None:
+    ask = desk.server.cancel
+
+    async def no_rollback(*args: str, rollback: bool = False, auth: object = ()) -> bool:
+        if rollback:
+            raise UpstreamRefused("the server answered 409 to POST", answered=409)
+        return await ask("t", "r1")
+
+    desk.server.cancel = no_rollback  # type: ignore[assignment, method-assign]
+    pursuit = desk.end()
+    await desk.idle()
+    assert pursuit.verdict is not None and pursuit.verdict.outcome is Outcome.UNCONFIRMED
+    [run] = (await desk.record()).runs
+    assert run.cancel_unconfirmed_at is not None
+    assert len(desk.asked("cancel")) > 2  # and it is tried on
+
+
+async def test_what_no_server_has_taken_is_not_told_as_asked_for(desk: Desk) -> None:
+    desk.until = 0.0
+    desk.server.down = UpstreamUnreachable("nobody listens")
+    end = await desk.end_task(wait_s=0.0)
+    assert end.told == "asked" and "has not taken the cancel yet" in end.detail
 
 
 async def test_an_upstream_that_is_not_configured_any_more_is_unreachable(desk: Desk) -> None:
@@ -317,6 +357,31 @@ async def test_a_task_that_is_over_on_record_is_no_servers_business(desk: Desk) 
     desk.service.run_seen("up", "t", "r1", "error")
     end = await desk.end_task()
     assert (end.told, end.over, desk.server.asked) == ("already error", True, [])
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "over"), [("interrupted", "cancelled", True), ("success", "asked", False)]
+)
+async def test_while_nothing_can_be_entered_the_servers_word_is_told(
+    desk: Desk, status: str, told: str, over: bool
+) -> None:
+    await desk.service.flush()
+    desk.store.busy = True
+    desk.server.statuses = ["running", status]
+    end = await desk.end_task()
+    assert (end.told, end.over, end.status) == (told, over, "pending")
+
+
+async def test_a_task_that_gets_a_new_run_meanwhile_is_not_over(desk: Desk) -> None:
+    async def overtaken(*args: str, rollback: bool = False, auth: object = ()) -> bool:
+        await desk.start("r2")
+        return True
+
+    desk.server.cancel = overtaken  # type: ignore[assignment, method-assign]
+    desk.server.statuses = ["running", "interrupted"]
+    end = await desk.end_task()
+    assert (end.told, end.over, end.run_id) == ("went on", False, "r2")
+    assert "cancel it again" in end.detail
 
 
 async def test_a_task_on_an_upstream_that_is_gone_is_unreachable(desk: Desk) -> None:

@@ -1,11 +1,12 @@
 """`subagentctl cancel`."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import click
 
-from subagentctl.app import App, shared_options
+from subagentctl.app import App, parsed, shared_options
 from subagentctl.client import Client, JsonObject
 from subagentctl.ends import ends_csv, ends_json, ends_table, is_over, summary
 from subagentctl.errors import Misused, Unreachable
@@ -13,7 +14,7 @@ from subagentctl.listing import LIVE, Query, fetch_listing, fetch_task
 from subagentctl.outside import emit
 from subagentctl.render import View, task_table
 
-_SHORTEST_ID = 4
+_SHORTEST_ID, _LONGEST_ID = 4, 500
 _SHOWN = 20
 _AT_ONCE = 1_000
 _WAIT_S = 60.0
@@ -21,11 +22,21 @@ _MARGIN_S = 30.0
 """The sidecar answers when its wait is over; what it reads and writes meanwhile takes time too."""
 
 
+def parse_selector(text: str) -> str:
+    """A name. An empty one (an unset variable) would fit every task. Raises ValueError."""
+    if not text.strip():
+        raise ValueError("it is empty; leave it out, or say --all for every live task")
+    return text
+
+
+_name = parsed(parse_selector)
+
+
 @click.command(short_help="Cancel tasks, and say how each really ended.")
 @click.argument("task_ids", metavar="[ID]...", nargs=-1)
-@click.option("--session", default="", help="The live tasks of this session.")
-@click.option("--agent", default="", help="The live tasks of this agent.")
-@click.option("--upstream", default="", help="The live tasks on this upstream.")
+@click.option("--session", callback=_name, help="The live tasks of this session.")
+@click.option("--agent", callback=_name, help="The live tasks of this agent.")
+@click.option("--upstream", callback=_name, help="The live tasks on this upstream.")
 @click.option("--all", "everything", is_flag=True, help="Every live task.")
 @click.option("--reason", default="", metavar="TEXT", help="Why; the supervisor's model is told.")
 @click.option("--yes", "sure", is_flag=True, help="Do not ask whether that is meant.")
@@ -42,9 +53,9 @@ _MARGIN_S = 30.0
 def cancel(
     app: App,
     task_ids: tuple[str, ...],
-    session: str,
-    agent: str,
-    upstream: str,
+    session: str | None,
+    agent: str | None,
+    upstream: str | None,
     everything: bool,
     reason: str,
     sure: bool,
@@ -58,8 +69,10 @@ def cancel(
     ID is a whole id, or any head or tail of it that fits only one task. Exit code 1: not every
     task is over; the sidecar keeps trying.
     """
-    query = Query(session=session, agent=agent, upstream=upstream)
+    query = Query(session=session or "", agent=agent or "", upstream=upstream or "")
     _check(task_ids, query, everything)
+    if math.isnan(wait):  # it passes every comparison of a range
+        raise Misused("--wait: nan is not a number of seconds. See `subagentctl cancel --help`.")
     with app.client() as client:
         tasks = _named(client, task_ids) if task_ids else _live(client, query)
         if tasks and not sure:
@@ -78,6 +91,8 @@ def _check(task_ids: Sequence[str], query: Query, everything: bool) -> None:
         )
     if any(len(task_id.strip()) < _SHORTEST_ID for task_id in task_ids):
         raise Misused(f"a task id needs at least {_SHORTEST_ID} characters of it.")
+    if any(len(task_id) > _LONGEST_ID for task_id in task_ids):
+        raise Misused(f"that is no task id: it has more than {_LONGEST_ID} characters.")
 
 
 def _named(client: Client, task_ids: Sequence[str]) -> list[JsonObject]:
@@ -124,6 +139,10 @@ def _asked(client: Client, body: JsonObject, *, timeout: float) -> list[JsonObje
     except Unreachable as error:
         more = "What was asked for may be under way: `subagentctl tasks` tells."
         raise Unreachable(f"{error.message} {more}") from error
+    except KeyboardInterrupt:
+        more = "what was asked for goes on all the same; `subagentctl tasks` tells how."
+        click.echo(f"\nsubagentctl: {more}", err=True)
+        raise
     ends = answer.get("tasks")
     if not isinstance(ends, list) or not all(isinstance(each, dict) for each in ends):
         raise client.surprise("its answer does not say what became of the tasks")

@@ -8,17 +8,21 @@ from subagentctl import fields
 from subagentctl.app import App, parsed, shared_options, since_option
 from subagentctl.client import JsonObject
 from subagentctl.errors import Misused
-from subagentctl.feed import Following, Wanted, show_recorded
+from subagentctl.feed import Following, Show, Wanted, show_recorded
 from subagentctl.fields import moment
 from subagentctl.look import Look
 from subagentctl.outside import emit
 from subagentctl.render import as_json
-from subagentctl.story import clause, style_of
+from subagentctl.story import KINDS, clause, style_of
 from subagentctl.text import clean, cut, cut_middle, pad, width
 
 _DEFAULT_LAST = 50
 _MOST = 1_000
 _ID, _AGENT = 8, 14
+_NOTHING = (
+    "subagentctl: no event on record fits. Rare ones are looked for among the newest 200,000; "
+    "with --since among all."
+)
 
 
 def parse_kinds(text: str) -> str:
@@ -76,15 +80,41 @@ def events(
         since=since,
         last=_DEFAULT_LAST if last is None and not since else last,
     )
-    show = partial(_show, app)
+    _name_strangers(kind)
+    shown = Shown(partial(_show, app))
     with app.client() as client:
         try:
-            place = show_recorded(client, wanted, show)
+            place = show_recorded(client, wanted, shown)
             if follow:
-                Following(client, wanted, place, show, app.outside).run()
+                Following(client, wanted, place, shown, app.outside).run()
         except KeyboardInterrupt:
             if not follow:
                 raise
+    if not (shown.count or follow or last == 0):
+        click.echo(_NOTHING, err=True)
+
+
+class Shown:
+    """Shows events, and counts them."""
+
+    def __init__(self, show: Show) -> None:
+        self._show = show
+        self.count = 0
+
+    def __call__(self, event: JsonObject) -> None:
+        self.count += 1
+        self._show(event)
+
+
+def _name_strangers(kinds: str) -> None:
+    """A slip of the pen would be waited for in silence, and for ever."""
+    strange = [kind for kind in kinds.split(",") if kind and kind not in KINDS]
+    if strange:
+        click.echo(
+            f"subagentctl: this version knows no kind of event called {clean(', '.join(strange))}; "
+            f"it knows {', '.join(sorted(KINDS))}.",
+            err=True,
+        )
 
 
 def _show(app: App, event: JsonObject) -> None:

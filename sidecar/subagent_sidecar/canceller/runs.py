@@ -210,20 +210,27 @@ class RunCanceller:
         return pursuit.auth or self._credentials.of(pursuit.thread_id)
 
     async def _ask(self, pursuit: Pursuit, how: Try) -> None:
-        accepted = await self._servers[pursuit.upstream].cancel(
-            pursuit.thread_id,
-            pursuit.run_id,
-            rollback=how is Try.ROLLBACK,
-            auth=self._auth(pursuit),
-        )
+        try:
+            accepted = await self._servers[pursuit.upstream].cancel(
+                pursuit.thread_id,
+                pursuit.run_id,
+                rollback=how is Try.ROLLBACK,
+                auth=self._auth(pursuit),
+            )
+        except UpstreamRefused as error:
+            if not cancel.is_a_no(error.answered):
+                raise
+            accepted = False
         pursuit.asked(how, accepted=accepted, now=self._clock.monotonic())
 
     def _in_trouble(self, pursuit: Pursuit, error: UpstreamError) -> float:
         pursuit.failures += 1
+        # One that answers 5xx is down, or what stands in front of it says so.
+        refused = isinstance(error, UpstreamRefused) and error.answered < 500
         if pursuit.failures == _PATIENT_FAILURES:
-            pursuit.settle(Outcome.UNREACHABLE, f"{error.message}; it is tried again")
+            outcome = Outcome.REFUSED if refused else Outcome.UNREACHABLE
+            pursuit.settle(outcome, f"{error.message}; it is tried again")
             _log.info("cannot cancel run %s yet: %s", pursuit.run_id, error.message)
-        refused = isinstance(error, UpstreamRefused)
         return cancel.pause_after_failures(pursuit.failures, refused=refused)
 
     def _conclude(self, pursuit: Pursuit, sight: Sight, step: Step) -> float | None:

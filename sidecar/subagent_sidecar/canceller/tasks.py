@@ -17,11 +17,16 @@ from .runs import RunCanceller
 _LISTED = 50
 _WORST_FIRST = (
     Outcome.UNREACHABLE,
+    Outcome.REFUSED,
     Outcome.LOST,
     Outcome.UNCONFIRMED,
     Outcome.ASKED,
 )
 _STILL_AT_IT = "it was asked to end, and that is not verified yet; it is seen to"
+_NOT_ASKED_YET = "its server has not taken the cancel yet; it is seen to"
+_NO_RUN_YET = "what became of its start is not known yet, so there is nothing to cancel; try again"
+_BEHIND = "it ended by itself; how is not on record yet"
+_WENT_ON = "a new run began on it meanwhile; cancel it again"
 _WAS_WAITING = "it was waiting for a human and had no run to cancel"
 
 
@@ -47,9 +52,7 @@ class TaskCanceller:
         """See ports.TaskEnder."""
         record = await self._record(task_id)
         if record.task.run_id is None and record.task.live:
-            return _end(
-                record, Outcome.IN_DOUBT, "what became of its start is not known yet; try again"
-            )
+            return _end(record, Outcome.IN_DOUBT, _NO_RUN_YET)
         if not record.task.live and not any(_may_go_on(run) for run in record.runs):
             return _end(record, Outcome.ALREADY, "it was over before")
         if record.task.status is TaskStatus.WAITING and not any(map(_may_go_on, record.runs)):
@@ -117,18 +120,21 @@ class TaskCanceller:
         self, task_id: str, pursuits: Sequence[Pursuit], by: EndedBy, reason: str
     ) -> TaskEnd:
         record = await self._record(task_id)
-        verdicts = [pursuit.verdict or Verdict(Outcome.ASKED, _STILL_AT_IT) for pursuit in pursuits]
+        verdicts = [pursuit.verdict or _not_yet(pursuit) for pursuit in pursuits]
         for outcome in _WORST_FIRST:
             for verdict in verdicts:
                 if verdict.outcome is outcome:
                     return _end(record, outcome, verdict.detail)
         if record.task.status is TaskStatus.WAITING:
             return await self._end_waiting(task_id, by, reason)
-        if record.task.live:
-            return _end(record, Outcome.UNCONFIRMED, "it went on with another run meanwhile")
+        behind = record.task.live  # the server says that all is over, and the store is in trouble
+        if behind and all(pursuit.run_id != record.task.run_id for pursuit in pursuits):
+            return _end(record, Outcome.WENT_ON, _WENT_ON)
         cancelled = [v for v in verdicts if v.outcome is Outcome.CANCELLED]
-        if cancelled and record.task.status is TaskStatus.CANCELLED:
+        if cancelled and (behind or record.task.status is TaskStatus.CANCELLED):
             return _end(record, Outcome.CANCELLED, cancelled[0].detail)
+        if behind:
+            return _end(record, Outcome.ASKED, _BEHIND)
         return _end(record, Outcome.ALREADY, "it ended before the cancel could end it")
 
 
@@ -140,6 +146,10 @@ def _may_go_on(run: Run) -> bool:
 def _is_live(run: ServerRun) -> bool:
     status = run_status(run.status)
     return status is not None and not has_ended(status)
+
+
+def _not_yet(pursuit: Pursuit) -> Verdict:
+    return Verdict(Outcome.ASKED, _STILL_AT_IT if pursuit.tried else _NOT_ASKED_YET)
 
 
 async def _settled(pursuits: Sequence[Pursuit], wait_s: float) -> None:

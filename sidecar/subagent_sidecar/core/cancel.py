@@ -19,12 +19,14 @@ servers write `interrupted` into the run at once and let the graph run on. A thr
 a moment after every cancel, so this too is given a while. It says nothing about a run that is
 gone: langgraph-api leaves the thread of a run that was rolled back busy for ever.
 
-A cancel the server had no use for ("nothing to cancel") is not waited for: the next look decides.
+A cancel the server had no use for ("nothing to cancel") or turned down (a rollback it does not do)
+is not waited for: the next look decides.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from unicodedata import category
 
 from .lifecycle import has_ended
 from .model import EndedBy, RunStatus, TaskStatus
@@ -33,6 +35,7 @@ _LOOKS_S = (0.05, 0.2, 0.5, 1.0, 2.0, 3.0)
 _FIRST_PAUSE_S = 30.0
 _LONGEST_PAUSE_S = 600.0
 _LONGEST_REASON = 500
+_ABOUT_WHO_OR_WHEN = frozenset({401, 403, 407, 408, 421, 425, 429})
 
 
 class Try(StrEnum):
@@ -165,6 +168,12 @@ def pause_after_failures(failures: int, *, refused: bool) -> float:
     return float(min(2 ** min(failures - 1, 12), longest))
 
 
+def is_a_no(answered: int) -> bool:
+    """Whether this status, in answer to a cancel, is about that very cancel: it was looked at and
+    turned down, and asking the same again would be in vain. Others are about who asks, or when."""
+    return 400 <= answered < 500 and answered not in _ABOUT_WHO_OR_WHEN
+
+
 def disobeyed(sight: Sight, tried: Sequence[Try]) -> str:
     """`the run is still running after interrupt (twice), rollback`."""
     counts = {how: tried.count(how) for how in tried}
@@ -182,8 +191,10 @@ class Outcome(StrEnum):
     ALREADY = "already"
     UNCONFIRMED = "unconfirmed"
     UNREACHABLE = "unreachable"
+    REFUSED = "refused"
     ASKED = "asked"
     LOST = "lost"
+    WENT_ON = "went on"
     IN_DOUBT = "in doubt"
 
 
@@ -191,7 +202,7 @@ class Outcome(StrEnum):
 class TaskEnd:
     """What became of a task that was to be cancelled: `status` is what the record says now.
 
-    What is `unreachable`, `asked` or `unconfirmed` goes on being tried.
+    What is `unreachable`, `refused`, `asked` or `unconfirmed` goes on being tried.
     """
 
     task_id: str
@@ -212,7 +223,9 @@ class TaskEnd:
 
 
 def operators_reason(given: str | None) -> str:
-    """What the supervisor's model will be told about an operator's cancel."""
-    why = " ".join((given or "").split())[:_LONGEST_REASON].rstrip(".")
+    """What the supervisor's model will be told about an operator's cancel: one line, and
+    without what a terminal obeys (controls) or a store does not take (lone surrogates)."""
+    line = " ".join((given or "").split())[:_LONGEST_REASON]
+    why = "".join("\ufffd" if category(c) in ("Cc", "Cs") else c for c in line).rstrip(".")
     told = f"Cancelled by the operator: {why}." if why else "Cancelled by the operator."
     return f"{told} Do not start it again unless the user asks."

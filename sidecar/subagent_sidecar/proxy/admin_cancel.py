@@ -8,13 +8,14 @@ import asyncio
 import json
 import math
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
 from ..core.cancel import TaskEnd, operators_reason
 from ..core.model import LIVE, EndedBy, TaskQuery
-from ..errors import BadBody, NotJson
+from ..errors import BadBody, BodyTooLarge, NotJson
 from ..ports import Store, TaskEnder
 
 Resolve = Callable[[str], Awaitable[str]]
@@ -26,6 +27,14 @@ _AT_ONCE = 1_000
 _SELECTORS = ("session", "agent", "upstream", "supervisor")
 _HOW = frozenset({"reason", "wait_s"})
 _WHICH = frozenset({*_SELECTORS, "task_ids", "all"})
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """What holds for every task of a request."""
+
+    reason: str
+    wait_s: float
 
 
 class CancelRoutes:
@@ -51,33 +60,31 @@ class CancelRoutes:
 
     async def cancel(self, request: web.Request) -> web.Response:
         """One task, by its id or a part of it."""
-        body = await _body(request, _HOW)
+        how = _how(await _body(request, _HOW))
         await self._up_to_date()
         task_id = await self._resolve(request.match_info["task_id"])
-        return _json(end_json(await self._end(task_id, body)))
+        return _json(end_json(await self._end(task_id, how)))
 
     async def cancel_many(self, request: web.Request) -> web.Response:
         """The live tasks that a selector fits, at most a thousand; or those that are named."""
         body = await _body(request, _HOW | _WHICH)
+        how = _how(body)
         await self._up_to_date()
         task_ids, more = await self._chosen(body)
-        ends = await asyncio.gather(*(self._end(task_id, body) for task_id in task_ids))
+        ends = await asyncio.gather(*(self._end(task_id, how) for task_id in task_ids))
         return _json({"tasks": [end_json(end) for end in ends], "more": more})
 
-    async def _end(self, task_id: str, body: Mapping[str, Any]) -> TaskEnd:
+    async def _end(self, task_id: str, how: _How) -> TaskEnd:
         return await self._ender.end_task(
-            task_id,
-            by=EndedBy.OPERATOR,
-            reason=operators_reason(_text(body, "reason")),
-            wait_s=_wait(body.get("wait_s", _WAIT_S)),
+            task_id, by=EndedBy.OPERATOR, reason=how.reason, wait_s=how.wait_s
         )
 
     async def _chosen(self, body: Mapping[str, Any]) -> tuple[list[str], bool]:
         """The ids of what is to end, and whether there is more of it."""
-        chosen = {name: value for name in _SELECTORS if (value := _text(body, name))}
+        chosen = {name: value for name in _SELECTORS if (value := _name(body, name)) is not None}
         named = body.get("task_ids")
         everything = body.get("all", False)
-        if everything not in (True, False):
+        if not isinstance(everything, bool):
             raise BadBody("all: must be true or false")
         if (named is not None) + bool(chosen) + everything != 1:
             raise BadBody(
@@ -114,7 +121,10 @@ def end_json(end: TaskEnd) -> dict[str, Any]:
 async def _body(request: web.Request, known: frozenset[str]) -> dict[str, Any]:
     if request.content_type != "application/json":
         raise NotJson("send this with content-type: application/json")
-    text = await request.read()
+    try:
+        text = await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise BodyTooLarge("the body is too large: a MiB is the most") from error
     try:
         body = json.loads(text or b"{}")
     except (ValueError, RecursionError) as error:
@@ -133,10 +143,30 @@ def _text(body: Mapping[str, Any], key: str) -> str | None:
     return value
 
 
+def _name(body: Mapping[str, Any], key: str) -> str | None:
+    """What is to be looked for; empty (some variable was not set) it would fit everything."""
+    value = _text(body, key)
+    if value is not None and not (value and _storable(value)):
+        raise BadBody(f"{key}: must be a name, not empty; leave it out where it plays no part")
+    return value
+
+
+def _storable(text: str) -> bool:
+    """Whether the store can be asked for it: JSON can say halves of characters."""
+    return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def _how(body: Mapping[str, Any]) -> _How:
+    reason = operators_reason(_text(body, "reason"))
+    return _How(reason=reason, wait_s=_wait(body.get("wait_s", _WAIT_S)))
+
+
 def _parts(given: Any) -> list[str]:
     """Ids as given, each once."""
     if not isinstance(given, list) or not all(isinstance(part, str) for part in given):
         raise BadBody("task_ids: must be a list of ids")
+    if not all(map(_storable, given)):
+        raise BadBody("task_ids: one of them is not text")
     if len(given) > _AT_ONCE:
         raise BadBody(f"task_ids: at most {_AT_ONCE:,} at once")
     return list(dict.fromkeys(given))

@@ -19,6 +19,7 @@ from ..service import Service
 from . import problems
 from .admin_cancel import CancelRoutes
 from .admin_events import EventRoutes
+from .admin_guard import no_foreign_pages
 from .usage_json import usage_json
 
 _RECENT = timedelta(hours=1)
@@ -64,7 +65,7 @@ class AdminPlane:
         self._events = events
 
     def application(self) -> web.Application:
-        app = web.Application(middlewares=[_as_json])
+        app = web.Application(middlewares=[_as_json, no_foreign_pages])
         app.router.add_get("/v1/tasks", self.tasks)
         app.router.add_get("/v1/tasks/{task_id}", self.task)
         self._cancels.register(app, self._resolve, self._up_to_date)
@@ -135,7 +136,7 @@ class AdminPlane:
             raise TaskNotFound(f"no task's id begins or ends with '{given[:80]}'")
         if len(fits) > 1:
             raise AmbiguousTask(
-                f"'{given}' fits several tasks ({', '.join(fits)}); give more of the id",
+                f"'{given[:80]}' fits several tasks",  # `candidates` says which
                 candidates=fits,
             )
         return fits[0]

@@ -2,6 +2,7 @@
 told, what the record says and what the server did are the same thing."""
 
 import asyncio
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.integration.cancel.rig import Desk, desk
 from subagent_sidecar.testing import FaultKind
 
 TRUE_END = ("outcome", "over", "status")
+JSON = "application/json"
 
 
 def end(told: dict[str, Any]) -> tuple[Any, ...]:
@@ -255,7 +257,13 @@ async def test_a_task_nobody_knows_is_not_found_and_nothing_is_done() -> None:
         ("/v1/tasks/{id}/cancel", b'{"wait_s": 601}', "wait_s: must be from 0 to 600"),
         ("/v1/tasks/{id}/cancel", b'{"all": true}', "'all' is not known here"),
         ("/v1/cancel", b"{}", "say which tasks, in one way"),
-        ("/v1/cancel", b'{"session": ""}', "say which tasks, in one way"),
+        ("/v1/cancel", b'{"session": ""}', "session: must be a name, not empty"),
+        ("/v1/cancel", b'{"session": "", "agent": "hang"}', "session: must be a name, not empty"),
+        ("/v1/cancel", b'{"session": "", "all": true}', "session: must be a name, not empty"),
+        ("/v1/cancel", b'{"agent": "\\ud800"}', "agent: must be a name"),
+        ("/v1/cancel", b'{"task_ids": ["\\ud800abc"]}', "task_ids: one of them is not text"),
+        ("/v1/cancel", b'{"all": 1}', "all: must be true or false"),
+        ("/v1/cancel", b'{"agent": "nobody", "wait_s": NaN}', "wait_s: must be a number"),
         ("/v1/cancel", b'{"all": true, "agent": "a"}', "say which tasks, in one way"),
         ("/v1/cancel", b'{"all": "yes"}', "all: must be true or false"),
         ("/v1/cancel", b'{"task_ids": "abc"}', "task_ids: must be a list"),
@@ -271,6 +279,78 @@ async def test_a_request_that_makes_no_sense_cancels_nothing(
         assert (answer.status, answer.json["code"]) == (400, "bad_body")
         assert said in answer.json["message"]
         assert at.cancels(run_id) == []
+
+
+async def test_an_id_that_fits_several_tasks_cancels_none_and_names_each_once() -> None:
+    async with desk() as at:
+        ids = [f"beefbeef-0000-4000-8000-{number:012d}" for number in range(2)]
+        for task_id in ids:
+            await at.client.call("POST", "/threads", {"thread_id": task_id})
+            await at.client.start(task_id, "hang")
+        answer = await at.admin.call("POST", "/v1/tasks/beefbeef/cancel", {})
+        assert (answer.status, answer.json["code"]) == (409, "ambiguous_task")
+        assert sorted(answer.json["candidates"]) == ids
+        assert ids[0] not in answer.json["message"]
+        assert at.server.received("POST", "/cancel") == []
+
+
+async def test_a_body_without_end_is_too_large() -> None:
+    async with desk() as at:
+        body, kind = BytesIO(b'{"reason": "%s"}' % (b"x" * 2**20)), {"Content-Type": JSON}
+        async with at.admin.session.post(
+            f"{at.admin.url}/v1/cancel", data=body, headers=kind
+        ) as answer:
+            assert (answer.status, (await answer.json())["code"]) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize("given", ["\ud800 half", "\x1b]0;mine\x07", "x" * 10_000, "two\nlines"])
+async def test_whatever_the_reason_holds_it_is_on_record_and_told(given: str) -> None:
+    async with desk() as at:
+        task_id, run_id = await at.started("hang", "running")
+        assert (await at.cancel(task_id, reason=given))["outcome"] == "cancelled"
+        task = await at.task(task_id)
+        assert task["ended_by"] == "operator" and task["reason"].startswith("Cancelled by the op")
+        run = (await at.client.call("GET", f"/threads/{task_id}/runs/{run_id}")).json
+        assert (run["status"], run["error"]) == ("error", task["reason"])
+        assert not any(char < " " or "\ud800" <= char <= "\udfff" for char in run["error"])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example:8461"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Host": "localhost.evil.example"},
+        {"Host": "[::1"},
+        {"Origin": "http://evil.example:8461"},
+        {"Origin": "null"},
+    ],
+)
+async def test_a_page_that_calls_this_machine_its_own_is_refused(headers: dict[str, str]) -> None:
+    async with desk() as at:
+        task_id, run_id = await at.started("hang", "running")
+        answer = await at.admin.call("POST", f"/v1/tasks/{task_id}/cancel", {}, headers=headers)
+        assert (answer.status, answer.json["code"]) == (421, "foreign_origin")
+        answer = await at.admin.call("GET", f"/v1/tasks/{task_id}", headers=headers)
+        assert (answer.status, answer.json["code"]) == (421, "foreign_origin")
+        assert at.cancels(run_id) == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "localhost:8461"},
+        {"Host": "LOCALHOST."},
+        {"Host": "sidecar.localhost"},
+        {"Host": "sidecar:8461"},
+        {"Host": "[::1]:8461"},
+        {"Host": "10.1.2.3"},
+        {"Origin": "http://localhost:8461"},
+    ],
+)
+async def test_names_no_stranger_can_have_are_answered(headers: dict[str, str]) -> None:
+    async with desk() as at:
+        assert (await at.admin.call("GET", "/v1/tasks", headers=headers)).status == 200
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])

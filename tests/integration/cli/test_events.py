@@ -93,6 +93,25 @@ def test_without_options_the_newest_fifty_are_shown(admin: FakeAdmin, run: Run) 
     assert queries(admin) == [{"last": "50", "limit": "50"}]
 
 
+def test_nothing_is_said_to_be_nothing(admin: FakeAdmin, run: Run, story: Story) -> None:
+    result = run("events", "--agent", "nobody")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "no event on record fits" in result.stderr and "--since" in result.stderr
+    admin.feed = story
+    assert run("events").stderr == ""
+
+
+def test_a_kind_nobody_knows_is_named_and_asked_for_all_the_same(
+    admin: FakeAdmin, run: Run, story: Story
+) -> None:
+    admin.feed = story
+    result = run("events", "--kind", "started,canceled")
+    assert result.exit_code == 0
+    assert "no kind of event called canceled; it knows cancel_asked" in result.stderr
+    assert queries(admin)[-1]["kind"] == "started,canceled"
+    assert run("events", "--kind", "started").stderr == ""
+
+
 def test_since_a_moment_everything_is_shown_page_by_page(
     admin: FakeAdmin, run: Run, story: Story
 ) -> None:

@@ -47,7 +47,7 @@ def test_the_page_begins_with_aligned_keys_and_values() -> None:
         (
             {"unknown_since": ago(seconds=5)},
             "unknown",
-            "since 2026-11-23 02:59:55 UTC (5s ago): its server does not answer",
+            "since 2026-11-23 02:59:55 UTC (5s ago): its server does not tell any more",
         ),
         ({"unknown_since": ago(seconds=5), "status": "error"}, "unknown", None),
         ({"status": "pending", "started_at": 0, "created_at": ""}, "status", "● pending"),

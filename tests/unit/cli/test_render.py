@@ -161,7 +161,7 @@ def test_missing_fields_leave_the_row_standing() -> None:
         (
             Listing(tasks=[make_task(unknown_since="2026-11-23T02:59:00Z")]),
             Query(),
-            "1 task, 1 live. A status with ? is the last one seen: its server does not answer.",
+            "1 task, 1 live. A status with ? is the last one seen: its server does not tell any more.",
         ),
         (
             Listing(tasks=[make_task()], more=True),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from subagent_sidecar.core.cancel import operators_reason
 from subagentctl.client import JsonObject
 from subagentctl.commands.events import line
 from subagentctl.look import Look
@@ -37,6 +38,14 @@ def event(kind: str, status: str | None = None, **detail: object) -> JsonObject:
             "ended: cancelled by an operator: too dear",
         ),
         (event("ended", "cancelled", by="moon"), "ended: cancelled by moon"),
+        (
+            event("cancel_asked", by="operator", reason=operators_reason("It loops. Twice!")),
+            "cancel asked for by an operator: It loops. Twice!",
+        ),
+        (
+            event("ended", "cancelled", by="operator", reason=operators_reason(None)),
+            "ended: cancelled by an operator",
+        ),
         (event("ended"), "ended: unknown"),
         (event("in_doubt", reason="cut off"), "start in doubt: cut off"),
         (event("start_failed", reason="503"), "start came to nothing: 503"),

@@ -19,6 +19,7 @@ from subagent_sidecar.core.cancel import (
     TooLate,
     Try,
     disobeyed,
+    is_a_no,
     ladder,
     next_step,
     operators_reason,
@@ -201,6 +202,15 @@ def test_a_server_that_fails_is_asked_less_often_and_one_that_refuses_least() ->
         ("  ", "Cancelled by the operator."),
         ("wrong branch", "Cancelled by the operator: wrong branch."),
         ("It\nloops.", "Cancelled by the operator: It loops."),
+        ("a \x1b[2J\x07\x9bm b", "Cancelled by the operator: a \ufffd[2J\ufffd\ufffdm b."),
+        (
+            "bytes \udcff that are no text",
+            "Cancelled by the operator: bytes \ufffd that are no text.",
+        ),
+        (
+            "\U0001f468\u200d\U0001f469 ok",
+            "Cancelled by the operator: \U0001f468\u200d\U0001f469 ok.",
+        ),
     ],
 )
 def test_an_operators_reason_is_one_sentence_and_says_what_to_do(
@@ -211,6 +221,17 @@ def test_an_operators_reason_is_one_sentence_and_says_what_to_do(
 
 def test_an_operators_reason_has_an_end() -> None:
     assert len(operators_reason("x" * 100_000)) < 700
+
+
+@pytest.mark.parametrize(
+    ("answered", "is_one"),
+    [
+        *((status, True) for status in (400, 405, 409, 422)),
+        *((status, False) for status in (0, 302, 401, 403, 408, 429, 500, 503)),
+    ],
+)
+def test_only_a_cancel_that_was_looked_at_was_turned_down(answered: int, is_one: bool) -> None:
+    assert is_a_no(answered) is is_one
 
 
 def test_what_is_not_obeyed_is_told_with_what_was_tried() -> None:
