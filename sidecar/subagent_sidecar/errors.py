@@ -169,8 +169,8 @@ class UpstreamTimeout(UpstreamError):
 
 
 class UpstreamRefused(UpstreamError):
-    """The server is there and answers, but not this: credentials it wants, an error of its own.
-    `answered` is its HTTP status, where it is known."""
+    """The server is there and answers, but not this: credentials it wants, an error of its own, a
+    body of another shape. `answered` is its HTTP status, where it is known."""
 
     code = "upstream_refused"
 

@@ -169,13 +169,13 @@ class _Lane:
 
     def note(self, thread_id: str, *, ended: bool) -> None:
         now = self._clock.monotonic()
-        idle = not len(self.agenda)
         if not ended:
-            self.agenda.working(thread_id, now)
-        elif not self.agenda.ended(thread_id, now):
+            if self.agenda.working(thread_id, now):
+                self._wake.set()
+            return
+        if not self.agenda.ended(thread_id, now):
             _log.debug("too many ends at once on %s to read what %s used", self._name, thread_id)
-        if ended or idle:
-            self._wake.set()
+        self._wake.set()
 
     async def run(self) -> None:
         """Look for ever."""

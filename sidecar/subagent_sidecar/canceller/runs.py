@@ -225,8 +225,8 @@ class RunCanceller:
 
     def _in_trouble(self, pursuit: Pursuit, error: UpstreamError) -> float:
         pursuit.failures += 1
-        # One that answers 5xx is down, or what stands in front of it says so.
-        refused = isinstance(error, UpstreamRefused) and error.answered < 500
+        # One that answers 5xx, or a page, is down, or what stands in front of it says so.
+        refused = isinstance(error, UpstreamRefused) and 400 <= error.answered < 500
         if pursuit.failures == _PATIENT_FAILURES:
             outcome = Outcome.REFUSED if refused else Outcome.UNREACHABLE
             pursuit.settle(outcome, f"{error.message}; it is tried again")

@@ -34,7 +34,6 @@ async def data_plane(stack: AsyncExitStack, base: Base, background: Background) 
             doubts=background.reconciler,
             follower=background.watcher,
             coalescer=coalescer,
-            credentials=base.credentials,
         ),
         polls=Polls(base.service, coalescer, base.credentials, explainer),
         threads=Threads(

@@ -82,12 +82,15 @@ class Agenda:
     def __len__(self) -> int:
         return len(self._working) + len(self._ended)
 
-    def working(self, thread_id: str, now: float) -> None:
-        """A run is going on."""
-        if not self._interval_s:
-            return
-        if thread_id not in self._working and len(self._working) < self._limit:
-            self._working.put(thread_id, now + self._interval_s * self._jitter())
+    def working(self, thread_id: str, now: float) -> bool:
+        """A run is going on. Whether that makes it the only thing there is to do."""
+        if not self._interval_s or thread_id in self._working:
+            return False
+        others = len(self._working)
+        if others >= self._limit:
+            return False
+        self._working.put(thread_id, now + self._interval_s * self._jitter())
+        return not others and not self._ended
 
     def ended(self, thread_id: str, now: float) -> bool:
         """A run is over: what it left behind is final, but for a moment in which it settles.

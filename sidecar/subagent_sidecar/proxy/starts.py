@@ -17,7 +17,6 @@ from .. import failpoints
 from ..core.model import Intent, IntentKind
 from ..core.splice import with_metadata
 from ..core.wire import Act, Form
-from ..credentials import Credentials
 from ..errors import SidecarError, UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from ..ports import Doubts, Exchange, Follower, Outgoing, ServerRun
 from ..service import Service
@@ -43,13 +42,11 @@ class Starts:
         doubts: Doubts,
         follower: Follower,
         coalescer: Coalescer,
-        credentials: Credentials,
     ) -> None:
         self._service = service
         self._doubts = doubts
         self._follower = follower
         self._coalescer = coalescer
-        self._credentials = credentials
 
     async def serve(self, call: Call) -> web.StreamResponse:
         """Raises StoreError before anything is sent, UpstreamError with `task_id` after."""
@@ -129,7 +126,6 @@ class Starts:
         self._service.accepted(intent, runs)
         auth = call.auth
         for run in runs:
-            self._credentials.keep(run.thread_id, auth)
             self._follower.follow(
                 call.target.name, run.thread_id, run.run_id, auth=auth, soon=False
             )

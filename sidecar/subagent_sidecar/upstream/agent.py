@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ..errors import UpstreamBroken, UpstreamError, UpstreamRefused
+from ..errors import UpstreamError, UpstreamRefused
 from ..ports import Headers, Outgoing, ServerRun, Upstream
 
 _MAX_BODY = 32 * 1024 * 1024
@@ -127,7 +127,7 @@ class AgentClient:
             return None
         try:
             return "error" if bytes(_decode(body, _Outcome).error) else "success"
-        except UpstreamBroken:
+        except UpstreamRefused:
             return "success"  # a graph's output need not be an object
 
     async def _get(
@@ -191,7 +191,7 @@ async def _whole(exchange: Any) -> bytes:
         size += len(chunk)
         if size > _MAX_BODY:
             exchange.abort()
-            raise UpstreamBroken("the server's answer is too large to read")
+            raise UpstreamRefused("the server's answer is too large to read", answered=200)
         parts.append(chunk)
     return b"".join(parts)
 
@@ -200,7 +200,12 @@ def _decode(body: bytes, shape: Any) -> Any:
     try:
         return msgspec.json.decode(body, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UpstreamBroken("the server's answer is not what this route answers") from error
+        raise _of_another_shape() from error
+
+
+def _of_another_shape() -> UpstreamRefused:
+    """It is there and answers, so it is not broken; but it does not know this route as we do."""
+    return UpstreamRefused("the server's answer is not what this route answers", answered=200)
 
 
 def _readable_runs(body: bytes) -> list[_Run]:
@@ -218,7 +223,7 @@ def _loosely(body: bytes) -> list[Any]:
     except (ValueError, RecursionError):
         listed = None
     if not isinstance(listed, list):
-        raise UpstreamBroken("the server's answer is not what this route answers")
+        raise _of_another_shape()
     return listed
 
 

@@ -77,6 +77,7 @@ class UpstreamWatch:
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._working: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
+        self._asleep_until = NEVER
 
     def __len__(self) -> int:
         return len(self._schedule)
@@ -110,7 +111,7 @@ class UpstreamWatch:
             watched.known = watched.known or not soon
         if soon or len(watched.live_runs) > 1:
             self._schedule.soon(watched, now)
-        self._woken.set()
+            self._woken.set()
 
     def leave(self, task_id: str) -> None:
         """Somebody else sees to it."""
@@ -126,7 +127,9 @@ class UpstreamWatch:
             if status is RunStatus.SUCCESS:  # over when it was found: its thread tells if all is
                 watched.newest = run_id
                 self._schedule.soon(watched, now)
-            self._woken.set()
+                self._woken.set()
+            elif watched.look_at < self._asleep_until:  # a loop that is busy need not turn for it
+                self._woken.set()
         had_live = len(watched.live_runs)
         watched.saw_run(run_id, status, now)
         if 0 < had_live < len(watched.live_runs):
@@ -199,8 +202,9 @@ class UpstreamWatch:
         return NEVER if self._working else max(due, self._health.retry_at)
 
     async def _until_due(self) -> None:
-        while (wait := self._due_at() - self._now()) > 0:
+        while (wait := (due := self._due_at()) - self._now()) > 0:
             self._woken.clear()
+            self._asleep_until = due
             with suppress(TimeoutError):
                 async with asyncio.timeout(None if wait == NEVER else wait):
                     await self._woken.wait()

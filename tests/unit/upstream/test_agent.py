@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from subagent_sidecar.errors import UpstreamBroken, UpstreamError
+from subagent_sidecar.errors import UpstreamError, UpstreamRefused
 from subagent_sidecar.ports import Headers, Outgoing
 from subagent_sidecar.upstream.agent import AgentClient
 
@@ -108,14 +108,14 @@ async def test_a_server_without_a_state_is_told_from_an_empty_one() -> None:
     assert await client(Server(404, b"")).messages("t") is None
 
 
-async def test_a_state_that_cannot_be_read_is_broken() -> None:
-    with pytest.raises(UpstreamBroken):
+async def test_a_state_that_cannot_be_read_is_no_broken_connection() -> None:
+    with pytest.raises(UpstreamRefused):
         await client(Server(body=b'{"values":')).messages("t")
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"run_id":1,"status":"x"}'])
-async def test_an_answer_of_another_shape_is_broken(body: bytes) -> None:
-    with pytest.raises(UpstreamBroken):
+async def test_an_answer_of_another_shape_is_no_broken_connection(body: bytes) -> None:
+    with pytest.raises(UpstreamRefused):
         await client(Server(body=body)).run("t", "r")
 
 
