@@ -77,8 +77,8 @@ def fetch_listing(client: Client, query: Query) -> Listing:
 
 
 def fetch_task(client: Client, task_id: str) -> TaskPage:
-    """`task_id` may be the full id or any unique head or tail of it."""
-    page = client.get(f"/v1/tasks/{segment(task_id)}")
+    """`task_id` may be the full id or any unique head or tail of it, its `…` copied along."""
+    page = client.get(f"/v1/tasks/{segment(task_id.strip().strip('…'))}")
     task = page.get("task")
     if not isinstance(task, dict):
         raise client.surprise("its answer holds no task")

@@ -62,6 +62,7 @@ def _summary(task: Record, view: View) -> list[str]:
         ("task", fields.text(task, "task_id")),
         ("status", _status(task, view)),
         ("unknown", _unknown(task, view.now)),
+        ("cancel", _cancel(task, view.now)),
         ("agent", fields.text(task, "agent_name")),
         ("purpose", fields.text(task, "purpose")),
         ("session", fields.text(task, "session_id")),
@@ -113,7 +114,25 @@ def _unknown(task: Record, now: datetime) -> str:
     if not is_unknown(task):
         return ""
     since = _when(moment(task, "unknown_since"), now)
-    return f"since {since}: its server does not tell any more" if since else ""
+    words = "its server does not tell any more; the sidecar's log says why"
+    return f"since {since}: {words}" if since else ""
+
+
+def _cancel(task: Record, now: datetime) -> str:
+    """How it stands with the newest cancel that has not come true."""
+    for run in reversed(records(task, "runs")):
+        if since := _when(moment(run, "cancel_unconfirmed_at"), now):
+            upstream = fields.text(task, "upstream")
+            where = f" on upstream {upstream}" if upstream else ""
+            return (
+                f"not obeyed: the run was seen to go on {since}. "
+                f"The sidecar keeps trying; to be sure, end it{where} itself"
+            )
+        asked = _when(moment(run, "cancel_asked_at"), now)
+        if asked and fields.text(run, "status") in LIVE:
+            by = fields.text(run, "cancel_asked_by")
+            return f"asked for {asked}{f', by {by}' if by else ''}; not seen to come true yet"
+    return ""
 
 
 def _parent(task: Record) -> str:
@@ -153,10 +172,14 @@ def _run_row(run: Record, view: View) -> list[Cell]:
 
 
 def _took(run: Record, now: datetime) -> str:
-    """From start to end; a live run's clock still ticks."""
+    """From start to end; a live run's clock still ticks. Of a run that was never seen at work,
+    only at its end, nobody knows more than that it took less than its time on record."""
     started, ended = moment(run, "started_at"), moment(run, "ended_at")
+    created = moment(run, "created_at")
     if started is None:
         return ""
+    if ended and created and created < started == ended:
+        return f"<{span((ended - created).total_seconds())}"
     if ended is None and fields.text(run, "status") not in LIVE:
         return ""
     return span(((ended or now) - started).total_seconds())

@@ -19,6 +19,9 @@ The operator's command: it asks a running sidecar's admin plane, and never the a
 - `-o table` fits the terminal: long texts are cut, columns that find no room are left out. On a
   pipe nothing is cut unless `COLUMNS` is set. Colour is used on a terminal only, and not with
   `NO_COLOR`.
+- `●` marks what is live. A status with `?` is the last one seen: its server does not tell any more.
+  One with `!` was cancelled and goes on all the same. `in doubt`: a start was sent, and what became
+  of it is being found out.
 - `-o json` gives the full records, keys unknown to this version included, in ASCII. `tasks`
   prints `{"tasks": [...], "more": false, "hidden": 0}` (`more`: `--limit` left some out; `hidden`:
   how many ended over an hour ago and are not shown), `task` prints `{"task": {...}, "events":

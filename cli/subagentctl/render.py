@@ -77,7 +77,7 @@ def _cell(title: str, task: Record, view: View) -> Cell:
         case "AGENT":
             return agent_cell(task, view.look)
         case "STATUS":
-            return cell(status_text(task), status)
+            return cell(status_text(task), "alarm" if goes_on(task) else status)
         case "RUNS":
             return cell(str(run_count(task)))
         case "USAGE":
@@ -89,11 +89,17 @@ def _cell(title: str, task: Record, view: View) -> Cell:
 
 
 def status_text(task: Record) -> str:
-    """The status; with a question mark if nobody can tell whether it is still the one."""
+    """The status; with `!` where a cancel is not obeyed, with `?` where nobody can tell whether
+    it is still the one."""
     if task.get("in_doubt") is True:
         return "in doubt"
     status = fields.text(task, "status")
-    return f"{status}?" if is_unknown(task) else status
+    return status + ("!" if goes_on(task) else "") + ("?" if is_unknown(task) else "")
+
+
+def goes_on(task: Record) -> bool:
+    """Whether a run was cancelled and goes on all the same, whatever its server calls it."""
+    return any(fields.text(run, "cancel_unconfirmed_at") for run in records(task, "runs"))
 
 
 def is_unknown(task: Record) -> bool:
@@ -127,6 +133,8 @@ def footer(listing: Listing, query: Query) -> str:
     parts = [f"{total:,} task{'' if total == 1 else 's'}, {live:,} live."]
     if any(map(is_unknown, listing.tasks)):
         parts.append("A status with ? is the last one seen: its server does not tell any more.")
+    if any(map(goes_on, listing.tasks)):
+        parts.append("A task with ! was cancelled and goes on: `subagentctl task ID` tells more.")
     if listing.more:
         parts.append(f"More were left out by --limit {query.limit}; --limit 0 shows all.")
     if listing.hidden:
@@ -145,7 +153,10 @@ def nothing(listing: Listing, query: Query, server: Server) -> str:
     if query.filtered:
         return "No task on record fits these filters."
     where = server.data_plane or "the sidecar (its --listen address, port 8460 by default)"
-    return f"No tasks yet. Point a subagent's url at {where} and let it start one."
+    return (
+        f"No tasks yet. Point a subagent's url at {where} and let it start one. "
+        "If one tried, `subagentctl events` and the sidecar's log say what came of it."
+    )
 
 
 def as_json(value: Any, *, indent: int | None = 2) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import config_values as parse
 from .config_values import Address
-from .core.prices import PriceList, price_list
+from .core.prices import PriceList, PriceMistakes, price_list
 from .core.units import duration, size
 from .errors import ConfigError
 from .yaml_file import Document, load
@@ -132,7 +132,7 @@ class _Parser:
     def __init__(self, document: Document | None, environ: Mapping[str, str]) -> None:
         self._document = document
         self._environ = environ
-        self._problems: list[str] = []
+        self._problems: list[str] = [*document.problems] if document else []
         self._given: dict[str, str] = {}
 
     def settings(self, flags: Mapping[str, Any], upstream_flags: Sequence[str]) -> Settings:
@@ -149,7 +149,7 @@ class _Parser:
             "admin_listen": self._value("admin_listen", values, parse.loopback),
             "store": self._value("store", values, parse.store),
             "keep_purpose": self._value("purpose", values, parse.flag),
-            "prices": self._value("prices", values, price_list),
+            "prices": self._prices(values["prices"]),
             "explain_endings": self._value("explain_endings", values, parse.flag),
             "cancel_verify_for": self._value("cancel_verify_for", values, parse.some(duration)),
             "cancel_rollback": self._value(
@@ -211,6 +211,16 @@ class _Parser:
         except ValueError as error:
             self._problem(key, str(error))
             return None
+
+    def _prices(self, given: Any) -> PriceList:
+        try:
+            return price_list(given)
+        except PriceMistakes as error:
+            for model, text in error.of_models.items():
+                self._problem(f"prices.{model}", text)
+        except ValueError as error:
+            self._problem("prices", str(error))
+        return {}
 
     def _upstreams(self, given: Any, flags: Sequence[str]) -> tuple[UpstreamSettings, ...]:
         found: dict[str, UpstreamSettings] = {}

@@ -3,12 +3,17 @@
 import json
 import logging
 from datetime import UTC, datetime
+from time import gmtime
 
 _FIELDS = ("action", "task_id", "run_id", "upstream", "request_id")
 
 
 class TextFormatter(logging.Formatter):
-    """One line a record. What callers put into names cannot forge a line or move the cursor."""
+    """One line a record, in UTC as all times that are shown. What callers put into names cannot
+    forge a line or move the cursor."""
+
+    converter = staticmethod(gmtime)
+    default_msec_format = "%s.%03dZ"
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         shown = (char if char.isprintable() else repr(char)[1:-1] for char in record.message)

@@ -1,6 +1,6 @@
 """YAML with line numbers, so that a mistake can be pointed at."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,16 @@ from .errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed file. `lines` maps the path of each key, as in `upstreams.a.url`, to its line."""
+    """A parsed file. `lines` maps the path of each key, as in `upstreams.a.url`, to its line.
+
+    `problems` are keys that stand twice: the file cannot be used, but whoever reads on may find
+    more that is wrong with it.
+    """
 
     path: Path
     data: Any
     lines: dict[str, int]
+    problems: list[str] = field(default_factory=list)
 
     def where(self, key: str) -> str:
         """`file:line: key`, with the line of the nearest key that has one."""
@@ -45,9 +50,7 @@ def load(path: Path) -> Document:
             _walk(node, "", lines, problems, path)
     except RecursionError:
         raise ConfigError([f"{path}: it is nested too deeply, or refers to itself"]) from None
-    if problems:
-        raise ConfigError(problems)
-    return Document(path, data, lines)
+    return Document(path, data, lines, problems)
 
 
 def _explain(path: Path, error: Exception) -> str:

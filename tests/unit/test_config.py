@@ -131,6 +131,20 @@ def test_every_problem_is_named_and_not_the_first_alone(tmp_path: Path) -> None:
     assert lines == ["--store", "--upstream x", "1", "2", "3", "4", "5", "5", "5"]
 
 
+def test_keys_that_stand_twice_hide_no_other_problem(tmp_path: Path) -> None:
+    first, second = problems(tmp_path, "store: 'memory:'\nlog_level: x\nstore: 'memory:'\n")
+    assert first == f"{tmp_path}/c.yaml:3: store: stands twice (first in line 1)"
+    assert second.startswith(f"{tmp_path}/c.yaml:2: log_level: 'x' is none of")
+
+
+def test_every_model_without_a_usable_price_is_named_with_its_line(tmp_path: Path) -> None:
+    text = "prices:\n  m: {input_per_mtok: 3}\n  gpt-4.1: 5\n"
+    assert problems(tmp_path, text) == (
+        f"{tmp_path}/c.yaml:2: prices.m: `output_per_mtok` is missing",
+        f"{tmp_path}/c.yaml:3: prices.gpt-4.1: must have input_per_mtok and output_per_mtok",
+    )
+
+
 @pytest.mark.parametrize("text", ["- listen\n", "listen\n", "7\n"])
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
     assert problems(tmp_path, text) == (f"{tmp_path}/c.yaml: must be a mapping of settings",)

@@ -30,11 +30,28 @@ PriceList = Mapping[str, ModelPrice]
 """By the model's name."""
 
 
+class PriceMistakes(ValueError):
+    """What is wrong with the prices of some models, by the model's name."""
+
+    def __init__(self, of_models: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {text}" for name, text in of_models.items()))
+        self.of_models = of_models
+
+
 def price_list(given: Any) -> PriceList:
-    """A price list as people write it. Raises ValueError with what is wrong."""
+    """A price list as people write it. Raises ValueError, PriceMistakes where it can say whose."""
     if not isinstance(given, dict):
         raise ValueError("must map model names to prices")
-    return {_model_name(name): _model_price(name, price) for name, price in given.items()}
+    prices: dict[str, ModelPrice] = {}
+    mistakes: dict[str, str] = {}
+    for name, price in given.items():
+        try:
+            prices[_model_name(name)] = _model_price(price)
+        except ValueError as error:
+            mistakes[str(name)] = str(error)
+    if mistakes:
+        raise PriceMistakes(mistakes)
+    return prices
 
 
 def cost(reading: Reading, price: ModelPrice) -> int | None:
@@ -89,22 +106,22 @@ def _model_name(name: Any) -> str:
     return name
 
 
-def _model_price(name: str, given: Any) -> ModelPrice:
+def _model_price(given: Any) -> ModelPrice:
     known = (*_REQUIRED, *_OPTIONAL)
     if not isinstance(given, dict):
-        raise ValueError(f"{name} must have {' and '.join(_REQUIRED)}")
+        raise ValueError(f"must have {' and '.join(_REQUIRED)}")
     for key in given:
         if key not in known:
-            raise ValueError(f"{name}: unknown key {key!r}; known: {', '.join(known)}")
+            raise ValueError(f"unknown key {key!r}; known: {', '.join(known)}")
     for key in _REQUIRED:
         if key not in given:
-            raise ValueError(f"{name}: `{key}` is missing")
-    return ModelPrice(**{key: _usd(f"{name}.{key}", value) for key, value in given.items()})
+            raise ValueError(f"`{key}` is missing")
+    return ModelPrice(**{key: _usd(key, value) for key, value in given.items()})
 
 
-def _usd(where: str, value: Any) -> Decimal:
+def _usd(key: str, value: Any) -> Decimal:
     """The amount as it is written: 0.1 is a tenth, not the nearest double."""
-    wanted = f"{where}: {value!r} is not an amount of USD such as 3.0"
+    wanted = f"{key}: {value!r} is not an amount of USD such as 3.0"
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(wanted)
     try:

@@ -109,7 +109,7 @@ def test_json_passes_on_keys_this_version_does_not_know(admin: FakeAdmin, run: R
     assert answer == {"task": admin.tasks[0], "events": []}
 
 
-@pytest.mark.parametrize("part", [ID, "01a2064f", "59fd", f" {ID} "])
+@pytest.mark.parametrize("part", [ID, "01a2064f", "59fd", f" {ID} ", "…34a759fd"])
 def test_a_task_is_found_by_any_part_that_fits_only_it(
     part: str, admin: FakeAdmin, run: Run
 ) -> None:

@@ -50,6 +50,23 @@ def test_the_page_begins_with_aligned_keys_and_values() -> None:
             "since 2026-11-23 02:59:55 UTC (5s ago): its server does not tell any more",
         ),
         ({"unknown_since": ago(seconds=5), "status": "error"}, "unknown", None),
+        ({"runs": [make_run()]}, "cancel", None),
+        (
+            {"runs": [make_run(cancel_asked_at=ago(seconds=9), cancel_asked_by="operator")]},
+            "cancel",
+            "asked for 2026-11-23 02:59:51 UTC (9s ago), by operator; not seen to come true yet",
+        ),
+        (
+            {"runs": [make_run(status="interrupted", cancel_asked_at=ago(seconds=9))]},
+            "cancel",
+            None,
+        ),
+        (
+            {"runs": [make_run(status="interrupted", cancel_unconfirmed_at=ago(seconds=9))]},
+            "cancel",
+            "not obeyed: the run was seen to go on 2026-11-23 02:59:51 UTC (9s ago). "
+            "The sidecar keeps trying; to be sure, end it on upstream default itself",
+        ),
         ({"status": "pending", "started_at": 0, "created_at": ""}, "status", "● pending"),
         ({}, "created", "2026-11-23 02:59:00 UTC (1m ago)"),
         ({}, "ended", None),
@@ -123,6 +140,8 @@ def test_a_replaced_run_names_the_one_that_replaced_it() -> None:
         ({"started_at": None}, "—"),
         ({"status": "cancelled", "ended_at": None}, "—"),
         ({"status": "success", "ended_at": ago(seconds=57.5)}, "2.5s"),
+        # never seen at work, only at its end
+        ({"status": "error", "started_at": ago(seconds=58), "ended_at": ago(seconds=58)}, "<2.0s"),
         ({"status": "running"}, "1m 0s"),
     ],
 )

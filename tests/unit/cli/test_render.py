@@ -140,6 +140,25 @@ def test_the_live_status_of_a_server_that_does_not_answer_is_questionable(
     assert column("STATUS", make_task(status=status, unknown_since=since)) == [shown]
 
 
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({}, "running!"),
+        ({"unknown_since": "2026-11-23T02:59:00Z"}, "running!?"),
+        ({"status": "cancelled"}, "cancelled!"),  # on paper only
+    ],
+)
+def test_a_task_that_goes_on_although_it_was_cancelled_stands_out(
+    changes: JsonObject, shown: str
+) -> None:
+    task = make_task(runs=[make_run(cancel_unconfirmed_at="2026-11-23T02:59:00Z")], **changes)
+    assert column("STATUS", task) == [shown]
+    painted = task_table([task], View(Look(color=True), NOW))[1]
+    assert f"\x1b[31m\x1b[1m{shown}\x1b[0m" in painted
+    said = footer(Listing(tasks=[task]), Query())
+    assert "A task with ! was cancelled and goes on: `subagentctl task ID`" in said
+
+
 def test_a_task_in_doubt_says_so() -> None:
     assert column("STATUS", make_task(status="pending", in_doubt=True)) == ["in doubt"]
 
@@ -161,7 +180,8 @@ def test_missing_fields_leave_the_row_standing() -> None:
         (
             Listing(tasks=[make_task(unknown_since="2026-11-23T02:59:00Z")]),
             Query(),
-            "1 task, 1 live. A status with ? is the last one seen: its server does not tell any more.",
+            "1 task, 1 live. A status with ? is the last one seen: "
+            "its server does not tell any more.",
         ),
         (
             Listing(tasks=[make_task()], more=True),
@@ -182,6 +202,12 @@ def test_the_footer_says_what_was_left_out_and_how_to_see_it(
         (0, Query(), "http://127.0.0.1:8461", "Point a subagent's url at http://127.0.0.1:8460 "),
         (0, Query(), "http://ops:9000", "(its --listen address, port 8460 by default)"),
         (0, Query(all=True), "http://127.0.0.1:8461", "No tasks yet."),
+        (
+            0,
+            Query(),
+            "http://127.0.0.1:8461",
+            "If one tried, `subagentctl events` and the sidecar's",
+        ),
         (0, Query(agent="x"), "http://127.0.0.1:8461", "No task on record fits these filters."),
         (3, Query(), "http://127.0.0.1:8461", "No task is live or ended within the last hour. 3 "),
         (3, Query(agent="x"), "http://127.0.0.1:8461", "fits and is live or ended within the last"),

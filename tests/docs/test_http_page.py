@@ -1,0 +1,51 @@
+"""docs/reference/http.md names every field that the admin API's records have, and no other."""
+
+import re
+
+import pytest
+from tests.docs import repository
+
+from subagent_sidecar.core.model import Run, RunStatus, Task, TaskRecord, TaskStatus, UsageEntry
+from subagent_sidecar.proxy.admin_routes import task_json
+
+PAGE = repository.read("docs/reference/http.md")
+WORD = re.compile(r"`([a-z_]+)(?:\[\])?`")
+
+AT = "2026-11-23T03:00:00.000000Z"
+TASK = Task(
+    task_id="t",
+    upstream="default",
+    agent_name="researcher",
+    status=TaskStatus.RUNNING,
+    session_id="s",
+    supervisor="anonymous",
+    created_at=AT,
+    last_updated_at=AT,
+)
+RUN = Run(run_id="r", task_id="t", kind="start", status=RunStatus.RUNNING, created_at=AT)
+USED = UsageEntry(
+    task_id="t", message_id="m", run_id="r", at=AT, model=None, input_tokens=1, output_tokens=1
+)
+SHOWN = task_json(
+    TaskRecord(task=TASK, runs=(RUN,), short_id="t", usage=(USED,)), unknown_since=None
+)
+
+
+def table(heading: str) -> dict[str, str]:
+    """The table under `### heading`: what its second column says, by each name in the first."""
+    under = PAGE.split(f"### {heading}\n")[1].split("\n##")[0]
+    rows = [line.split(" | ", 1) for line in under.splitlines() if line.startswith("| `")]
+    return {name: row[1] for row in rows for name in WORD.findall(row[0])}
+
+
+@pytest.mark.parametrize(
+    ("heading", "fields"), [("A task", SHOWN.keys()), ("Usage", SHOWN["usage"].keys())]
+)
+def test_every_field_is_listed(heading: str, fields: list[str]) -> None:
+    assert table(heading).keys() == set(fields)
+
+
+def test_every_field_of_a_run_is_listed() -> None:
+    listed = re.search(r"`([a-z_ ]+)`", table("A task")["runs"])
+    assert listed is not None
+    assert set(listed[1].split()) == SHOWN["runs"][0].keys()
