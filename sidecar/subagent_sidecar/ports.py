@@ -295,8 +295,8 @@ class Store(Protocol):
         all that is on record about them, and add what they come to up to the sums; then events
         and threads of no task that are older. Returns how many it removed, 0 when nothing is left.
 
-        Kept are tasks with a start under way or in doubt, those whose parent or a child is live,
-        and the newest task and event.
+        Kept are tasks with a start under way or in doubt, those with a run at large, those whose
+        parent or a child is live, and the newest task and event.
         """
 
     async def sums(self, *, since: str = "") -> Sequence[Sum]:

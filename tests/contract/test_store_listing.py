@@ -4,8 +4,8 @@ import pytest
 from tests.support.books import accepted, at, start
 from tests.support.stores import listed, pages
 
-from subagent_sidecar.core.changes import RunSeen
-from subagent_sidecar.core.model import RunStatus, TaskQuery, TaskStatus
+from subagent_sidecar.core.changes import CancelAsked, CancelConfirmed, CancelUnconfirmed, RunSeen
+from subagent_sidecar.core.model import EndedBy, RunStatus, TaskQuery, TaskStatus
 from subagent_sidecar.ports import Store
 
 
@@ -95,6 +95,24 @@ async def test_tasks_that_ended_long_ago_are_hidden_and_counted(store: Store) ->
     filtered = await store.tasks(TaskQuery(ended_after=at(5), session_id="s1"))
     assert (filtered.records, filtered.hidden) == ((), 1)
     assert (await store.tasks(TaskQuery())).hidden == 0
+
+
+async def test_a_task_whose_run_is_at_large_is_not_hidden(store: Store) -> None:
+    await started(store, 1, "long ago", ended=2)
+    await started(store, 1, "at large")
+    run = {"thread_id": "at large", "run_id": "run of at large"}
+    await store.apply(
+        [
+            CancelAsked(**run, by=EndedBy.OPERATOR, at=at(2)),
+            RunSeen(**run, status=RunStatus.INTERRUPTED, at=at(2)),
+            CancelUnconfirmed(**run, at=at(3), tried=()),
+        ]
+    )
+    page = await store.tasks(TaskQuery(ended_after=at(5)))
+    assert ([r.task.task_id for r in page.records], page.hidden) == (["at large"], 1)
+    await store.apply([CancelConfirmed(**run, at=at(4))])
+    page = await store.tasks(TaskQuery(ended_after=at(5)))
+    assert (page.records, page.hidden) == ((), 2)
 
 
 async def test_a_listing_can_ask_for_the_ended_and_hide_the_old_of_them(store: Store) -> None:

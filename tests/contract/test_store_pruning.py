@@ -6,6 +6,9 @@ from tests.support.books import accepted, at, start
 from tests.support.stores import END_OF_TIME, listed
 
 from subagent_sidecar.core.changes import (
+    CancelAsked,
+    CancelConfirmed,
+    CancelUnconfirmed,
     Doubted,
     Released,
     RunSeen,
@@ -13,7 +16,7 @@ from subagent_sidecar.core.changes import (
     UsageSeen,
 )
 from subagent_sidecar.core.feed import EventQuery
-from subagent_sidecar.core.model import Intent, RunStatus, Thread, UsageEntry
+from subagent_sidecar.core.model import EndedBy, Intent, RunStatus, Thread, UsageEntry
 from subagent_sidecar.core.sums import Sum
 from subagent_sidecar.ports import Store
 
@@ -100,6 +103,19 @@ async def test_live_tasks_stay_however_old(store: Store) -> None:
     await over(store, "running", "running-r2", 3, RunStatus.RUNNING)
     await begun(store, 9, NEWEST)
     assert await pruned(store, 1e6) == []
+
+
+async def test_a_task_whose_run_is_at_large_stays(store: Store) -> None:
+    await begun(store, 1, "t")
+    run = {"thread_id": "t", "run_id": "t-r1"}
+    await store.apply([CancelAsked(**run, by=EndedBy.OPERATOR, at=at(2))])
+    await over(store, "t", "t-r1", 3, RunStatus.INTERRUPTED)
+    await store.apply([CancelUnconfirmed(**run, at=at(4), tried=())])
+    await begun(store, 9, NEWEST)
+    assert await pruned(store, 99) == []
+    await store.apply([CancelConfirmed(**run, at=at(10))])
+    await begun(store, 11, NEWEST)
+    assert await pruned(store, 99) == [1]
 
 
 async def test_a_task_that_was_taken_up_again_stays(store: Store) -> None:

@@ -22,8 +22,8 @@ _WORST_FIRST = (
     Outcome.UNCONFIRMED,
     Outcome.ASKED,
 )
-_STILL_AT_IT = "it was asked to end, and that is not verified yet; it is seen to"
-_NOT_ASKED_YET = "its server has not taken the cancel yet; it is seen to"
+_STILL_AT_IT = "its cancel was sent, but its end is not verified yet; the sidecar keeps checking"
+_NOT_ASKED_YET = "its server has not taken the cancel yet; the sidecar keeps trying"
 _NO_RUN_YET = "what became of its start is not known yet, so there is nothing to cancel; try again"
 _BEHIND = "it ended by itself; how is not on record yet"
 _WENT_ON = "a new run began on it meanwhile; cancel it again"
@@ -140,7 +140,7 @@ class TaskCanceller:
 
 def _may_go_on(run: Run) -> bool:
     """Whether the run may be at work: it has not ended, or only the server says that it has."""
-    return not run.ended or run.cancel_unconfirmed_at is not None
+    return not run.ended or run.at_large
 
 
 def _is_live(run: ServerRun) -> bool:

@@ -52,7 +52,7 @@ def cancel_unconfirmed(ledger: Ledger, change: CancelUnconfirmed) -> None:
     """The run goes on although its server took the cancel, also where the server calls it
     interrupted. Told once, until it is confirmed after all."""
     run = ledger.run(change.thread_id, change.run_id)
-    if run is None or run.cancel_unconfirmed_at is not None:
+    if run is None or run.at_large:
         return
     if run.ended and (run.status is not RunStatus.INTERRUPTED or run.cancel_confirmed_at):
         return

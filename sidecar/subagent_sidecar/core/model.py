@@ -125,6 +125,11 @@ class Run:
         return self.ended_at is not None
 
     @property
+    def at_large(self) -> bool:
+        """Whether it goes on although it was cancelled, for all that is known."""
+        return self.cancel_unconfirmed_at is not None
+
+    @property
     def cancel_open(self) -> bool:
         """Whether it is to be cancelled, and it is not known yet that it was, or ended before."""
         if self.cancel_asked_at is None or self.cancel_confirmed_at is not None:
@@ -303,8 +308,9 @@ class LiveChain:
 class TaskQuery:
     """Which tasks to list, newest first. Empty filters match everything.
 
-    `ended_after` leaves out tasks that ended before it (None: none are left out); `since` those
-    created before it. `after` is the (created_at, task_id) of the last row of the page before.
+    `ended_after` leaves out tasks that ended before it (None: none are left out), but not those
+    with a run at large; `since` those created before it. `after` is the (created_at, task_id) of
+    the last row of the page before.
     """
 
     session_id: str | None = None

@@ -14,6 +14,7 @@ _HIGH = "\U0010ffff"
 """Sorts after every character an id can hold."""
 
 _IN_DOUBT = "SELECT thread_id FROM intents WHERE in_doubt IS NOT NULL"
+_AT_LARGE = "task_id IN (SELECT task_id FROM runs WHERE cancel_unconfirmed_at IS NOT NULL)"
 _BY_HEAD = "SELECT task_id FROM tasks WHERE task_id >= ? AND task_id < ? LIMIT ?"
 
 # No index helps here, and none is needed: it is what a person types, and only as a last resort.
@@ -23,8 +24,8 @@ _Where = list[tuple[str, list[Any]]]
 
 
 def list_tasks(conn: sqlite3.Connection, query: TaskQuery) -> TaskPage:
-    """One page. The two kinds of shown tasks, live and lately ended, are read by an index each
-    and merged, so that a page costs the same whatever lies in the past."""
+    """One page. The kinds of shown tasks (live, lately ended, over in word only) are read by an
+    index each and merged, so that a page costs the same whatever lies in the past."""
     filters = _filters(query)
     page_filters = list(filters)
     if query.after is not None:
@@ -35,6 +36,7 @@ def list_tasks(conn: sqlite3.Connection, query: TaskQuery) -> TaskPage:
         branches = [
             [*page_filters, ("ended_at IS NULL", [])],
             [*page_filters, ("ended_at >= ?", [query.ended_after])],
+            [*page_filters, ("ended_at < ?", [query.ended_after]), (_AT_LARGE, [])],
         ]
     found: list[Task] = []
     for branch in branches:
@@ -80,7 +82,8 @@ def _where(filters: _Where) -> tuple[str, list[Any]]:
 def _hidden(conn: sqlite3.Connection, filters: _Where, query: TaskQuery) -> int:
     if query.ended_after is None or query.after is not None:
         return 0
-    where, values = _where([*filters, ("ended_at < ?", [query.ended_after])])
+    old = ("ended_at < ?", [query.ended_after])
+    where, values = _where([*filters, old, (f"NOT {_AT_LARGE}", [])])
     sql = f"SELECT count(*) FROM (SELECT 1 FROM tasks {where} LIMIT {_MAX_HIDDEN})"
     return int(conn.execute(sql, values).fetchone()[0])
 

@@ -12,7 +12,6 @@ from ..core.admission import admit
 from ..core.changes import Change, Start
 from ..core.feed import EventPage, EventQuery, ToldEvent
 from ..core.model import (
-    LIVE,
     Event,
     Intent,
     LiveChain,
@@ -157,7 +156,7 @@ class MemoryStore:
             self._tables.tasks.values(), key=lambda task: (task.created_at, task.task_id)
         )[::-1]
         matching = [task for task in newest_first if _matches(task, query)]
-        shown = [task for task in matching if not _too_old(task, query)]
+        shown = [task for task in matching if not self._too_old(task, query)]
         after = query.after
         rest = [task for task in shown if after is None or (task.created_at, task.task_id) < after]
         page = rest[: query.limit]
@@ -167,6 +166,12 @@ class MemoryStore:
             next_after=(page[-1].created_at, page[-1].task_id) if more and page else None,
             hidden=0 if after else min(len(matching) - len(shown), _MAX_HIDDEN),
         )
+
+    def _too_old(self, task: Task, query: TaskQuery) -> bool:
+        if query.ended_after is None or task.live:
+            return False
+        at_large = any(run.at_large for run in self._tables.runs(task.task_id))
+        return (task.ended_at or "") < query.ended_after and not at_large
 
     def _record(self, task: Task) -> TaskRecord:
         return TaskRecord(
@@ -267,12 +272,6 @@ def _matches(task: Task, query: TaskQuery) -> bool:
         and (not query.statuses or task.status in query.statuses)
         and (query.since is None or task.created_at >= query.since)
     )
-
-
-def _too_old(task: Task, query: TaskQuery) -> bool:
-    if query.ended_after is None or task.status in LIVE:
-        return False
-    return (task.ended_at or "") < query.ended_after
 
 
 def _short_id(task_id: str, others: set[str]) -> str:

@@ -31,6 +31,7 @@ def _prunable(tables: "Tables", task: Task, before: Timestamp) -> bool:
             if other.ended_at is None
         )
         and not _awaited(tables, task.task_id)
+        and not any(run.at_large for run in tables.runs(task.task_id))
         and task.task_id != next(reversed(tables.tasks))
         and (not tables.events or task.task_id != tables.events[-1].task_id)
     )

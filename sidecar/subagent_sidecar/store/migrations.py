@@ -87,6 +87,8 @@ CREATE TABLE runs (
 ) WITHOUT ROWID;
 CREATE INDEX runs_asked_to_end ON runs (cancel_asked_at) WHERE cancel_reason IS NOT NULL;
 
+CREATE INDEX runs_at_large ON runs (task_id) WHERE cancel_unconfirmed_at IS NOT NULL;
+
 CREATE INDEX runs_to_cancel ON runs (task_id, run_id)
     WHERE cancel_asked_at IS NOT NULL AND cancel_confirmed_at IS NULL;
 

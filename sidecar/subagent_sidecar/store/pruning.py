@@ -25,8 +25,10 @@ _IN_INTENTS = (
     "UNION ALL SELECT parent_task_id FROM intents WHERE parent_task_id NOTNULL"
 )
 _LIVE_PARENT = "SELECT 1 FROM tasks p WHERE p.task_id = tasks.parent_task_id AND p.ended_at IS NULL"
+_AT_LARGE = "SELECT task_id FROM runs WHERE cancel_unconfirmed_at IS NOT NULL"
 _PRUNABLE = f"""
     ended_at < ?
+    AND task_id NOT IN ({_AT_LARGE})
     AND task_id NOT IN ({_LIVE_PARENTS})
     AND task_id NOT IN ({_IN_INTENTS})
     AND NOT EXISTS ({_LIVE_PARENT})
