@@ -71,6 +71,6 @@ def _plain(value: object) -> str:
     return cell(fields.text({"value": value}, "value")).text
 
 
-def ends_json(ends: Sequence[JsonObject]) -> str:
-    """The sidecar's answers as they are."""
-    return as_json({"tasks": ends})
+def ends_json(ends: Sequence[JsonObject], *, more: bool) -> str:
+    """The sidecar's answers as they are; `more`: whether there are tasks it did not get to."""
+    return as_json({"tasks": ends, "more": more})

@@ -18,6 +18,7 @@ _SILENCE_S = 40.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 5.0
 
 Show = Callable[[JsonObject], None]
+ShowPage = Callable[[list[JsonObject]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +43,12 @@ class Wanted:
         return {"since": self.since, "limit": _PAGE}
 
 
-def show_recorded(client: Client, wanted: Wanted, show: Show) -> str:
-    """Show what is on record; returns the place to go on from."""
+BEGINNING = "0"
+"""The place to go on from where nothing is on record at all."""
+
+
+def show_recorded(client: Client, wanted: Wanted, show: ShowPage) -> str:
+    """Show what is on record, page by page; returns the place to go on from."""
     page = client.get(_PATH, {**wanted.filters(), **wanted.beginning()})
     place = _show_page(client, page, show)
     while page.get("more"):
@@ -54,14 +59,13 @@ def show_recorded(client: Client, wanted: Wanted, show: Show) -> str:
     return place
 
 
-def _show_page(client: Client, page: JsonObject, show: Show) -> str:
+def _show_page(client: Client, page: JsonObject, show: ShowPage) -> str:
     events, after = page.get("events"), page.get("after")
     if not isinstance(events, list) or not all(isinstance(each, dict) for each in events):
         raise client.surprise("its answer holds no events")
     if not isinstance(after, int):
         raise client.surprise("its answer does not say where it ends")
-    for event in events:
-        show(event)
+    show(events)
     return str(after)
 
 

@@ -1,6 +1,7 @@
 """What a task used, as people read it."""
 
-from math import isfinite
+from collections.abc import Callable
+from math import floor, isfinite, log10
 
 from subagentctl.fields import Record, count, nested, number, text
 
@@ -11,11 +12,11 @@ def usage_short(task: Record) -> str:
     tokens = [number(usage, "input_tokens"), number(usage, "output_tokens")]
     known = [each for each in tokens if each is not None and isfinite(each)]
     parts = [f"{_humane(sum(known))} tok"] if known else []
-    return " ".join(parts + _dollars(usage))
+    return " ".join(parts + _dollars(usage, _rounded))
 
 
 def usage_long(task: Record) -> str:
-    """`12,411 tokens in (9,000 from cache), 803 tokens out, $0.03, some-model`; empty when the
+    """`12,411 tokens in (9,000 from cache), 803 tokens out, $0.0312, some-model`; empty when the
     usage is not known."""
     usage = nested(task, "usage")
     parts = [
@@ -25,7 +26,7 @@ def usage_long(task: Record) -> str:
     ]
     unpriced = ["cost unknown"] if parts and usage.get("cost_usd", 0) is None else []
     model = text(usage, "model")
-    return ", ".join(parts + (_dollars(usage) or unpriced) + ([model] if model else []))
+    return ", ".join(parts + (_dollars(usage, _precise) or unpriced) + ([model] if model else []))
 
 
 def _cached(usage: Record) -> str:
@@ -49,11 +50,24 @@ def _three_digits(value: float) -> str:
     return f"{value:.0f}" if value >= 99.95 or value == int(value) else f"{value:.1f}"
 
 
-def _dollars(usage: Record) -> list[str]:
-    """Cents, and below them two digits that count: `$1.20`, `$0.0042`."""
+def _dollars(usage: Record, written: Callable[[float], str]) -> list[str]:
     cost = number(usage, "cost_usd")
-    if cost is None or not isfinite(cost):
-        return []
+    return [written(cost)] if cost is not None and isfinite(cost) else []
+
+
+def _rounded(cost: float) -> str:
+    """Cents, and below them four decimals: `$1.20`, `$0.0042`."""
     if cost == 0 or cost >= 0.01:
-        return [f"${cost:,.2f}"]
-    return [f"${cost:.4f}" if cost >= 0.0001 else "<$0.0001"]
+        return f"${cost:,.2f}"
+    return f"${cost:.4f}" if cost >= 0.0001 else "<$0.0001"
+
+
+def _precise(cost: float) -> str:
+    """At least cents, and four digits that count, to the millionth: `$1.20`, `$0.01473`."""
+    if cost == 0:
+        return "$0.00"
+    if cost < 0.000_001:
+        return "<$0.000001"
+    decimals = min(6, max(2, 3 - floor(log10(cost))))
+    whole, _, fraction = f"{cost:,.{decimals}f}".partition(".")
+    return f"${whole}.{fraction.rstrip('0').ljust(2, '0')}"

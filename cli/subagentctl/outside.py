@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 import click
 
@@ -26,14 +27,22 @@ def ask_on_terminal(question: str) -> bool | None:
     return click.confirm(question, err=True)
 
 
+def is_terminal(stream: Literal["stdout", "stderr"]) -> bool:
+    """Whether what is written there is seen at once, by somebody who waits for it."""
+    opened = sys.stdout if stream == "stdout" else sys.stderr
+    return opened is not None and opened.isatty()
+
+
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """The clock, the pause between two looks, what the output can show, and who may be asked."""
+    """The clock, the pause between two looks, what the output can show, and who is there to read
+    and to be asked."""
 
     now: Callable[[], datetime] = utc_now
     sleep: Callable[[float], None] = time.sleep
     look: Callable[[], Look] = look_of_stdout
     ask: Callable[[str], bool | None] = ask_on_terminal
+    is_terminal: Callable[[Literal["stdout", "stderr"]], bool] = is_terminal
 
 
 def emit(text: str) -> None:

@@ -43,7 +43,7 @@ def task_page(page: TaskPage, view: View) -> list[str]:
         rows = [_run_row(run, view) for run in runs]
         lines += ["", view.look.paint("RUNS", "title"), *_indented(_RUN_COLUMNS, rows, view.look)]
     if page.events:
-        rows = [_event_row(event, page) for event in without_echoes([*page.events])]
+        rows = [_event_row(event, page) for event in without_echoes(page.events)]
         lines += ["", view.look.paint("TIMELINE", "title")]
         lines += _indented(_EVENT_COLUMNS, rows, view.look)
     return lines
@@ -76,7 +76,6 @@ def _summary(task: Record, view: View) -> list[str]:
         ("checked", _when(moment(task, "last_checked_at"), view.now)),
         ("reason", fields.text(task, "reason")),
         ("usage", usage_long(task) or look.unknown),
-        ("trace", fields.text(task, "trace_id")),
     )
     lines: list[str] = []
     for key, value in pairs:

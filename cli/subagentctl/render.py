@@ -28,7 +28,7 @@ _COLUMNS = (
     Column(title="UPSTREAM", cap=14, least=8, yields=3, drops=2),
     Column(title="SESSION", cap=18, least=9, yields=1, drops=4, is_id=True),
     Column(title="USAGE", cap=20, drops=3),
-    Column(title="PURPOSE", ease=32, least=12, drops=5, stretches=True),
+    Column(title="PURPOSE", ease=12, least=12, drops=5, stretches=True),
 )
 _DEEPEST_SHOWN = 4
 
@@ -36,7 +36,7 @@ _FLAT = (
     *("task_id", "short_id", "agent_name", "status", "session_id", "supervisor", "upstream"),
     *("assistant_id", "parent_task_id", "depth", "thread_id", "run_id", "created_at"),
     *("started_at", "ended_at", "last_checked_at", "last_updated_at", "ended_by", "reason"),
-    *("purpose", "trace_id"),
+    "purpose",
 )
 _USAGE = (
     *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"),

@@ -5,10 +5,13 @@ whatever it brings along.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from subagentctl import fields
 from subagentctl.fields import Record, nested
+
+R = TypeVar("R", bound=Record)
 
 _WHO = {
     "upstream": "its server",
@@ -159,7 +162,7 @@ KINDS = frozenset(_CLAUSES)
 """The kinds of event this version has words for."""
 
 
-def without_echoes(events: list[Record]) -> list[Record]:
+def without_echoes(events: Sequence[R]) -> list[R]:
     """Events without those that say of a run what the next line says of its task."""
     told_of_tasks = {
         (event.get("at"), event.get("run_id"))

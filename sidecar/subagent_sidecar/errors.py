@@ -143,6 +143,8 @@ class UpstreamError(SidecarError):
     retry_after_s = 1.0
     task_id: str | None = None
     """The task whose start fell into doubt, if one did."""
+    upstream: str | None = None
+    """The upstream's name, where a request of a client's was on its way to it."""
 
 
 class UpstreamUnreachable(UpstreamError):

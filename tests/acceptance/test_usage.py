@@ -73,7 +73,7 @@ def test_a_deep_agent_used_what_its_model_reported(sidecar_to_langgraph: Sidecar
     assert task["usage"] == wanted
     assert [run["usage"] for run in task["runs"]] == [wanted]
     page = subagentctl(sidecar_to_langgraph, "task", task_id)
-    told = "2,000 tokens in (800 from cache, 200 into cache), 200 tokens out, $0.0006"
+    told = "2,000 tokens in (800 from cache, 200 into cache), 200 tokens out, $0.000584"
     assert f"{told}, claude-3-haiku-20240307" in " ".join(page.split())
     row = next(
         line

@@ -1,5 +1,7 @@
-"""docs/reference/http.md names every field that the admin API's records have, and no other."""
+"""docs/reference/http.md names every field that the admin API's records have, and no other; and
+`subagentctl` shows none that they do not have."""
 
+import csv
 import re
 
 import pytest
@@ -7,6 +9,8 @@ from tests.docs import repository
 
 from subagent_sidecar.core.model import Run, RunStatus, Task, TaskRecord, TaskStatus, UsageEntry
 from subagent_sidecar.proxy.admin_routes import task_json
+from subagentctl.render import tasks_csv
+from subagentctl.testing import make_task
 
 PAGE = repository.read("docs/reference/http.md")
 WORD = re.compile(r"`([a-z_]+)(?:\[\])?`")
@@ -49,3 +53,13 @@ def test_every_field_of_a_run_is_listed() -> None:
     listed = re.search(r"`([a-z_ ]+)`", table("A task")["runs"])
     assert listed is not None
     assert set(listed[1].split()) == SHOWN["runs"][0].keys()
+
+
+def test_every_column_of_the_csv_is_a_field() -> None:
+    [header] = csv.reader(tasks_csv([]).splitlines())
+    counted = {"superseded_runs"}
+    assert set(header) - counted <= SHOWN.keys() | SHOWN["usage"].keys()
+
+
+def test_the_tests_of_the_cli_know_no_field_that_there_is_not() -> None:
+    assert make_task().keys() <= SHOWN.keys()

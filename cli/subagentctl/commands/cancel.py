@@ -77,8 +77,10 @@ def cancel(
         tasks = _named(client, task_ids) if task_ids else _live(client, query)
         if tasks and not sure:
             _make_sure(app, tasks)
-        ends = _cancelled(client, [str(task["task_id"]) for task in tasks], reason, wait)
-    _show(app, tasks, ends)
+        if tasks and wait:
+            _say_what_takes_so_long(app, len(tasks), wait)
+        ends, more = _cancelled(client, [str(task["task_id"]) for task in tasks], reason, wait)
+    _show(app, tasks, ends, more=more)
     if not all(is_over(end) for end in ends):
         click.get_current_context().exit(1)
 
@@ -107,7 +109,7 @@ def _live(client: Client, query: Query) -> list[JsonObject]:
 
 def _make_sure(app: App, tasks: Sequence[JsonObject]) -> None:
     """Show what is about to be cancelled, and go on only after a yes."""
-    count = f"{len(tasks):,} task{'' if len(tasks) == 1 else 's'}"
+    count = _count(len(tasks))
     view = View(app.outside.look(), app.outside.now())
     lines = task_table(tasks[:_SHOWN], view)
     if len(tasks) > _SHOWN:
@@ -121,21 +123,39 @@ def _make_sure(app: App, tasks: Sequence[JsonObject]) -> None:
         click.get_current_context().exit(1)
 
 
+def _say_what_takes_so_long(app: App, count: int, wait: float) -> None:
+    """On a terminal only; not where a program that is fed JSON or CSV may be writing as well."""
+    piped = app.output != "table" and not app.outside.is_terminal("stdout")
+    if piped or not app.outside.is_terminal("stderr"):
+        return
+    ends = "its end" if count == 1 else "each end"
+    told = f"cancelling {_count(count)}; waiting up to {wait:g} s for {ends} to be verified."
+    click.echo(f"subagentctl: {told}", err=True)
+
+
+def _count(tasks: int) -> str:
+    return f"{tasks:,} task{'' if tasks == 1 else 's'}"
+
+
 def _cancelled(
     client: Client, task_ids: Sequence[str], reason: str, wait: float
-) -> list[JsonObject]:
+) -> tuple[list[JsonObject], bool]:
+    """What became of them, and whether the sidecar says that there are more."""
     ends: list[JsonObject] = []
+    more = False
     for start in range(0, len(task_ids), _AT_ONCE):
         body: JsonObject = {"task_ids": list(task_ids[start : start + _AT_ONCE]), "wait_s": wait}
         if reason.strip():
             body["reason"] = reason
-        ends += _asked(client, body, timeout=wait + _MARGIN_S)
-    return ends
+        answer = _asked(client, body, timeout=wait + _MARGIN_S)
+        ends += _ends(client, answer)
+        more = more or answer.get("more") is True
+    return ends, more
 
 
-def _asked(client: Client, body: JsonObject, *, timeout: float) -> list[JsonObject]:
+def _asked(client: Client, body: JsonObject, *, timeout: float) -> JsonObject:
     try:
-        answer = client.post("/v1/cancel", body, timeout=timeout)
+        return client.post("/v1/cancel", body, timeout=timeout)
     except Unreachable as error:
         more = "What was asked for may be under way: `subagentctl tasks` tells."
         raise Unreachable(f"{error.message} {more}") from error
@@ -143,16 +163,19 @@ def _asked(client: Client, body: JsonObject, *, timeout: float) -> list[JsonObje
         more = "what was asked for goes on all the same; `subagentctl tasks` tells how."
         click.echo(f"\nsubagentctl: {more}", err=True)
         raise
+
+
+def _ends(client: Client, answer: JsonObject) -> list[JsonObject]:
     ends = answer.get("tasks")
     if not isinstance(ends, list) or not all(isinstance(each, dict) for each in ends):
         raise client.surprise("its answer does not say what became of the tasks")
     return ends
 
 
-def _show(app: App, tasks: Sequence[JsonObject], ends: Sequence[JsonObject]) -> None:
+def _show(app: App, tasks: Sequence[JsonObject], ends: Sequence[JsonObject], *, more: bool) -> None:
     match app.output:
         case "json":
-            emit(ends_json(ends))
+            emit(ends_json(ends, more=more))
         case "csv":
             emit(ends_csv(ends))
         case _ if not tasks:

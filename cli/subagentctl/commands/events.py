@@ -8,21 +8,24 @@ from subagentctl import fields
 from subagentctl.app import App, parsed, shared_options, since_option
 from subagentctl.client import JsonObject
 from subagentctl.errors import Misused
-from subagentctl.feed import Following, Show, Wanted, show_recorded
+from subagentctl.feed import BEGINNING, Following, Show, Wanted, show_recorded
 from subagentctl.fields import moment
 from subagentctl.look import Look
 from subagentctl.outside import emit
 from subagentctl.render import as_json
-from subagentctl.story import KINDS, clause, style_of
+from subagentctl.story import KINDS, clause, style_of, without_echoes
 from subagentctl.text import clean, cut, cut_middle, pad, width
 
 _DEFAULT_LAST = 50
 _MOST = 1_000
-_ID, _AGENT = 8, 14
-_NOTHING = (
-    "subagentctl: no event on record fits. Rare ones are looked for among the newest 200,000; "
-    "with --since among all."
-)
+_AT, _ID, _AGENT = 15, 8, 14
+_AGENT_LEAST, _SENTENCE = 6, 32
+"""On a narrow terminal the agent yields down to this, so that the sentence has that much room."""
+
+_GAP = "  "
+_NOTHING_YET = "nothing has happened yet: no event is on record."
+_NOTHING_FITS = "no event on record fits."
+_RARE = " Rare ones are looked for among the newest 200,000; with --since among all."
 
 
 def parse_kinds(text: str) -> str:
@@ -81,25 +84,39 @@ def events(
         last=_DEFAULT_LAST if last is None and not since else last,
     )
     _name_strangers(kind)
-    shown = Shown(partial(_show, app))
+    shown = Shown(partial(_show, app), whole=app.output == "json")
+    place = ""
     with app.client() as client:
         try:
-            place = show_recorded(client, wanted, shown)
+            place = show_recorded(client, wanted, shown.page)
             if follow:
                 Following(client, wanted, place, shown, app.outside).run()
         except KeyboardInterrupt:
             if not follow:
                 raise
     if not (shown.count or follow or last == 0):
-        click.echo(_NOTHING, err=True)
+        click.echo(f"subagentctl: {_nothing(place, wanted)}", err=True)
+
+
+def _nothing(place: str, wanted: Wanted) -> str:
+    """Why there is not a line."""
+    if place == BEGINNING:
+        return _NOTHING_YET
+    return _NOTHING_FITS + ("" if wanted.since or wanted.task else _RARE)
 
 
 class Shown:
-    """Shows events, and counts them."""
+    """Shows events, and counts them; pages of them without echoes, unless they are to be
+    `whole`."""
 
-    def __init__(self, show: Show) -> None:
+    def __init__(self, show: Show, *, whole: bool) -> None:
         self._show = show
+        self._whole = whole
         self.count = 0
+
+    def page(self, events: list[JsonObject]) -> None:
+        for event in events if self._whole else without_echoes(events):
+            self(event)
 
     def __call__(self, event: JsonObject) -> None:
         self.count += 1
@@ -128,11 +145,11 @@ def line(event: JsonObject, look: Look) -> str:
     """`11-23 03:00:00Z  a134a759  researcher      started`, no wider than there is room."""
     at = moment(event, "at")
     head = [
-        pad(f"{at:%m-%d %H:%M:%S}Z" if at else "", 15),
+        pad(f"{at:%m-%d %H:%M:%S}Z" if at else "", _AT),
         pad(clean(fields.text(event, "task_id"))[-_ID:] or look.unknown, _ID),
-        pad(_agent(event, look), _AGENT),
+        _agent(event, look),
     ]
-    start = "  ".join(head) + "  "
+    start = _GAP.join(head) + _GAP
     text = clean(clause(event)).strip()
     if look.width is not None:
         start = cut(start, look.width, look.ellipsis)
@@ -142,7 +159,17 @@ def line(event: JsonObject, look: Look) -> str:
 
 def _agent(event: JsonObject, look: Look) -> str:
     agent = clean(fields.text(event, "agent_name")) or look.unknown
-    return cut_middle(agent, _AGENT, look.ellipsis)
+    columns = _agent_columns(look.width)
+    shorten = cut_middle if columns == _AGENT else cut  # there is no room for two ends
+    return pad(shorten(agent, columns, look.ellipsis), columns)
+
+
+def _agent_columns(available: int | None) -> int:
+    """The same for every line, whatever it says."""
+    if available is None:
+        return _AGENT
+    left = available - _AT - _ID - 3 * len(_GAP) - _SENTENCE
+    return max(_AGENT_LEAST, min(_AGENT, left))
 
 
 COMMANDS = (events,)

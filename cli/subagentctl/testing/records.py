@@ -40,7 +40,6 @@ def make_task(task_id: str = "01a2064f-5864-7545-89d1-a55134a759fd", **changes: 
         "runs": [],
         "superseded_run_ids": [],
         "usage": None,
-        "trace_id": None,
     }
     return task | changes
 

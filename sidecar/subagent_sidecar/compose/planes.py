@@ -12,6 +12,7 @@ from ..proxy.coalescing import Coalescer
 from ..proxy.explaining import Explainer
 from ..proxy.forwarding import Polls
 from ..proxy.starts import Starts
+from ..proxy.telling import Telling
 from ..proxy.threads import Threads
 from ..proxy.websocket import WebSockets
 from . import upstreams
@@ -45,6 +46,7 @@ async def data_plane(stack: AsyncExitStack, base: Base, background: Background) 
         ),
         websockets=WebSockets(_LazySession(stack)),
         coalescer=coalescer,
+        telling=Telling(now=base.clock.monotonic),
     )
 
 

@@ -1,7 +1,6 @@
 """The data plane: where each request goes and who serves it."""
 
 import json
-import logging
 import re
 from collections.abc import Mapping
 
@@ -17,7 +16,6 @@ from ..errors import (
     NoSuchRoute,
     RequestError,
     SidecarError,
-    StoreError,
     UpstreamError,
 )
 from ..ports import Store
@@ -28,9 +26,8 @@ from .coalescing import Coalescer
 from .incoming import NOTHING, Incoming, Limits, read
 from .server import DataRequest
 from .starts import Starts
+from .telling import Telling
 from .threads import Threads
-
-_log = logging.getLogger(__name__)
 
 _UNDERSTOOD = wire.STARTS | {Act.THREAD_CREATE, Act.RUNS_CANCEL}
 """Requests whose body must be read before they are sent on."""
@@ -56,6 +53,7 @@ class DataPlane:
         threads: Threads,
         websockets: websocket.WebSockets,
         coalescer: Coalescer,
+        telling: Telling,
     ) -> None:
         self._service = service
         self._store = store
@@ -65,6 +63,7 @@ class DataPlane:
         self._starts = starts
         self._websockets = websockets
         self._coalescer = coalescer
+        self._telling = telling
         self._serve = {
             **dict.fromkeys(wire.STARTS, starts.serve),
             **threads.routes,
@@ -82,7 +81,7 @@ class DataPlane:
         except Exception as error:  # noqa: BLE001 - the edge: whatever fails becomes an answer
             request_id = headers.text(request.headers.get("x-request-id"), limit=128)
             if isinstance(error, SidecarError):
-                _tell(request, error)
+                self._telling.tell(error, method=request.method, target=request.raw_target)
             status, fields, body = problems.problem(error, request_id=request_id)
             sent = answering.send(request, status, fields, body, last=_is_last(error))
             if isinstance(error, BodyTimeout) and request.transport is not None:
@@ -110,16 +109,20 @@ class DataPlane:
             limits=self._limits,
             incoming=incoming,
         )
-        if upgrade:
-            return await self._websockets.serve(call)
         serve = self._serve.get(meaning.act, forwarding.through)
-        if meaning.thread_id is None or request.method in _READS:
-            return await serve(call)
-        self._coalescer.forget(meaning.thread_id)
+        if upgrade:
+            serve = self._websockets.serve
+        changed = None if request.method in _READS else meaning.thread_id
+        if changed is not None:
+            self._coalescer.forget(changed)
         try:
             return await serve(call)
+        except UpstreamError as error:
+            error.upstream = call.target.name
+            raise
         finally:
-            self._coalescer.forget(meaning.thread_id)
+            if changed is not None:
+                self._coalescer.forget(changed)
 
     async def _choose(
         self, request: DataRequest, prefix: str | None, meaning: Meaning, incoming: Incoming
@@ -151,21 +154,6 @@ class DataPlane:
 def _is_last(error: Exception) -> bool:
     """Whether what follows on the connection could be taken for something it is not."""
     return isinstance(error, RequestError) and error.status in (400, 408)
-
-
-def _tell(request: DataRequest, error: SidecarError) -> None:
-    """What the server or we did wrong is for the operator, what the caller did is for the curious.
-    The query stays out: people put keys into it."""
-    trouble = isinstance(error, UpstreamError | StoreError)
-    path = request.raw_target.partition("?")[0][:200]
-    _log.log(
-        logging.WARNING if trouble else logging.INFO,
-        "%s %r: %s",
-        request.method,
-        path,
-        error.message,
-        extra={"action": error.code, "task_id": getattr(error, "task_id", None)},
-    )
 
 
 _JSON = [(b"content-type", b"application/json")]

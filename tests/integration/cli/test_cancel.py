@@ -9,7 +9,7 @@ from tests.support.signals import heeded
 
 from subagentctl.look import Look
 from subagentctl.outside import Outside
-from subagentctl.testing import NOW, FakeAdmin, Reply, make_task
+from subagentctl.testing import NOW, FakeAdmin, Reply, make_task, problem
 from subagentctl.testing.admin import Request
 
 from .conftest import Run
@@ -80,6 +80,40 @@ def test_without_a_yes_nothing_is_cancelled(
     assert len(posted(admin)) == 1
 
 
+@pytest.mark.parametrize(
+    ("args", "terminals", "said"),
+    [
+        ([], ["stdout", "stderr"], True),
+        ([], ["stderr"], True),
+        (["-o", "json"], ["stdout", "stderr"], True),
+        (["-o", "json"], ["stderr"], False),
+        (["-o", "csv"], ["stderr"], False),
+        ([], ["stdout"], False),
+        (["--wait", "0"], ["stdout", "stderr"], False),
+    ],
+)
+def test_who_waits_at_a_terminal_is_told_for_what(
+    admin: FakeAdmin, run: Run, args: list[str], terminals: list[str], said: bool
+) -> None:
+    admin.tasks = [make_task(task_id=f"{number:036d}", status="running") for number in range(3)]
+    outside = Outside(now=lambda: NOW, is_terminal=lambda stream: stream in terminals)
+    result = run("cancel", "--all", "--yes", *args, outside=outside)
+    line = "subagentctl: cancelling 3 tasks; waiting up to 60 s for each end to be verified.\n"
+    assert result.exit_code == 0 and result.stderr == (line if said else "")
+
+
+def test_what_the_wait_is_for_is_told_before_it(admin: FakeAdmin, run: Run, live: str) -> None:
+    admin.script = lambda request: problem(503, "x", "Later.") if request.method == "POST" else None
+    outside = Outside(now=lambda: NOW, is_terminal=lambda stream: True)
+    told, *_ = run("cancel", live, "--yes", "--wait", "2.5", outside=outside).stderr.splitlines()
+    assert told.endswith("cancelling 1 task; waiting up to 2.5 s for its end to be verified.")
+
+
+def test_nothing_is_waited_for_where_no_task_fits(admin: FakeAdmin, run: Run) -> None:
+    outside = Outside(now=lambda: NOW, is_terminal=lambda stream: True)
+    assert run("cancel", "--all", "--yes", outside=outside).stderr == ""
+
+
 def test_who_stops_waiting_is_told_that_the_cancel_goes_on(
     admin: FakeAdmin, live: str, environ: dict[str, str], capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,3 +139,18 @@ def test_thousands_are_asked_for_in_portions(admin: FakeAdmin, run: Run) -> None
     result = run("cancel", "--all", "--yes", "-o", "json")
     assert [len(request.body["task_ids"]) for request in posted(admin)] == [1_000, 1_000, 1]
     assert len(json.loads(result.stdout)["tasks"]) == 2_001
+
+
+@pytest.mark.parametrize("more", [True, False])
+def test_json_says_whether_there_is_more_as_the_admin_plane_does(
+    admin: FakeAdmin, run: Run, live: str, more: bool
+) -> None:
+    answer = Reply(body={"tasks": [{"task_id": live, "over": True}], "more": more})
+    admin.script = lambda request: answer if request.method == "POST" else None
+    told = json.loads(run("cancel", live, "--yes", "-o", "json").stdout)
+    assert told == answer.body
+
+
+def test_json_of_nothing_is_nothing_and_no_more(run: Run) -> None:
+    told = json.loads(run("cancel", "--all", "--yes", "-o", "json").stdout)
+    assert told == {"tasks": [], "more": False}

@@ -61,8 +61,22 @@ def test_the_events_on_record_are_a_line_each(admin: FakeAdmin, run: Run, story:
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
     assert lines[0] == "11-23 02:59:00Z  34a759fd  researcher      started"
-    assert lines[3].endswith("follow-up sent, interrupting the run before it")
-    assert len(lines) == 6
+    assert lines[2].endswith("follow-up sent, interrupting the run before it")
+
+
+def test_what_a_task_says_its_run_does_not_say_again(
+    admin: FakeAdmin, run: Run, story: Story
+) -> None:
+    admin.feed = story
+    told = [line[43:] for line in run("events").stdout.splitlines()]
+    follow_up = "follow-up sent, interrupting the run before it"
+    assert told == ["started", "running", follow_up, "running"]
+
+
+def test_what_only_its_run_says_is_told(admin: FakeAdmin, run: Run, story: Story) -> None:
+    admin.feed = [event for event in story if event["kind"] == "run_status"]
+    told = [line[43:] for line in run("events", "--kind", "run_status").stdout.splitlines()]
+    assert told == ["run began", "run began"]
 
 
 def test_json_is_one_whole_object_a_line(admin: FakeAdmin, run: Run, story: Story) -> None:
@@ -93,10 +107,27 @@ def test_without_options_the_newest_fifty_are_shown(admin: FakeAdmin, run: Run) 
     assert queries(admin) == [{"last": "50", "limit": "50"}]
 
 
-def test_nothing_is_said_to_be_nothing(admin: FakeAdmin, run: Run, story: Story) -> None:
-    result = run("events", "--agent", "nobody")
+@pytest.mark.parametrize("args", [[], ["--agent", "nobody"], ["--since", "1h"], ["-o", "json"]])
+def test_an_empty_record_says_that_nothing_has_happened(run: Run, args: list[str]) -> None:
+    result = run("events", *args)
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "no event on record fits" in result.stderr and "--since" in result.stderr
+    assert result.stderr == ("subagentctl: nothing has happened yet: no event is on record.\n")
+
+
+@pytest.mark.parametrize(
+    ("args", "where"), [([], True), (["--since", "1h"], False), (["--task", "34a759fd"], False)]
+)
+def test_where_nothing_fits_it_is_said_where_was_looked(
+    admin: FakeAdmin, run: Run, args: list[str], where: bool
+) -> None:
+    admin.script = lambda request: Reply(body={"events": [], "after": 7, "more": False})
+    result = run("events", "--agent", "nobody", *args)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.startswith("subagentctl: no event on record fits.")
+    assert ("newest 200,000" in result.stderr) == where
+
+
+def test_where_something_is_shown_nothing_is_said(admin: FakeAdmin, run: Run, story: Story) -> None:
     admin.feed = story
     assert run("events").stderr == ""
 
@@ -117,7 +148,7 @@ def test_since_a_moment_everything_is_shown_page_by_page(
 ) -> None:
     admin.feed, admin.page_cap = story, 4
     result = run("events", "--since", "30m")
-    assert len(result.stdout.splitlines()) == 6
+    assert len(result.stdout.splitlines()) == 4
     since = to_wire(NOW - timedelta(minutes=30))
     assert queries(admin) == [{"since": since, "limit": "1000"}, {"after": "4", "limit": "1000"}]
 

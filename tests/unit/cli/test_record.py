@@ -111,6 +111,27 @@ def test_a_value_is_shown_where_it_is_known(
     assert found is not None and found.startswith(shown) if shown else found is None
 
 
+@pytest.mark.parametrize(
+    ("cost", "shown"),
+    [
+        (0, "$0.00"),
+        ("0.0147", "$0.0147"),
+        (0.014_726, "$0.01473"),
+        (0.000_012, "$0.000012"),
+        (0.000_000_4, "<$0.000001"),
+        (-1, "<$0.000001"),
+        (0.5, "$0.50"),
+        (1.2, "$1.20"),
+        (1.234_56, "$1.235"),
+        (9.999_96, "$10.00"),
+        (10, "$10.00"),
+        (1234.5678, "$1,234.57"),
+    ],
+)
+def test_what_one_task_cost_is_told_with_four_digits_that_count(cost: object, shown: str) -> None:
+    assert value(make_task(usage={"cost_usd": cost}), "usage") == shown
+
+
 def test_a_long_purpose_goes_on_under_itself() -> None:
     lines = page(make_task(purpose="word " * 12), view=View(Look(width=44), NOW))
     start = next(i for i, line in enumerate(lines) if line.startswith("purpose"))

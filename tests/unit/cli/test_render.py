@@ -163,6 +163,15 @@ def test_a_task_in_doubt_says_so() -> None:
     assert column("STATUS", make_task(status="pending", in_doubt=True)) == ["in doubt"]
 
 
+@pytest.mark.parametrize("columns", range(85, 130, 5))
+def test_the_session_stays_whole_as_long_as_the_purpose_can_yield(columns: int) -> None:
+    usage = {"input_tokens": 12_400, "output_tokens": 11, "cost_usd": 0.0312}
+    task = make_task(session_id="default:anonymous", usage=usage)
+    head, line = task_table([task], View(Look(width=columns), NOW))
+    purpose = line[head.index("PURPOSE") :]
+    assert "default:anonymous" in line or len(purpose) == 12
+
+
 def test_missing_fields_leave_the_row_standing() -> None:
     assert task_table([{}], PLAIN)[1].split() == ["—", "—", "—"]
     assert task_table([{"task_id": "0123456789"}], PLAIN)[1].split()[0] == "23456789"

@@ -110,8 +110,8 @@ def test_what_needs_a_look_stands_out(happened: JsonObject, style: str) -> None:
 
 
 def test_of_a_run_and_its_task_only_the_task_is_told() -> None:
-    begun = {"kind": "run_status", "at": "1", "run_id": "r"}
-    story = [
+    begun: JsonObject = {"kind": "run_status", "at": "1", "run_id": "r"}
+    story: list[JsonObject] = [
         begun,
         {"kind": "status", "at": "1", "run_id": "r"},
         {"kind": "run_status", "at": "2", "run_id": "r"},
@@ -119,7 +119,7 @@ def test_of_a_run_and_its_task_only_the_task_is_told() -> None:
         {"kind": "ended", "at": "3", "run_id": "r"},
         {"kind": "run_status"},
     ]
-    assert without_echoes(story) == story[1:]  # type: ignore[arg-type]
+    assert without_echoes(story) == story[1:]
 
 
 HAPPENED = {
@@ -134,7 +134,9 @@ HAPPENED = {
     ("happened", "width", "told"),
     [
         (HAPPENED, None, "11-23 03:00:00Z  34a759fd  researcher      ended: error"),
-        (HAPPENED, 50, "11-23 03:00:00Z  34a759fd  researcher      ended:…"),
+        (HAPPENED, 70, "11-23 03:00:00Z  34a759fd  research…  ended: error"),
+        (HAPPENED, 60, "11-23 03:00:00Z  34a759fd  resea…  ended: error"),
+        (HAPPENED, 42, "11-23 03:00:00Z  34a759fd  resea…  ended:…"),
         (HAPPENED, 12, "11-23 03:00…"),
         ({"kind": "cron_created"}, None, "                 —         —               cron created"),
         (

@@ -1,0 +1,45 @@
+"""What the log says of requests that failed."""
+
+import logging
+from collections.abc import Callable
+
+from ..core.repeats import Repeats
+from ..errors import SidecarError, StoreError, UpstreamError
+
+_log = logging.getLogger(__name__)
+
+_PAUSE_S = 60.0
+
+
+class Telling:
+    """What the server or we did wrong is for the operator, what the caller did is for the curious.
+
+    While a server is down every request fails in the same way: that is said once a minute at most
+    for each upstream and kind of trouble, and of every request only to who debugs. `now` reads
+    seconds on a clock that never jumps.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._repeats = Repeats(_PAUSE_S)
+
+    def tell(self, error: SidecarError, *, method: str, target: str) -> None:
+        """`target` is that of the request, as it came."""
+        if not isinstance(error, UpstreamError | StoreError):
+            return _write(logging.INFO, error, method, target)
+        upstream = error.upstream if isinstance(error, UpstreamError) else None
+        held_back = self._repeats.held_back((upstream, error.code), self._now())
+        if held_back is None:
+            return _write(logging.DEBUG, error, method, target)
+        more = f" ({held_back:,} more like it since the last such line)" if held_back else ""
+        return _write(logging.WARNING, error, method, target, more)
+
+
+def _write(level: int, error: SidecarError, method: str, target: str, more: str = "") -> None:
+    """The query stays out: people put keys into it."""
+    if not _log.isEnabledFor(level):
+        return
+    path = target.partition("?")[0][:200]
+    ids = {name: getattr(error, name, None) for name in ("task_id", "upstream")}
+    extra = {"action": error.code, **{name: value for name, value in ids.items() if value}}
+    _log.log(level, "%s %r: %s%s", method, path, error.message, more, extra=extra)
