@@ -39,6 +39,11 @@ def test_ids_and_moments_may_differ_between_two_sides() -> None:
     assert Mask()(first) == Mask()(second)
 
 
+def test_tasks_by_id_are_compared_in_the_order_in_which_they_came() -> None:
+    assert not difference({ONE: "near", TWO: "far"}, {TWO: "near", ONE: "far"})
+    assert difference({ONE: "near", TWO: "far"}, {ONE: "far", TWO: "near"})
+
+
 def test_the_same_id_twice_is_not_two_ids() -> None:
     assert Mask()([ONE, f"task_id: {ONE}"]) != Mask()([ONE, f"task_id: {TWO}"])
 

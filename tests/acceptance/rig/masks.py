@@ -36,7 +36,7 @@ class Mask:
             case dict():
                 return {
                     self._text(str(key)): self._field(str(key), item)
-                    for key, item in sorted(value.items())
+                    for key, item in sorted(value.items(), key=_by_name)
                     if not str(key).startswith(_PRIVATE_PREFIX)
                 }
             case int() if value > _A_MILLISECOND_OF_OUR_TIME:
@@ -56,6 +56,11 @@ class Mask:
 
     def _name(self, found: re.Match[str]) -> str:
         return self._names.setdefault(found.group(), f"<id {len(self._names) + 1}>")
+
+
+def _by_name(field: tuple[Any, Any]) -> str:
+    """Ids say nothing of an order: fields that have one for a name stay as they came."""
+    return _ID.sub("", str(field[0]))
 
 
 _DIFFERENCE_LINES = 80
