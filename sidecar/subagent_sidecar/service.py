@@ -162,23 +162,17 @@ class Service:
 
     def accepted(self, intent: Intent, runs: Sequence[ServerRun]) -> None:
         """The server answered a start with these runs."""
-        new = tuple(
-            NewRun(
-                run_id=run.run_id,
-                thread_id=run.thread_id,
-                status=lifecycle.run_status(run.status) or RunStatus.PENDING,
-            )
-            for run in runs
-        )
+        new = tuple([_new_run(run) for run in runs])
+        upstream, memory = intent.upstream, self._memory
         for run in new:
-            self._memory.homes.setdefault(run.thread_id, intent.upstream)
-            self._memory.statuses[intent.upstream, run.run_id] = run.status
-            self._memory.threads.pop((intent.upstream, run.thread_id), None)
+            memory.homes.setdefault(run.thread_id, upstream)
+            memory.statuses[upstream, run.run_id] = run.status
+            memory.threads.pop((upstream, run.thread_id), None)
         accepted = Accepted(intent=intent, at=self.now(), runs=new)
         self._recorder.post(accepted, about=[run.thread_id for run in new])
-        for observer in self._observers:
-            for run in new:
-                observer.run_moved(intent.upstream, run.thread_id, run.run_id, run.status)
+        for run in new:
+            for observer in self._observers:
+                observer.run_moved(upstream, run.thread_id, run.run_id, run.status)
 
     def cron_created(self, intent: Intent, cron_id: str) -> None:
         self._recorder.post(Accepted(intent=intent, at=self.now(), cron_id=cron_id))
@@ -385,3 +379,11 @@ class Service:
     async def entered(self) -> None:
         """`flush`, without the polls: cheap enough to call before reading."""
         await self._recorder.entered()
+
+
+def _new_run(run: ServerRun) -> NewRun:
+    return NewRun(
+        run_id=run.run_id,
+        thread_id=run.thread_id,
+        status=lifecycle.run_status(run.status) or RunStatus.PENDING,
+    )

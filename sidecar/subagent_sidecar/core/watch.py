@@ -84,12 +84,11 @@ class Schedule:
     def adopt(self, task_id: str, now: float) -> Watched:
         """Watch a task that is live from before; it is looked at when it suits, within the
         interval."""
-        watched = self._new(task_id, now)
+        watched = self._new(intern(task_id), now)  # whoever else has read it shares it
         self.look(watched, now + self.interval * self._jitter())
         return watched
 
     def _new(self, task_id: str, now: float) -> Watched:
-        task_id = intern(task_id)  # whoever else keeps it for as long shares it
         watched = self._tasks[task_id] = Watched(task_id, since=now)
         watched.peek_at = now + self._tempo.young_s * 2
         return watched
