@@ -8,6 +8,14 @@ import yaml
 
 from .errors import ConfigError
 
+# Besides its own error PyYAML lets through whatever its constructors meet in a value whose tag does
+# not fit it, as in `!!bool x` or `!!timestamp x`.
+_UNREADABLE = (
+    yaml.YAMLError,
+    *(ValueError, RecursionError, LookupError, AttributeError, TypeError, OverflowError),
+)
+_MOST_VALUES = 100_000
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -24,11 +32,15 @@ class Document:
 
     def where(self, key: str) -> str:
         """`file:line: key`, with the line of the nearest key that has one."""
+        line = f":{number}" if (number := self.line(key)) else ""
+        return f"{self.path}{line}: {key}" if key else f"{self.path}{line}"
+
+    def line(self, key: str) -> int:
+        """The line of the nearest key that has one; 0 for the whole file."""
         known = key
         while known and known not in self.lines:
             known = known.rpartition(".")[0]
-        line = f":{self.lines[known]}" if known in self.lines else ""
-        return f"{self.path}{line}: {key}" if key else f"{self.path}{line}"
+        return self.lines.get(known, 0)
 
 
 def load(path: Path) -> Document:
@@ -38,28 +50,39 @@ def load(path: Path) -> Document:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError([f"{path}: cannot be read: {reason}"]) from error
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError([_explain(path, error)]) from error
     lines: dict[str, int] = {}
     problems: list[str] = []
     try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is not None:
-            _walk(node, "", lines, problems, path)
-    except RecursionError:
-        raise ConfigError([f"{path}: it is nested too deeply, or refers to itself"]) from None
+            # Before the values are made: aliases and merges can ask for more than there is memory.
+            _walk_all(node, lines, problems, path)
+        data = yaml.safe_load(text)
+    except _UNREADABLE as error:
+        raise ConfigError([_explain(path, error)]) from error
     return Document(path, data, lines, problems)
 
 
 def _explain(path: Path, error: Exception) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return f"{path}:{error.problem_mark.line + 1}: not valid YAML: {error.problem}"
-    return f"{path}: not valid YAML: {error}"
+    if isinstance(error, yaml.YAMLError | ValueError | RecursionError):
+        return f"{path}: not valid YAML: {error}"
+    return f"{path}: not valid YAML: a value does not fit its tag"
+
+
+def _walk_all(node: yaml.Node, lines: dict[str, int], problems: list[str], path: Path) -> None:
+    try:
+        _walk(node, "", lines, problems, path)
+    except RecursionError:
+        raise ConfigError([f"{path}: it is nested too deeply, or refers to itself"]) from None
 
 
 def _walk(node: yaml.Node, at: str, lines: dict[str, int], problems: list[str], path: Path) -> None:
+    if len(lines) > _MOST_VALUES:
+        raise ConfigError(
+            [f"{path}: it has more than {_MOST_VALUES:,} values, each alias with all it stands for"]
+        )
     if isinstance(node, yaml.MappingNode):
         for key_node, value in node.value:
             key = f"{at}.{key_node.value}" if at else str(key_node.value)

@@ -120,8 +120,15 @@ def _model_price(given: Any) -> ModelPrice:
 
 
 def _usd(key: str, value: Any) -> Decimal:
-    """The amount as it is written: 0.1 is a tenth, not the nearest double."""
-    wanted = f"{key}: {value!r} is not an amount of USD such as 3.0"
+    try:
+        return usd(value)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error
+
+
+def usd(value: Any) -> Decimal:
+    """The amount as it is written: 0.1 is a tenth, not the nearest double. Raises ValueError."""
+    wanted = f"{value!r} is not an amount of USD such as 3.0"
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(wanted)
     try:

@@ -31,6 +31,16 @@ def duration(text: object) -> timedelta:
     raise ValueError(f"{text!r} is not a duration such as 250ms, 20s, 5m, 2h or 7d")
 
 
+def duration_text(span: timedelta) -> str:
+    """`span` as `duration` reads it, in the largest unit that leaves it whole; `0` for none."""
+    left = span // timedelta(microseconds=1)
+    for unit, seconds in reversed(_SECONDS.items()):
+        whole, rest = divmod(left, round(seconds * 1_000_000))
+        if whole and not rest and not (unit == "w" and whole == 1):
+            return f"{whole}{unit}"
+    return f"{left / 1_000:g}ms" if left else "0"
+
+
 def size(text: object) -> int:
     """Bytes. Raises ValueError with the form wanted."""
     found = _SIZE.fullmatch(str(text).strip()) if isinstance(text, str | int) else None

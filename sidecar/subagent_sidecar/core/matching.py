@@ -1,0 +1,134 @@
+"""Whom a rule is about: matches with globs, and the scopes within which things are counted."""
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fnmatch import translate
+from operator import eq, ge, gt, le, lt, ne
+
+
+class Scope(StrEnum):
+    """Within what a rule counts. TREE: a root task and everything started from it, however far
+    down. GLOBAL: everything on record."""
+
+    TASK = "task"
+    SESSION = "session"
+    SUPERVISOR = "supervisor"
+    AGENT = "agent"
+    UPSTREAM = "upstream"
+    TREE = "tree"
+    GLOBAL = "global"
+
+
+EVERYTHING = "*"
+"""The id of the one global scope."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A start as the rules see it, and likewise a task that is there.
+
+    `task_id` is None for a task that is only about to be: its runs and its tree are still empty.
+    `tree_id` is the root task's id. `fingerprint` is equal for equal instructions; None where the
+    instruction was not read.
+    """
+
+    agent: str
+    upstream: str
+    supervisor: str
+    session: str
+    depth: int = 0
+    task_id: str | None = None
+    tree_id: str | None = None
+    fingerprint: str | None = None
+    update: bool = False
+
+    def scope_id(self, scope: Scope) -> str | None:
+        """Which one of its kind; None where there is nothing yet to count in."""
+        match scope:
+            case Scope.TASK:
+                return self.task_id
+            case Scope.TREE:
+                return self.tree_id
+            case Scope.GLOBAL:
+                return EVERYTHING
+            case _:
+                return str(getattr(self, scope.value))
+
+
+@dataclass(frozen=True, slots=True)
+class Glob:
+    """`*` stands for any characters, `?` for one; everything else, brackets and case included,
+    for itself."""
+
+    text: str
+    _regex: "re.Pattern[str] | None" = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        plain = not set(self.text) & {"*", "?"}
+        # fnmatch's translation never backtracks: what is matched may come from anybody.
+        regex = None if plain else re.compile(translate(self.text.replace("[", "[[]")))
+        object.__setattr__(self, "_regex", regex)
+
+    def fits(self, text: str) -> bool:
+        return self.text == text if self._regex is None else bool(self._regex.match(text))
+
+
+class Comparison(StrEnum):
+    EQUAL = "=="
+    UNEQUAL = "!="
+    AT_MOST = "<="
+    AT_LEAST = ">="
+    BELOW = "<"
+    ABOVE = ">"
+
+
+_HOLDS = {
+    Comparison.EQUAL: eq,
+    Comparison.UNEQUAL: ne,
+    Comparison.AT_MOST: le,
+    Comparison.AT_LEAST: ge,
+    Comparison.BELOW: lt,
+    Comparison.ABOVE: gt,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """A comparison with the depth, such as `>=1`."""
+
+    comparison: Comparison
+    value: int
+
+    def fits(self, depth: int) -> bool:
+        return bool(_HOLDS[self.comparison](depth, self.value))
+
+    def __str__(self) -> str:
+        return f"{self.comparison}{self.value}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """Every key that is set must fit; of several globs one must."""
+
+    agent: tuple[Glob, ...] = ()
+    upstream: tuple[Glob, ...] = ()
+    supervisor: tuple[Glob, ...] = ()
+    session: tuple[Glob, ...] = ()
+    depth: Depth | None = None
+
+    def fits(self, call: Call) -> bool:
+        return (
+            _any(self.agent, call.agent)
+            and _any(self.upstream, call.upstream)
+            and _any(self.supervisor, call.supervisor)
+            and _any(self.session, call.session)
+            and (self.depth is None or self.depth.fits(call.depth))
+        )
+
+
+def _any(globs: tuple[Glob, ...], text: str) -> bool:
+    return not globs or any(glob.fits(text) for glob in globs)
+
+
+ANYTHING = Match()

@@ -1,0 +1,270 @@
+"""The policy language as values: what may start, what it may cost, how long it may live.
+
+Four kinds of rule, one question each:
+
+| rule | asks | of the rules that match |
+|---|---|---|
+| Limit | may this start now? | every one is asked |
+| Budget | is there anything left to spend? | every one is asked |
+| LifecycleRule | when does a task end that does not end? | for each key the last one wins |
+
+Everything is exact: money in whole micro-USD, times as timedelta. An observing rule is asked like
+an enforcing one, and what it says is recorded instead of done.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from decimal import ROUND_CEILING, Decimal
+from enum import StrEnum
+from itertools import chain
+from typing import TypeVar
+
+from .matching import ANYTHING, Call, Match, Scope
+from .prices import PriceList
+
+T = TypeVar("T")
+
+
+class Mode(StrEnum):
+    ENFORCE = "enforce"
+    OBSERVE = "observe"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What every rule has. `policy` is the name of the policy it stands in; `name` is unique over
+    all that are loaded together."""
+
+    name: str
+    policy: str
+    mode: Mode = Mode.ENFORCE
+    match: Match = ANYTHING
+
+
+class LimitKind(StrEnum):
+    CONCURRENT = "concurrent"
+    STARTS = "starts"
+    DUPLICATES = "duplicates"
+    DEPTH = "depth"
+    DENY = "deny"
+
+
+COUNTED = frozenset({LimitKind.CONCURRENT, LimitKind.STARTS, LimitKind.DUPLICATES})
+"""The kinds that count something, `per` some scope."""
+
+WINDOWED = frozenset({LimitKind.STARTS, LimitKind.DUPLICATES})
+"""The kinds that may count within a window only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit(Rule):
+    """At most `most` of what `kind` counts, among the tasks that the rule matches.
+
+    `per` says within what they are counted: a scope holds tasks, but Scope.TASK holds the runs of
+    one task. None of both for DEPTH and DENY; `most` is 0 for DENY. Without `window` it counts
+    everything on record. `message` is the operator's own word to the model.
+    """
+
+    kind: LimitKind
+    most: int = 0
+    per: Scope | None = None
+    window: timedelta | None = None
+    message: str | None = None
+
+    def concerns(self, call: Call) -> bool:
+        """A follow-up to a task that is there starts no task: only what counts its runs, and what
+        forbids the agent at all, has a say."""
+        if call.update and self.per is not Scope.TASK and self.kind is not LimitKind.DENY:
+            return False
+        return self.match.fits(call)
+
+
+class OnExhausted(StrEnum):
+    DENY_NEW = "deny_new"
+    CANCEL = "cancel"
+
+
+class OnUnpriced(StrEnum):
+    """What a run counts whose model has no price: a sum that is assumed, nothing, or nothing
+    more is let in."""
+
+    ASSUME = "assume"
+    IGNORE = "ignore"
+    DENY_NEW = "deny_new"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amounts:
+    """What can be spent; None where nothing is said of it. Tokens are input and output together,
+    `run_time` is the time runs were at work."""
+
+    micro_usd: int | None = None
+    tokens: int | None = None
+    run_time: timedelta | None = None
+    runs: int | None = None
+
+    def said(self) -> Iterator[tuple[str, int]]:
+        """(field, amount) of what is said; run time in whole microseconds."""
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value is not None:
+                yield each.name, _whole(value)
+
+
+def _whole(value: int | timedelta) -> int:
+    return value // timedelta(microseconds=1) if isinstance(value, timedelta) else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget(Rule):
+    """At most `limit` within the scope (and the last `window`, if there is one).
+
+    `reserve` is what a run in flight counts at least: with it, starts that are admitted at once
+    cannot overspend together. `assumed_micro_usd` is what an unpriced run counts under ASSUME.
+    """
+
+    per: Scope
+    limit: Amounts
+    reserve: Amounts = Amounts()
+    window: timedelta | None = None
+    soft_at: Decimal = Decimal("0.8")
+    on_exhausted: OnExhausted = OnExhausted.DENY_NEW
+    on_unpriced: OnUnpriced = OnUnpriced.DENY_NEW
+    assumed_micro_usd: int = 0
+    message: str | None = None
+
+    def concerns(self, call: Call) -> bool:
+        return self.match.fits(call)
+
+    def soft(self, limit: int) -> int:
+        """The amount from which on the budget counts as nearly spent."""
+        return int((self.soft_at * limit).to_integral_value(ROUND_CEILING))
+
+
+class OnEnd(StrEnum):
+    """What becomes of a task whose parent or session is gone."""
+
+    ABANDON = "abandon"
+    REQUEST_CANCEL = "request_cancel"
+    TERMINATE = "terminate"
+
+
+class Then(StrEnum):
+    """What follows a cancel that the server took and did not carry out."""
+
+    ESCALATE = "escalate"
+    KEEP_ASKING = "keep_asking"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifecycle:
+    """The clocks and the habits. None: nothing is said; a clock of 0 is off.
+
+    `queue`, `run`, `total`, `stall` and `waiting` are the clocks of a task. A session renews its
+    `lease` every `heartbeat`; when it expired and `grace` has passed, its tasks are orphans.
+    `idle` reaps on silence alone. `verify_for` and `then` are about cancels.
+    """
+
+    queue: timedelta | None = None
+    run: timedelta | None = None
+    total: timedelta | None = None
+    stall: timedelta | None = None
+    waiting: timedelta | None = None
+    on_parent_close: OnEnd | None = None
+    on_session_end: OnEnd | None = None
+    heartbeat: timedelta | None = None
+    lease: timedelta | None = None
+    grace: timedelta | None = None
+    idle: timedelta | None = None
+    verify_for: timedelta | None = None
+    then: Then | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifecycleRule(Rule):
+    settings: Lifecycle
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The settings for one task, and of each that is set the rule that set it."""
+
+    values: Lifecycle
+    rules: Mapping[str, LifecycleRule]
+
+
+class OnStoreError(StrEnum):
+    """What becomes of starts while the store cannot be asked. Checks, streams and cancels pass."""
+
+    FAIL_CLOSED = "fail_closed"
+    FAIL_OPEN = "fail_open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Everything that was loaded, in order. None: nothing is said, the sidecar's default holds."""
+
+    limits: tuple[Limit, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+    lifecycle: tuple[LifecycleRule, ...] = ()
+    coalesce: timedelta | None = None
+    on_store_error: OnStoreError | None = None
+    prices: PriceList = field(default_factory=dict)
+
+    @property
+    def rules(self) -> Iterator[Rule]:
+        return chain(self.limits, self.budgets, self.lifecycle)
+
+    def limits_for(self, call: Call) -> Iterator[Limit]:
+        return (limit for limit in self.limits if limit.concerns(call))
+
+    def budgets_for(self, call: Call) -> Iterator[Budget]:
+        return (budget for budget in self.budgets if budget.concerns(call))
+
+    def lifecycle_for(self, call: Call, *, observed: bool = False) -> Settled:
+        """The settings that hold for a task; with `observed` those that would hold if every rule
+        were enforced. An observing rule never takes a place from an enforcing one."""
+        return settled(
+            rule
+            for rule in self.lifecycle
+            if (observed or rule.mode is Mode.ENFORCE) and rule.match.fits(call)
+        )
+
+
+def settled(rules: Iterator[LifecycleRule]) -> Settled:
+    """For each key the last rule that sets it."""
+    values: dict[str, object] = {}
+    origin: dict[str, LifecycleRule] = {}
+    for rule in rules:
+        for key, value in set_keys(rule.settings):
+            values[key] = value
+            origin[key] = rule
+    return Settled(Lifecycle(**values), origin)  # type: ignore[arg-type]  # keys of its own
+
+
+def set_keys(settings: Lifecycle) -> Iterator[tuple[str, object]]:
+    """(key, value) of what is said."""
+    for each in fields(settings):
+        value = getattr(settings, each.name)
+        if value is not None:
+            yield each.name, value
+
+
+def merged(parts: Sequence[Policy]) -> Policy:
+    """Several policies as one: rules in order; of everything else the last word holds."""
+    return Policy(
+        limits=tuple(chain.from_iterable(part.limits for part in parts)),
+        budgets=tuple(chain.from_iterable(part.budgets for part in parts)),
+        lifecycle=tuple(chain.from_iterable(part.lifecycle for part in parts)),
+        coalesce=_last(part.coalesce for part in parts),
+        on_store_error=_last(part.on_store_error for part in parts),
+        prices={name: price for part in parts for name, price in part.prices.items()},
+    )
+
+
+def _last(values: Iterator[T | None]) -> T | None:
+    found: T | None = None
+    for value in values:
+        found = found if value is None else value
+    return found
