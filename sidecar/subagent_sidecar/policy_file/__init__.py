@@ -5,38 +5,39 @@ from pathlib import Path
 
 from ..core.policy import Policy, merged
 from ..errors import ConfigError
+from ..yaml_file import Document
 from ..yaml_file import load as load_yaml
 from . import contradictions
 from .bundled import NAMES, find, folder
 from .fields import Source
 from .reading import Reader
-from .rules import Placed
 
-__all__ = ["NAMES", "find", "folder", "load"]
+__all__ = ["NAMES", "find", "folder", "load", "parse"]
 
 
 def load(files: Sequence[Path]) -> Policy:
     """The policies in `files` as one, in that order. Raises ConfigError with every problem."""
     problems = [f"{path}: is given twice" for path in _twice(files)]
-    parts: list[Policy] = []
-    placed: list[Placed] = []
-    sources: list[Source] = []
+    documents: list[Document] = []
     for path in dict.fromkeys(files):
         try:
-            source = Source(load_yaml(path))
+            documents.append(load_yaml(path))
         except ConfigError as error:
             problems += error.problems
-            continue
-        reader = Reader(source, path.stem)
-        parts.append(reader.read())
-        placed += reader.placed
-        sources.append(source)
-    contradictions.check(sources, placed)
-    for source in sources:
-        problems += source.problems
-    if problems:
-        raise ConfigError(problems)
-    return merged(parts)
+    return parse(documents, problems)
+
+
+def parse(documents: Sequence[Document], problems: Sequence[str] = ()) -> Policy:
+    """The policies in `documents` as one. Raises ConfigError with every problem, beginning with
+    those that are known already."""
+    sources = [Source(document) for document in documents]
+    readers = [Reader(source, source.document.path.stem) for source in sources]
+    policy = merged([reader.read() for reader in readers])
+    contradictions.check(sources, [placed for reader in readers for placed in reader.placed])
+    found = [*problems, *(problem for source in sources for problem in source.problems)]
+    if found:
+        raise ConfigError(found)
+    return policy
 
 
 def _twice(files: Sequence[Path]) -> list[Path]:

@@ -131,9 +131,7 @@ def _without_effect(placed: Placed, later: Sequence[Placed]) -> None:
         for each in later:
             if isinstance(each.rule, Limit) and _asks_the_same(rule, each.rule):
                 slack, tight = (placed, each) if rule.most > each.rule.most else (each, placed)
-                slack.wrong(
-                    "", f"has no effect: `{tight.rule.name}` asks the same and allows no more"
-                )
+                slack.wrong("", f"has no effect beside `{tight.rule.name}`, which allows no more")
 
 
 def _replaced_by(rule: LifecycleRule, later: Sequence[LifecycleRule]) -> list[str]:
