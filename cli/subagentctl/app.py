@@ -20,6 +20,7 @@ Exit codes:
   2  usage
   3  sidecar unreachable
   4  not found
+  64 a policy file has mistakes
 """
 
 F = TypeVar("F", bound=Callable[..., Any])

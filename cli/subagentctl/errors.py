@@ -4,11 +4,14 @@
     |-- Failed        1  the sidecar answered, and the answer is no
     |-- Misused       2  the command line (or its environment) makes no sense
     |-- Unreachable   3  no sidecar there: nothing answers, or something that is not one
-    `-- NotFound      4  the sidecar knows no such thing
+    |-- NotFound      4  the sidecar knows no such thing
+    `-- Invalid      64  a policy file has mistakes
 
-Each is shown as one sentence on stderr that says what, where and what to do about it.
+Each is shown as one sentence on stderr that says what, where and what to do about it; Invalid as
+one for each mistake.
 """
 
+from collections.abc import Sequence
 from typing import IO, Any, ClassVar
 
 import click
@@ -40,3 +43,15 @@ class Unreachable(CliError):
 
 class NotFound(CliError):
     exit_code: ClassVar[int] = 4
+
+
+class Invalid(CliError):
+    exit_code: ClassVar[int] = 64
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        for problem in self.problems:
+            click.echo(f"subagentctl: {clean(problem)}", file=file, err=True)
