@@ -23,6 +23,7 @@ def main() -> int:
         install(uv, build(uv, env), env)
         for command in COMMANDS:
             answers(command, env)
+        knows_its_policies(env)
     except SetupError as error:
         print(f"build: {error}", file=sys.stderr)
         return 1
@@ -57,6 +58,14 @@ def answers(command: str, env: Mapping[str, str]) -> None:
     )
     if answer.returncode != 0 or "Usage" not in answer.stdout:
         raise SetupError(f"`{command} --help` does not answer: {answer.stderr.strip()[-2000:]}")
+
+
+def knows_its_policies(env: Mapping[str, str]) -> None:
+    """The bundled policies, by name, from where no checkout is."""
+    command = [str(ELSEWHERE / "bin" / "subagentctl"), "policy", "validate", "default", "strict"]
+    answer = subprocess.run(command, cwd=ELSEWHERE, env=env, capture_output=True, text=True)
+    if answer.returncode != 0 or "_bundled" not in answer.stdout:
+        raise SetupError(f"the wheel does not find its policies: {answer.stderr.strip()[-2000:]}")
 
 
 if __name__ == "__main__":
