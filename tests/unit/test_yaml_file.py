@@ -66,6 +66,8 @@ BROKEN = [
     ("? [a]\n: 1\n", ":1: not valid YAML: found unhashable key"),
     ("a: \x07\n", ": not valid YAML: unacceptable character"),
     ("[" * 1_500, ": not valid YAML: "),
+    ("a: !!bool x\n", ": not valid YAML: a value does not fit its tag"),
+    ("a: !!timestamp x\n", ": not valid YAML: a value does not fit its tag"),
 ]
 
 
@@ -87,6 +89,12 @@ def test_every_key_that_stands_twice_is_named(tmp_path: Path) -> None:
 def test_a_file_that_refers_to_itself_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         loaded(tmp_path, "a: &a [*a]\n")
+
+
+def test_aliases_of_aliases_are_counted_before_they_are_made(tmp_path: Path) -> None:
+    merges = "".join(f"k{n}: &k{n} {{a: *k{n - 1}, b: *k{n - 1}}}\n" for n in range(1, 40))
+    with pytest.raises(ConfigError, match="it has more than 100,000 values"):
+        loaded(tmp_path, f"k0: &k0 {{x: 1}}\n{merges}")
 
 
 def test_an_alias_stands_for_what_it_names(tmp_path: Path) -> None:

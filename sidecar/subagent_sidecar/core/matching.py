@@ -30,7 +30,8 @@ class Call:
 
     `task_id` is None for a task that is only about to be: its runs and its tree are still empty.
     `tree_id` is the root task's id. `fingerprint` is equal for equal instructions; None where the
-    instruction was not read.
+    instruction was not read. `update`: a follow-up to a task that is there; `wakes`: and that had
+    ended, so that it is live once more.
     """
 
     agent: str
@@ -42,6 +43,7 @@ class Call:
     tree_id: str | None = None
     fingerprint: str | None = None
     update: bool = False
+    wakes: bool = False
 
     def scope_id(self, scope: Scope) -> str | None:
         """Which one of its kind; None where there is nothing yet to count in."""

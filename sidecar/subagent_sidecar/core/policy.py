@@ -73,11 +73,14 @@ class Limit(Rule):
     message: str | None = None
 
     def concerns(self, call: Call) -> bool:
-        """A follow-up to a task that is there starts no task: only what counts its runs, and what
-        forbids the agent at all, has a say."""
-        if call.update and self.per is not Scope.TASK and self.kind is not LimitKind.DENY:
-            return False
-        return self.match.fits(call)
+        return self.match.fits(call) and (not call.update or self._asked_of_updates(call))
+
+    def _asked_of_updates(self, call: Call) -> bool:
+        """A follow-up starts no task. What counts the runs of one, and what forbids the agent at
+        all, has a say; and where a task had ended, what counts live ones."""
+        if self.kind is LimitKind.CONCURRENT and call.wakes:
+            return True
+        return self.per is Scope.TASK or self.kind is LimitKind.DENY
 
 
 class OnExhausted(StrEnum):
@@ -112,6 +115,9 @@ class Amounts:
                 yield each.name, _whole(value)
 
 
+NOTHING = Amounts()
+
+
 def _whole(value: int | timedelta) -> int:
     return value // timedelta(microseconds=1) if isinstance(value, timedelta) else value
 
@@ -126,7 +132,7 @@ class Budget(Rule):
 
     per: Scope
     limit: Amounts
-    reserve: Amounts = Amounts()
+    reserve: Amounts = NOTHING
     window: timedelta | None = None
     soft_at: Decimal = Decimal("0.8")
     on_exhausted: OnExhausted = OnExhausted.DENY_NEW

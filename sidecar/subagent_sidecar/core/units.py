@@ -38,7 +38,7 @@ def duration_text(span: timedelta) -> str:
         whole, rest = divmod(left, round(seconds * 1_000_000))
         if whole and not rest and not (unit == "w" and whole == 1):
             return f"{whole}{unit}"
-    return f"{left / 1_000:g}ms" if left else "0"
+    return f"{left // 1_000}.{left % 1_000:03d}ms" if left else "0"
 
 
 def size(text: object) -> int:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subagent_sidecar.core.units import duration, size
+from subagent_sidecar.core.units import duration, duration_text, size
 
 DURATIONS: list[tuple[object, timedelta]] = [
     ("250ms", timedelta(milliseconds=250)),
@@ -83,3 +83,29 @@ def test_any_text_is_a_duration_and_a_size_or_a_value_error(text: str) -> None:
             parse(text)
         except ValueError:
             continue
+
+
+@pytest.mark.parametrize(
+    ("span", "text"),
+    [
+        (timedelta(), "0"),
+        (timedelta(milliseconds=250), "250ms"),
+        (timedelta(microseconds=1500), "1.500ms"),
+        (timedelta(seconds=90), "90s"),
+        (timedelta(minutes=90), "90m"),
+        (timedelta(hours=24), "1d"),
+        (timedelta(days=7), "7d"),
+        (timedelta(days=14), "2w"),
+        (timedelta(days=15), "15d"),
+    ],
+)
+def test_a_duration_is_said_in_the_largest_unit_that_leaves_it_whole(
+    span: timedelta, text: str
+) -> None:
+    assert duration_text(span) == text
+    assert duration(text) == span
+
+
+@given(st.timedeltas(timedelta(), timedelta(days=3_650)))
+def test_what_is_said_of_a_duration_is_read_as_the_same(span: timedelta) -> None:
+    assert duration(duration_text(span)) == span

@@ -1,0 +1,136 @@
+"""What the numbers of core.decide mean, in the plainest code: every store must count like this."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+
+from subagent_sidecar.core.decide import SHOWN, Spent
+from subagent_sidecar.core.matching import Call, Match, Scope
+from subagent_sidecar.core.model import Timestamp
+from subagent_sidecar.core.policy import NOTHING, Amounts, Budget, Limit, LimitKind
+from subagent_sidecar.core.verdict import Freeze
+
+
+@dataclass(kw_only=True)
+class CountedRun:
+    """A run on record, or on its way. `micro_usd` is None where its model has no price."""
+
+    call: Call
+    at: Timestamp
+    live: bool = True
+    micro_usd: int | None = 0
+    tokens: int = 0
+    run_time: int = 0
+
+    @property
+    def task_id(self) -> str:
+        assert self.call.task_id is not None
+        return self.call.task_id
+
+
+@dataclass
+class Counted:
+    """All runs in memory, counted anew for every question."""
+
+    runs: list[CountedRun] = field(default_factory=list)
+    freeze: Freeze | None = None
+    raised: dict[tuple[str, str], Amounts] = field(default_factory=dict)
+
+    def start(self, task_id: str, call: Call, at: Timestamp) -> CountedRun:
+        """Put a start on record: a root task is its own tree."""
+        known = replace(call, task_id=task_id, tree_id=call.tree_id or task_id)
+        self.runs.append(CountedRun(call=known, at=at))
+        return self.runs[-1]
+
+    def frozen(self, call: Call) -> Freeze | None:
+        if self.freeze is None or call.scope_id(self.freeze.scope) != self.freeze.scope_id:
+            return None
+        return self.freeze
+
+    def live(self, limit: Limit, scope_id: str) -> int:
+        return len(self._units(limit, scope_id, live=True))
+
+    def started(self, limit: Limit, scope_id: str, since: Timestamp | None) -> int:
+        return len(self._units(limit, scope_id, since=since))
+
+    def same(self, limit: Limit, scope_id: str, call: Call, since: Timestamp | None) -> int:
+        return len(self._units(limit, scope_id, since=since, like=call))
+
+    def spent(self, budget: Budget, scope_id: str, since: Timestamp | None) -> Spent:
+        runs = list(self._in(budget.match, budget.per, scope_id, since))
+        reserve = dict(budget.reserve.said())
+
+        def total(what: str) -> int:
+            return sum(_used(run, what, reserve.get(what, 0)) for run in runs)
+
+        return Spent(
+            micro_usd=total("micro_usd"),
+            tokens=total("tokens"),
+            run_time=total("run_time"),
+            runs=len(runs),
+            unpriced=sum(run.micro_usd is None for run in runs),
+            raised=self.raised.get((budget.name, scope_id), NOTHING),
+        )
+
+    def named(self, rule: Limit | Budget, scope_id: str, call: Call) -> Sequence[str]:
+        assert rule.per is not None
+        runs = [
+            run
+            for run in self._in(rule.match, rule.per, scope_id, None)
+            if run.call.supervisor == call.supervisor
+        ]
+        if isinstance(rule, Limit) and rule.kind is LimitKind.DUPLICATES:
+            found = [run.task_id for run in runs if _alike(run.call, call)]
+        else:
+            found = [run.task_id for run in runs if run.live]
+        return list(dict.fromkeys(found))[:SHOWN]
+
+    def eases(
+        self, rule: Limit | Budget, scope_id: str, call: Call, since: Timestamp, what: str, by: int
+    ) -> Timestamp | None:
+        if isinstance(rule, Limit):
+            like = call if rule.kind is LimitKind.DUPLICATES else None
+            moments = sorted(self._units(rule, scope_id, since=since, like=like))
+            return moments[by - 1] if by <= len(moments) else None
+        runs = sorted(self._in(rule.match, rule.per, scope_id, since), key=lambda run: run.at)
+        left = accumulate(_used(run, what, 0) for run in runs)
+        return next((run.at for run, gone in zip(runs, left, strict=True) if gone >= by), None)
+
+    def _units(
+        self,
+        limit: Limit,
+        scope_id: str,
+        *,
+        since: Timestamp | None = None,
+        live: bool = False,
+        like: Call | None = None,
+    ) -> list[Timestamp]:
+        """When each run of the task was started, or each task of any other scope."""
+        assert limit.per is not None
+        first: dict[object, Timestamp] = {}
+        for index, run in enumerate(self._in(limit.match, limit.per, scope_id, None)):
+            if (live and not run.live) or (like is not None and not _alike(run.call, like)):
+                continue
+            unit: object = index if limit.per is Scope.TASK else run.task_id
+            first.setdefault(unit, run.at)
+        return [at for at in first.values() if since is None or at >= since]
+
+    def _in(
+        self, match: Match, per: Scope, scope_id: str, since: Timestamp | None
+    ) -> Iterator[CountedRun]:
+        for run in self.runs:
+            if since is not None and run.at < since:
+                continue
+            if match.fits(run.call) and run.call.scope_id(per) == scope_id:
+                yield run
+
+
+def _used(run: CountedRun, what: str, reserve: int) -> int:
+    if what == "runs":
+        return 1
+    used = getattr(run, what) or 0
+    return max(used, reserve) if run.live else int(used)
+
+
+def _alike(one: Call, other: Call) -> bool:
+    return one.agent == other.agent and one.fingerprint == other.fingerprint is not None

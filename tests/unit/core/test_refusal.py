@@ -1,0 +1,232 @@
+"""What the refused model reads."""
+
+from dataclasses import replace
+
+import pytest
+from tests.support.counting import Counted
+from tests.unit.core.test_decide import (
+    BUDGETS,
+    CALL,
+    LIMITS,
+    NESTED,
+    NOW,
+    UPDATE,
+    policy,
+    run,
+    tasks,
+)
+
+from subagent_sidecar.core.decide import decide
+from subagent_sidecar.core.matching import Call, Scope
+from subagent_sidecar.core.policy import Policy
+from subagent_sidecar.core.refusal import refusal
+from subagent_sidecar.core.verdict import Deny, Freeze
+
+HOPELESS = (
+    "Waiting does not help: go on with the results you have, do the rest yourself, or tell the "
+    "user."
+)
+AGAIN = "(rule a of policy p; the same call now would be refused again)"
+
+
+def denied(section: str, rule: str, numbers: Counted, call: Call = CALL) -> Deny:
+    found = decide(policy(section, f"name: a, {rule}"), numbers, call, NOW)
+    assert isinstance(found, Deny)
+    return found
+
+
+LIMIT_TEXTS = [
+    (
+        "concurrent: 2, per: session",
+        tasks(2),
+        CALL,
+        "at most 2 tasks in this session may be unfinished at a time, and 2 are. Wait for one of "
+        "them to finish, or cancel one that is not needed any more (t1, t2), or do the work "
+        "yourself.",
+    ),
+    (
+        "concurrent: 7, per: global, match: {agent: c*}, message: Use the wiki",
+        tasks(7),
+        CALL,
+        "at most 7 tasks of this kind of all callers together may be unfinished at a time, and 7 "
+        "are. Wait for one of them to finish, or cancel one that is not needed any more (t1, t2, "
+        "t3, t4, t5), or do the work yourself. Use the wiki.",
+    ),
+    (
+        "concurrent: 1, per: agent",
+        tasks(1, replace(CALL, supervisor="bob")),
+        CALL,
+        "at most 1 task of this agent may be unfinished at a time, and 1 is. Wait until some of "
+        "them have finished, or do the work yourself.",
+    ),
+    (
+        "concurrent: 1, per: task",
+        tasks(1),
+        UPDATE,
+        "at most 1 run of this task may be unfinished at a time, and 1 is. Wait until its run has "
+        "finished, then send the update.",
+    ),
+    (
+        "starts: 2, per: supervisor",
+        tasks(2),
+        CALL,
+        f"at most 2 tasks for this supervisor may be started, and 2 were. {HOPELESS}",
+    ),
+    (
+        "starts: 2, per: upstream, window: 30s",
+        tasks(2),
+        CALL,
+        "at most 2 tasks on this agent server may be started within 30s, and 2 were. Try again in "
+        "11 seconds at the earliest; until then go on with the results you have, or do the work "
+        "yourself.",
+    ),
+    (
+        "starts: 2, per: session, window: 1d",
+        tasks(2, every=3600),
+        CALL,
+        "at most 2 tasks in this session may be started within 1d, and 2 were. Try again in 23 "
+        "hours at the earliest; until then go on with the results you have, or do the work "
+        "yourself.",
+    ),
+    (
+        "duplicates: 1, per: session, window: 10m",
+        tasks(1),
+        CALL,
+        "the same agent was given the same instruction once already within 10m, and at most 1 task "
+        "in this session may be like that. Check what is there instead of starting it again: t1.",
+    ),
+    (
+        "depth: 0",
+        tasks(1),
+        NESTED,
+        "this task would be at depth 1, and 0 is the deepest. Waiting does not help: do the work "
+        "yourself, or tell the user.",
+    ),
+    (
+        "deny: true, match: {agent: coder}, message: Do the coding yourself.",
+        tasks(1),
+        CALL,
+        "a task of this agent may not be started here. Waiting does not help: do the work "
+        "yourself, or tell the user. Do the coding yourself.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "numbers", "call", "text"), LIMIT_TEXTS)
+def test_a_limit_says_its_value_what_is_in_use_and_what_to_do(
+    rule: str, numbers: Counted, call: Call, text: str
+) -> None:
+    assert refusal(denied("limits", rule, numbers, call)) == f"Not started: {text} {AGAIN}"
+
+
+BUDGET_TEXTS = [
+    (
+        "usd: 5, per: session",
+        run(micro_usd=5_020_001, live=True),
+        CALL,
+        f"the budget in this session is spent: 5.020001 of 5.00 USD. {HOPELESS[:-1]}. "
+        "Unfinished: t1.",
+    ),
+    (
+        "usd: 5, per: session, reserve: {usd: 0.5}",
+        run(micro_usd=4_820_000),
+        CALL,
+        "the budget in this session is nearly spent: 4.82 of 5.00 USD, and a run needs 0.50 of it. "
+        f"{HOPELESS}",
+    ),
+    (
+        "usd: 5, per: supervisor, window: 1h",
+        run(micro_usd=5_020_000),
+        CALL,
+        "the budget for this supervisor within 1h is spent: 5.02 of 5.00 USD. Try again in 60 "
+        "minutes at the earliest; until then go on with the results you have, or do the work "
+        "yourself.",
+    ),
+    (
+        "usd: 5, per: session",
+        run(micro_usd=None),
+        CALL,
+        "what was spent in this session cannot be known, for 1 run used a model without a price. "
+        "Waiting does not help: an operator has to give the model a price. Tell the user.",
+    ),
+    (
+        "tokens: 5_000, per: tree",
+        run(tokens=6_000),
+        UPDATE,
+        f"the budget in this tree of tasks is spent: 6,000 of 5,000 tokens. {HOPELESS}",
+    ),
+    (
+        "run_time: 2h, per: agent",
+        run(run_time=7_200_000_001),
+        CALL,
+        f"the budget of this agent is spent: 7,201 of 7,200 seconds of run time. {HOPELESS}",
+    ),
+    (
+        "runs: 1, per: task",
+        run(),
+        UPDATE,
+        f"the budget of this task is spent: 1 of 1 runs. {HOPELESS}",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "numbers", "call", "text"), BUDGET_TEXTS)
+def test_a_budget_says_what_was_spent_of_how_much(
+    rule: str, numbers: Counted, call: Call, text: str
+) -> None:
+    assert refusal(denied("budgets", rule, numbers, call)) == f"Not started: {text} {AGAIN}"
+
+
+@pytest.mark.parametrize(
+    ("freeze", "text"),
+    [
+        (Freeze(scope=Scope.GLOBAL, scope_id="*"), "an operator has frozen all starts"),
+        (
+            Freeze(scope=Scope.AGENT, scope_id="coder", reason="a fire."),
+            "an operator has frozen this agent: a fire",
+        ),
+        (
+            Freeze(scope=Scope.SESSION, scope_id="s", reason="a fire"),
+            "an operator has frozen this session: a fire",
+        ),
+    ],
+)
+def test_a_freeze_says_who_and_why(freeze: Freeze, text: str) -> None:
+    found = decide(Policy(), Counted(freeze=freeze), CALL, NOW)
+    assert isinstance(found, Deny)
+    assert refusal(found) == (
+        f"Not started: {text}. Do not try again by yourself: go on with the results you have, and "
+        "tell the user. (an operator's freeze; the same call is refused until it is lifted)"
+    )
+
+
+CODES = {
+    "concurrent: 2, per: session": "limit_concurrent",
+    "starts: 2, per: session": "limit_starts",
+    "duplicates: 1, per: session": "limit_duplicates",
+    "depth: 1": "limit_depth",
+    "deny: true, match: {agent: coder}": "denied",
+    "usd: 5, per: session": "budget_usd",
+    "tokens: 100, per: session": "budget_tokens",
+    "run_time: 1s, per: session": "budget_run_time",
+    "runs: 1, per: session": "budget_runs",
+}
+DENIED = [("limits", *row[:3]) for row in LIMITS if row[3]]
+DENIED += [("budgets", *row[:3]) for row in BUDGETS if row[3] and row[3][0] != "unpriced"]
+
+
+@pytest.mark.parametrize(("section", "rule", "numbers", "call"), DENIED)
+def test_every_refusal_is_one_paragraph_that_names_its_rule(
+    section: str, rule: str, numbers: Counted, call: Call
+) -> None:
+    found = denied(section, rule, numbers, call)
+    text = refusal(found)
+    assert text.isprintable() and "  " not in text and len(text) < 500
+    assert text.endswith(AGAIN)
+    assert found.code == CODES.get(rule, found.code)
+
+
+def test_every_code_was_seen() -> None:
+    assert CODES.keys() <= {rule for _, rule, _, _ in DENIED}
+    unpriced = denied("budgets", "usd: 5, per: session", run(micro_usd=None))
+    assert unpriced.code == "budget_unpriced"
