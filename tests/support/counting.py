@@ -133,4 +133,4 @@ def _used(run: CountedRun, what: str, reserve: int) -> int:
 
 
 def _alike(one: Call, other: Call) -> bool:
-    return one.agent == other.agent and one.fingerprint == other.fingerprint is not None
+    return one.agent == other.agent and one.fingerprint == other.fingerprint

@@ -92,6 +92,7 @@ GOOD = [
     "version: 1\nbudgets:\n  - {name: a, usd: 0.000001, per: session}\n",
     "version: 1\nbudgets:\n  - {name: a, usd: 1000000, per: session}\n",
     "version: 1\nbudgets:\n  - {name: a, usd: 5, per: task, on_unpriced: ignore}\n",
+    "version: 1\nbudgets:\n  - {name: a, usd: 5, per: task, reserve: {usd: 5}, window: 3650d}\n",
     *(find(name).read_text("utf-8") for name in NAMES),
 ]
 
@@ -387,6 +388,11 @@ CLOCKS: Sequence[Bad] = (
     ),
     clock(
         "name: a, lease: 2m",
+        "lease: a lease of 2m is not over twice the heartbeat (1m, the default)",
+        schema=False,
+    ),
+    clock(
+        "name: a, lease: 2m, mode: observe",
         "lease: a lease of 2m is not over twice the heartbeat (1m, the default)",
         schema=False,
     ),

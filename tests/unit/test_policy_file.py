@@ -29,6 +29,7 @@ def test_a_hundred_mistakes_are_tried() -> None:
 
 def test_every_problem_of_every_file_is_named_in_the_order_of_the_lines(tmp_path: Path) -> None:
     first = "version: 2\nmood: x\nlimits:\n  - {name: a, concurrent: 0, starts: 1}\n  - {name: a}\n"
+    first += "  - {name: b, depth: x}\n"
     second = "version: 1\nlimits:\n  - {name: a, concurent: 1}\n"
     found = problems(tmp_path, first, "[", second)
     places = [problem.removeprefix(f"{tmp_path}/").split(" ")[:2] for problem in found]
@@ -40,6 +41,7 @@ def test_every_problem_of_every_file_is_named_in_the_order_of_the_lines(tmp_path
         ["p.yaml:4:", "limits[0].starts:"],
         ["p.yaml:5:", "limits[1]:"],
         ["p.yaml:5:", "limits[1].name:"],
+        ["p.yaml:6:", "limits[2].depth:"],
         ["p2.yaml:3:", "limits[0].concurent:"],
         ["p2.yaml:3:", "limits[0].name:"],
     ]
@@ -110,6 +112,10 @@ def test_the_mode_of_a_file_is_that_of_its_own_rules(tmp_path: Path) -> None:
 FINE = [
     "{name: a, run: 0, total: 1h}",  # 0 turns a clock off
     "{name: a, run: 5h, total: 0}",
+    "{name: a, run: 1h, total: 1h}",
+    "{name: a, run: 1h}\n  - {name: b, total: 30m, mode: observe}",
+    "{name: a, run: 1h, mode: observe}\n  - {name: b, total: 30m}",
+    "{name: a, heartbeat: 10s}\n  - {name: b, lease: 50s, mode: observe}",
     "{name: a, lease: 0, grace: 5m}",
     "{name: a, grace: 5m}",
     "{name: a, lease: 3m, grace: 3m}",

@@ -39,7 +39,9 @@ def _clocks(rules: Sequence[Placed]) -> None:
     for placed in rules:
         profile = _profile(placed, rules)
         for wrong, keys, text in _CONTRADICTIONS:
-            if not wrong(profile.values):
+            # What is observed may well be stricter than what is enforced, or the other way round.
+            modes = {profile.rules[key].mode for key in keys if key in profile.rules}
+            if not wrong(profile.values) or modes != {placed.rule.mode}:
                 continue
             culprit, key = _last(rules, profile, keys)
             if (id(culprit), key) not in said:

@@ -55,6 +55,7 @@ def verdict(
 
 OTHER = replace(CALL, session="s2")
 RESEARCHER = replace(CALL, agent="researcher")
+UNREAD = replace(CALL, fingerprint=None)
 NESTED = replace(CALL, session="t1", depth=1, tree_id="t1")
 
 # (rule, what is on record, the call, what denies it: None, or (limit, current))
@@ -94,7 +95,8 @@ LIMITS: Sequence[tuple[str, Counted, Call, tuple[int, int] | None]] = [
     ("duplicates: 2, per: session", tasks(1), CALL, None),
     ("duplicates: 1, per: session", tasks(1), replace(CALL, fingerprint="g"), None),
     ("duplicates: 1, per: session", tasks(1), RESEARCHER, None),
-    ("duplicates: 1, per: session", tasks(1), replace(CALL, fingerprint=None), None),
+    ("duplicates: 1, per: session", tasks(1), UNREAD, None),
+    ("duplicates: 1, per: session", tasks(1, UNREAD), UNREAD, None),
     ("duplicates: 1, per: session", tasks(1, OTHER), CALL, None),
     ("duplicates: 1, per: session, window: 1m", tasks(1, every=61), CALL, None),
     ("depth: 1", Counted(), replace(CALL, depth=1), None),
