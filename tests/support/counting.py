@@ -58,7 +58,7 @@ class Counted:
 
     def spent(self, budget: Budget, scope_id: str, since: Timestamp | None) -> Spent:
         runs = list(self._in(budget.match, budget.per, scope_id, since))
-        reserve = dict(budget.reserve.said())
+        reserve = dict(budget.reserve.said)
 
         def total(what: str) -> int:
             return sum(_used(run, what, reserve.get(what, 0)) for run in runs)

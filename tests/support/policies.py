@@ -169,6 +169,7 @@ TOP: Sequence[Bad] = (
     top("limits: [5]", "limits[0]: must be a rule such as {name: ..., ...}, not 5"),
     top("limits: [[]]", "limits[0]: must be a rule such as {name: ..., ...}, not []"),
     top("limits: [null]", "limits[0]: must be a rule such as {name: ..., ...}, not None"),
+    top(f"limits: [{', '.join(['{}'] * 501)}]", "limits: 501 rules are more than the 500"),
     top("budgets: no", "budgets: must be a list of rules"),
     top("lifecycle: {run: 5m}", "lifecycle: must be a list of rules"),
     top("polling: 250ms", "polling: must be a mapping such as {coalesce: 250ms}"),

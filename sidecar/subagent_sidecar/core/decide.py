@@ -146,8 +146,8 @@ def _budgets(policy: Policy, numbers: Numbers, call: Call, now: datetime) -> Ite
 
 
 def _spending(budget: Budget, spent: Spent, scope_id: str | None) -> Iterator[Check]:
-    raised, reserve = dict(spent.raised.said()), dict(budget.reserve.said())
-    for what, most in budget.limit.said():
+    raised, reserve = dict(spent.raised.said), dict(budget.reserve.said)
+    for what, most in budget.limit.said:
         limit, current = most + raised.get(what, 0), getattr(spent, what)
         if what == "micro_usd" and budget.on_unpriced is OnUnpriced.ASSUME:
             current += spent.unpriced * budget.assumed_micro_usd

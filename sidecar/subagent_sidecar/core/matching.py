@@ -1,10 +1,14 @@
 """Whom a rule is about: matches with globs, and the scopes within which things are counted."""
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import translate
-from operator import eq, ge, gt, le, lt, ne
+from operator import attrgetter, eq, ge, gt, le, lt, ne
+from typing import Any
+
+from .quick import quick
 
 
 class Scope(StrEnum):
@@ -24,6 +28,7 @@ EVERYTHING = "*"
 """The id of the one global scope."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """A start as the rules see it, and likewise a task that is there.
@@ -47,15 +52,19 @@ class Call:
 
     def scope_id(self, scope: Scope) -> str | None:
         """Which one of its kind; None where there is nothing yet to count in."""
-        match scope:
-            case Scope.TASK:
-                return self.task_id
-            case Scope.TREE:
-                return self.tree_id
-            case Scope.GLOBAL:
-                return EVERYTHING
-            case _:
-                return str(getattr(self, scope.value))
+        found: str | None = _SCOPE_ID[scope](self)
+        return found
+
+
+_SCOPE_ID: Mapping[Scope, Callable[[Call], Any]] = {
+    Scope.TASK: attrgetter("task_id"),
+    Scope.SESSION: attrgetter("session"),
+    Scope.SUPERVISOR: attrgetter("supervisor"),
+    Scope.AGENT: attrgetter("agent"),
+    Scope.UPSTREAM: attrgetter("upstream"),
+    Scope.TREE: attrgetter("tree_id"),
+    Scope.GLOBAL: lambda call: EVERYTHING,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +129,7 @@ class Match:
     depth: Depth | None = None
 
     def fits(self, call: Call) -> bool:
-        return (
+        return self is ANYTHING or (
             _any(self.agent, call.agent)
             and _any(self.upstream, call.upstream)
             and _any(self.supervisor, call.supervisor)

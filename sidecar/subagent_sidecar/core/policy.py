@@ -106,20 +106,22 @@ class Amounts:
     tokens: int | None = None
     run_time: timedelta | None = None
     runs: int | None = None
+    said: tuple[tuple[str, int], ...] = field(init=False, repr=False, compare=False)
+    """(field, amount) of what is said; run time in whole microseconds."""
 
-    def said(self) -> Iterator[tuple[str, int]]:
-        """(field, amount) of what is said; run time in whole microseconds."""
-        for each in fields(self):
-            value = getattr(self, each.name)
-            if value is not None:
-                yield each.name, _whole(value)
+    def __post_init__(self) -> None:
+        time = None if self.run_time is None else self.run_time // timedelta(microseconds=1)
+        amounts = (
+            ("micro_usd", self.micro_usd),
+            ("tokens", self.tokens),
+            ("run_time", time),
+            ("runs", self.runs),
+        )
+        said = tuple((name, amount) for name, amount in amounts if amount is not None)
+        object.__setattr__(self, "said", said)
 
 
 NOTHING = Amounts()
-
-
-def _whole(value: int | timedelta) -> int:
-    return value // timedelta(microseconds=1) if isinstance(value, timedelta) else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..yaml_file import Document
-from .keys import AMOUNTS, LIFECYCLE_SETTINGS, LIMIT_KINDS, MATCH, SECTIONS, Keys
+from .keys import AMOUNTS, LIFECYCLE_SETTINGS, LIMIT_KINDS, MATCH, MOST_RULES, SECTIONS, Keys
 from .kinds import shown
 
 _HOMES: Mapping[str, str] = {
@@ -67,6 +67,11 @@ class Source:
             return
         if not isinstance(given, list):
             self.wrong(section, f"must be a list of rules, each behind a `-`, not {shown(given)}")
+            return
+        if len(given) > MOST_RULES:
+            self.wrong(
+                section, f"{len(given):,} rules are more than the {MOST_RULES} a file may have"
+            )
             return
         for index, item in enumerate(given):
             place = f"{section}[{index}]"

@@ -126,6 +126,9 @@ SECTIONS: Mapping[str, str] = {
 }
 
 RULES: Mapping[str, Keys] = {"limits": LIMIT, "budgets": BUDGET, "lifecycle": LIFECYCLE}
+MOST_RULES = 500
+"""Of each kind in a file: every start asks every rule."""
+
 NESTED: Mapping[str, tuple[str, ...]] = {
     "limits": ("match",),
     "budgets": ("match", "reserve"),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.matching import Depth, Match, Scope
+from ..core.matching import ANYTHING, Depth, Match, Scope
 from ..core.policy import (
     COUNTED,
     WINDOWED,
@@ -90,6 +90,8 @@ class Written:
         }
 
     def _match(self) -> Match:
+        if "match" not in self.item:
+            return ANYTHING
         match = Match(**self.inner("match", keys.MATCH, "{agent: coder}"))
         if match.depth is not None and not any(map(match.depth.fits, range(DEEPEST + 1))):
             self.wrong("match.depth", f"{match.depth} fits no depth: 0 is the first one")

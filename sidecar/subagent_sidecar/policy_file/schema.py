@@ -34,7 +34,14 @@ def schema() -> Schema:
 
 
 def _sections() -> Schema:
-    rules = {section: {"type": ["array", "null"], "items": _ref(section)} for section in keys.RULES}
+    rules = {
+        section: {
+            "type": ["array", "null"],
+            "items": _ref(section),
+            "maxItems": keys.MOST_RULES,
+        }
+        for section in keys.RULES
+    }
     prices = {
         "type": ["object", "null"],
         "additionalProperties": _ref("price"),

@@ -138,7 +138,7 @@ def test_money_time_and_shares_are_exact() -> None:
     assert budget.limit == Amounts(
         micro_usd=100_000, tokens=2_000_000, run_time=timedelta(milliseconds=100)
     )
-    assert dict(budget.limit.said())["run_time"] == 100_000
+    assert dict(budget.limit.said)["run_time"] == 100_000
     assert (budget.on_unpriced, budget.assumed_micro_usd) == (OnUnpriced.ASSUME, 1)
     assert budget.soft_at == Decimal("0.7")
     assert [budget.soft(limit) for limit in (1, 10, 11, 100_000)] == [1, 7, 8, 70_000]
