@@ -141,6 +141,12 @@ def test_no_files_are_no_policy() -> None:
     assert load([]) == Policy()
 
 
+def test_a_policy_goes_by_the_name_of_its_file_as_far_as_that_can_be_shown(tmp_path: Path) -> None:
+    path = tmp_path / "my\udcff\npolicy.v2.yaml"
+    path.write_text("version: 1\nlimits:\n  - {name: a, depth: 1}\n", "utf-8")
+    assert [rule.policy for rule in load([path]).rules] == ["my??policy.v2"]
+
+
 # The bundled ones.
 
 

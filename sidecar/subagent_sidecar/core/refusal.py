@@ -54,7 +54,7 @@ def _cause(deny: Deny) -> str:
     if isinstance(rule, Budget):
         return _spent(check, rule)
     if rule is None:
-        why = f": {deny.reason.strip().rstrip('.')}" if deny.reason else ""
+        why = f": {' '.join(deny.reason.split()).rstrip('.')}" if deny.reason else ""
         return f"an operator has frozen {_frozen(check)}{why}"
     things, within = _things(rule), _within(rule.window)
     match rule.kind:

@@ -31,13 +31,18 @@ def parse(documents: Sequence[Document], problems: Sequence[str] = ()) -> Policy
     """The policies in `documents` as one. Raises ConfigError with every problem, beginning with
     those that are known already."""
     sources = [Source(document) for document in documents]
-    readers = [Reader(source, source.document.path.stem) for source in sources]
+    readers = [Reader(source, _policy_name(source.document.path)) for source in sources]
     policy = merged([reader.read() for reader in readers])
     contradictions.check(sources, [placed for reader in readers for placed in reader.placed])
     found = [*problems, *(problem for source in sources for problem in source.problems)]
     if found:
         raise ConfigError(found)
     return policy
+
+
+def _policy_name(path: Path) -> str:
+    """The file's name without its ending, fit to be shown: refusals carry it."""
+    return "".join(char if char.isprintable() else "?" for char in path.stem)
 
 
 def _twice(files: Sequence[Path]) -> list[Path]:

@@ -186,7 +186,7 @@ def test_a_budget_says_what_was_spent_of_how_much(
             "an operator has frozen this agent: a fire",
         ),
         (
-            Freeze(scope=Scope.SESSION, scope_id="s", reason="a fire"),
+            Freeze(scope=Scope.SESSION, scope_id="s", reason=" a\nfire "),
             "an operator has frozen this session: a fire",
         ),
     ],
