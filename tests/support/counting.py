@@ -128,6 +128,8 @@ class Counted:
 def _used(run: CountedRun, what: str, reserve: int) -> int:
     if what == "runs":
         return 1
+    if what == "unpriced":
+        return int(run.micro_usd is None)
     used = getattr(run, what) or 0
     return max(used, reserve) if run.live else int(used)
 

@@ -60,7 +60,8 @@ class Numbers(Protocol):
     def eases(
         self, rule: Limit | Budget, scope_id: str, call: Call, since: Timestamp, what: str, by: int
     ) -> Timestamp | None:
-        """When that was started, or used, with which `by` of `what` will have left the window."""
+        """When that was started, or used, with which `by` of `what` will have left the window;
+        None where nobody can tell. `what` is a Check's."""
 
 
 _Asked = tuple[Check, Limit | Budget]

@@ -145,7 +145,7 @@ def _advice(deny: Deny) -> str:
             return f"Check what is there instead of starting it again: {ids}"
         case LimitKind.DEPTH | LimitKind.DENY:
             return "Waiting does not help: do the work yourself, or tell the user"
-        case "unpriced":
+        case "unpriced" if not later:
             return "Waiting does not help: an operator has to give the model a price. Tell the user"
         case _:
             return _going_on(deny, later, ids)

@@ -287,6 +287,8 @@ def test_a_freeze_stops_every_start_it_is_about(
         ("budgets", "tokens: 100, per: session, window: 1m", run(tokens=100), 51),
         ("budgets", "runs: 1, per: session, window: 1m", run(), 51),
         ("budgets", "tokens: 100, per: session", run(tokens=100), None),
+        ("budgets", "usd: 5, per: session, window: 1m", run(micro_usd=None), 51),
+        ("budgets", "usd: 5, per: session", run(micro_usd=None), None),
     ],
 )
 def test_when_waiting_helps_it_is_said_how_long(

@@ -150,6 +150,14 @@ BUDGET_TEXTS = [
         "Waiting does not help: an operator has to give the model a price. Tell the user.",
     ),
     (
+        "usd: 5, per: session, window: 1m",
+        run(micro_usd=None),
+        CALL,
+        "what was spent in this session within 1m cannot be known, for 1 run used a model without "
+        "a price. Try again in 52 seconds at the earliest; until then go on with the results you "
+        "have, or do the work yourself.",
+    ),
+    (
         "tokens: 5_000, per: tree",
         run(tokens=6_000),
         UPDATE,
