@@ -34,7 +34,8 @@ def parse(documents: Sequence[Document], problems: Sequence[str] = ()) -> Policy
     readers = [Reader(source, _policy_name(source.document.path)) for source in sources]
     policy = merged([reader.read() for reader in readers])
     contradictions.check(sources, [placed for reader in readers for placed in reader.placed])
-    found = [*problems, *(problem for source in sources for problem in source.problems)]
+    twice = (problem for source in sources for problem in source.document.problems)
+    found = [*problems, *twice, *(problem for source in sources for problem in source.problems)]
     if found:
         raise ConfigError(found)
     return policy
