@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.acceptance.rig.ports import free_port
 from tests.acceptance.rig.servers import Sidecar, langgraph_dev, self_hosted, sidecar
 from tests.acceptance.rig.services import Service
+from tests.support.ports import free_port
 
 _LIVE = pytest.StashKey[list[Service]]()
 

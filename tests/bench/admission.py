@@ -18,6 +18,7 @@ from statistics import median
 from subagent_sidecar.core.changes import Accepted, NewRun, Start
 from subagent_sidecar.core.model import RunStatus, TaskQuery
 from subagent_sidecar.store.sqlite import SqliteStore
+from tests.support.ports import free_port
 
 from . import rig
 
@@ -78,7 +79,7 @@ async def _measure(path: Path, tasks: int) -> None:
 
 
 def _command_line(folder: Path, path: Path) -> None:
-    with rig.sidecar(folder, rig.free_port(), store=f"sqlite:///{path}") as server:
+    with rig.sidecar(folder, free_port(), store=f"sqlite:///{path}") as server:
         times = []
         for _ in range(7):
             began = time.monotonic()

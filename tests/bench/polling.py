@@ -21,6 +21,7 @@ from aiohttp import ClientSession, TCPConnector
 from langgraph_sdk import get_client
 
 from tests.acceptance.rig.servers import langgraph_dev
+from tests.support.ports import free_port
 
 from . import rig
 
@@ -83,7 +84,7 @@ def main() -> None:
     print(f"machine: {rig.machine()}")
     with (
         rig.scratch() as folder,
-        langgraph_dev(folder, port=rig.free_port(), sidecar_url="http://127.0.0.1:1") as server,
+        langgraph_dev(folder, port=free_port(), sidecar_url="http://127.0.0.1:1") as server,
         rig.sidecar(folder, int(server.url.rpartition(":")[2]), coalesce="250ms") as ours,
     ):
         paths = _paths(asyncio.run(_start(ours.url)))

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.ports import free_port
+
 HERE = Path(__file__).parent
 TICK = os.sysconf("SC_CLK_TCK")
 NEEDED = {"nginx": "nginx-light", "wrk": "wrk"}
@@ -69,12 +71,6 @@ def missing_tools() -> str | None:
 def machine() -> str:
     """One line on what the figures were measured on."""
     return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @dataclass

@@ -7,6 +7,8 @@ import argparse
 import time
 from statistics import median
 
+from tests.support.ports import free_port
+
 from . import rig
 
 
@@ -19,7 +21,7 @@ def main() -> None:
     with rig.scratch() as folder:
         for _ in range(given.rounds):
             began = time.monotonic()
-            with rig.sidecar(folder, rig.free_port()) as server:
+            with rig.sidecar(folder, free_port()) as server:
                 times.append(time.monotonic() - began)
                 memory.append(server.rss_mb())
     print(f"start-up to ready: {median(times):.2f} s (must 1.5, ambition 0.6)")

@@ -12,6 +12,8 @@ import time
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
+from tests.support.ports import free_port
+
 from . import rig
 
 HEAD = (
@@ -106,7 +108,7 @@ def main() -> None:
 
 
 def _upstream(rate: float) -> AbstractContextManager[rig.Server]:
-    port = rig.free_port()
+    port = free_port()
     command = [sys.executable, "-m", "tests.bench.streams_upstream", str(port), str(rate)]
     return rig.listening("sse upstream", port, command)
 

@@ -35,6 +35,7 @@ from subagent_sidecar.clock import SystemClock
 from subagent_sidecar.core.changes import Accepted, NewRun, Start
 from subagent_sidecar.core.model import RunStatus, timestamp
 from subagent_sidecar.store.sqlite import SqliteStore
+from tests.support.ports import free_port
 
 from . import rig
 from .watcher_upstream import run_id, thread_id
@@ -102,7 +103,7 @@ async def _one(store: SqliteStore, number: int) -> None:
 
 
 def _upstream(plan: Plan) -> AbstractContextManager[rig.Server]:
-    port = rig.free_port()
+    port = free_port()
     command = [sys.executable, "-m", "tests.bench.watcher_upstream", str(port), str(plan.tasks)]
     return rig.listening("upstream", port, command + ["--no-search"] * (not plan.searches))
 

@@ -10,7 +10,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,19 +17,13 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
+from tests.support.ports import free_port
 from tests.support.waiting import eventually_got
 
 FAILPOINT = "SUBAGENT_SIDECAR_FAILPOINT"
 
 _READY_WITHIN = 60.0
 _STOP_WITHIN = 30.0
-
-
-def free_port() -> int:
-    """A port nobody listens on now; whoever gets it must bind it soon."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class SidecarProcess:

@@ -9,9 +9,9 @@ import signal
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.acceptance.rig.ports import free_port
 from tests.acceptance.rig.servers import langgraph_dev
 from tests.acceptance.rig.services import Service
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 _ENDS_WITHIN = 90.0

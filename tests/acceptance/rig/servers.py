@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.acceptance.rig.ports import free_port
 from tests.acceptance.rig.services import Service, running
+from tests.support.ports import free_port
 
 REPO = Path(__file__).parents[3]
 _APP = REPO / "tests" / "acceptance" / "app"
