@@ -2,13 +2,14 @@
 
     CliError
     |-- Failed        1  the sidecar answered, and the answer is no
+    |   `-- Rejected  1  for several reasons
     |-- Misused       2  the command line (or its environment) makes no sense
     |-- Unreachable   3  no sidecar there: nothing answers, or something that is not one
     |-- NotFound      4  the sidecar knows no such thing
     `-- Invalid      64  a policy file has mistakes
 
-Each is shown as one sentence on stderr that says what, where and what to do about it; Invalid as
-one for each mistake.
+Each is shown as one sentence on stderr that says what, where and what to do about it; Invalid and
+Rejected as one for each mistake.
 """
 
 from collections.abc import Sequence
@@ -31,6 +32,18 @@ class CliError(click.ClickException):
 
 class Failed(CliError):
     exit_code: ClassVar[int] = 1
+
+
+class Rejected(Failed):
+    """`problems` are the sidecar's own sentences; `message` is what they come to."""
+
+    def __init__(self, message: str, problems: Sequence[str]) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        for line in (*self.problems, self.message):
+            click.echo(f"subagentctl: {clean(line)}", file=file, err=True)
 
 
 class Misused(CliError):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from subagent_sidecar import policy_file
+from subagent_sidecar.core.policy import Policy
 from subagent_sidecar.core.policy_words import document
 from subagent_sidecar.errors import ConfigError
 from subagentctl.client import JsonObject
@@ -18,6 +19,7 @@ class Loaded:
     files: tuple[str, ...]
     document: JsonObject
     origins: dict[str, str]
+    policy: Policy
 
 
 def load(names: Sequence[str]) -> Loaded:
@@ -31,4 +33,5 @@ def load(names: Sequence[str]) -> Loaded:
         files=tuple(str(path) for path in paths),
         document=document(policy),
         origins={rule.name: rule.policy for rule in policy.rules},
+        policy=policy,
     )

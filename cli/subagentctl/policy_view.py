@@ -9,7 +9,6 @@ from subagentctl.text import clean, wrap
 
 Rule = Mapping[str, Any]
 
-_NOT_YET = "This version enforces none of it yet."
 _HEAD = ("name", "policy", "mode", "match")
 _AMOUNTS = ("usd", "tokens", "run_time", "runs")
 _KINDS = ("concurrent", "starts", "duplicates", "depth", "deny")
@@ -54,7 +53,7 @@ def policy_lines(
             lines += ["", *_painted(title, "title", look), *table(shown, rows, look)]
     rest = [*_rest(policy), *_notes(policy, look)]
     lines += ["", *rest, ""] if rest else [""]
-    return [*lines, *_painted(f"{summary(policy)}. {_NOT_YET}", "dim", look)]
+    return [*lines, *_painted(summary(policy), "dim", look)]
 
 
 def _settings(rule: Rule) -> list[Rule]:

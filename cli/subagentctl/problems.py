@@ -8,16 +8,18 @@
 | ours, 404                                | NotFound    | 4    |
 | 401, 403, from whomever                  | Failed      | 1    |
 | ours, 409 `ambiguous_task`               | Failed      | 1    |
+| ours, 422 `policy_invalid`               | Rejected    | 1    |
 | ours, anything else                      | Failed      | 1    |
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from subagentctl.errors import CliError, Failed, NotFound, Unreachable
+from subagentctl.errors import CliError, Failed, NotFound, Rejected, Unreachable
 from subagentctl.server import Server
 
 _SHOWN_CANDIDATES = 5
+_NOT_RELOADED = "nothing was reloaded: what was in force stays in force."
 _DATA_PLANE_CODES = (
     "no_such_upstream",
     "ambiguous_upstream",
@@ -71,6 +73,8 @@ def _from_problem(server: Server, status: int, problem: Mapping[str, Any]) -> Cl
         return not_a_sidecar(server, f"it passes requests on to agent servers: {message}")
     if status == 404:
         return NotFound(f"{message}.")
+    if code == "policy_invalid":
+        return Rejected(_NOT_RELOADED, _problems(problem) or [message])
     if code == "ambiguous_task":
         return Failed(f"{message}{_candidates(problem)}. Give more of the id.")
     return Failed(f"{server} refused: {message} (HTTP {status} {code}{_trail(problem)}).")
@@ -86,6 +90,11 @@ def _is_ours(payload: Mapping[str, Any] | None) -> bool:
 def _sentence(problem: Mapping[str, Any]) -> str:
     """The message without the full stop, so that it can be built upon."""
     return str(problem["message"]).strip().rstrip(".")
+
+
+def _problems(problem: Mapping[str, Any]) -> list[str]:
+    problems = problem.get("problems")
+    return [str(each) for each in problems] if isinstance(problems, list) else []
 
 
 def _candidates(problem: Mapping[str, Any]) -> str:

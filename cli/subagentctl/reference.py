@@ -14,7 +14,8 @@ _INTRODUCTION = """\
 # `subagentctl`
 
 The operator's command: it asks a running sidecar's admin plane, and never the agent servers.
-`policy validate` and `policy show` read files and ask nobody.
+`policy validate` and `policy show FILE` read files and ask nobody; `policy replay FILE` reads files
+here and the record from the sidecar.
 
 - `--server`, `--token` and `-o` may stand before or behind the command's name.
 - `-o table` fits the terminal: long texts are cut, columns that find no room are left out. On a
@@ -27,8 +28,9 @@ The operator's command: it asks a running sidecar's admin plane, and never the a
   prints `{"tasks": [...], "more": false, "hidden": 0}` (`more`: `--limit` left some out; `hidden`:
   how many ended over an hour ago and are not shown), `task` prints `{"task": {...}, "events":
   [...]}`. With `--watch` it is one document a line, and `events` prints one event a line.
-  `policy show` prints `{"files": [...], "enforced": false, "policy": {...}, "origins": {...}}`,
-  where `policy` is a policy file itself and `origins` says which of them each rule is from.
+  `policy show FILE` prints `{"files": [...], "policy": {...}, "origins": {...}}`, where `policy`
+  is a policy file itself and `origins` says which of them each rule is from. Without FILE, and
+  after `policy reload`, it is [what the sidecar answers](http.md#the-policy).
 - `-o csv` follows RFC 4180. A cell that a spreadsheet would take for a formula begins with `'`.
 - Errors are said on stderr, on one line that begins with `subagentctl:`.
 - A reader that stops early (`| head`) and Ctrl-C during `--watch` and `--follow` are no failures:

@@ -188,14 +188,14 @@ def _csv_row(task: Record) -> list[str]:
     usage = nested(task, "usage")
     superseded = task.get("superseded_run_ids")
     return [
-        *(_csv_cell(task.get(key)) for key in _FLAT),
+        *(csv_cell(task.get(key)) for key in _FLAT),
         str(run_count(task)),
         str(len(superseded) if isinstance(superseded, list) else 0),
-        *(_csv_cell(usage.get(key)) for key in _USAGE),
+        *(csv_cell(usage.get(key)) for key in _USAGE),
     ]
 
 
-def _csv_cell(value: object) -> str:
+def csv_cell(value: object) -> str:
     """Text that a spreadsheet would run as a formula gets an apostrophe in front."""
     if not isinstance(value, str):
         return clean(fields.text({"value": value}, "value"))

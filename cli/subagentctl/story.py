@@ -51,7 +51,9 @@ _TOO_LATE = {
     "error": "cancel came too late: the run had failed",
     "timeout": "cancel came too late: the run had timed out",
 }
-_ALARMING = frozenset({"cancel_unconfirmed", "in_doubt", "start_failed", "gap"})
+_ALARMING = frozenset(
+    {"cancel_unconfirmed", "in_doubt", "start_failed", "refused", "gap", "budget_exhausted"}
+)
 
 
 def clause(event: Record) -> str:
@@ -113,6 +115,61 @@ def _cron_created(event: Record) -> str:
     return f"cron {_detail(event, 'cron_id')}".rstrip() + " created"
 
 
+def _against(words: str) -> Callable[[Record], str]:
+    """`start refused by session-fan-out: concurrent 5 of 5 (session s1)`."""
+
+    def told(event: Record) -> str:
+        rule, what = _detail(event, "rule"), _detail(event, "what").replace("_", " ")
+        numbers = f"{_detail(event, 'current')} of {_detail(event, 'limit')}"
+        return f"{words}{rule}: {what} {numbers}{_within(event)}" if rule else words.split(",")[0]
+
+    return told
+
+
+def _within(event: Record) -> str:
+    scope, scope_id = _detail(event, "scope"), _detail(event, "scope_id")
+    place = scope if scope_id in ("", "*") else f"{scope} {scope_id}"
+    return f" ({place})" if place else ""
+
+
+def _lever(words: str) -> Callable[[Record], str]:
+    return lambda event: _because(words + _within(event), event)
+
+
+def _budget_raised(event: Record) -> str:
+    return f"budget {_detail(event, 'budget')} raised{_within(event)}"
+
+
+def _budget(words: str) -> Callable[[Record], str]:
+    """`budget session-usd is nearly spent: $4.10 of $5.00 (session s1)`."""
+
+    def told(event: Record) -> str:
+        what = _detail(event, "what")
+        numbers = " of ".join(_amount(what, nested(event, "detail"), k) for k in _USED)
+        ended = fields.count(nested(event, "detail"), "count")
+        tasks = f", {ended:,} task{'' if ended == 1 else 's'} at work" if ended else ""
+        note = " (observed only)" if _detail(event, "mode") == "observe" else ""
+        return f"budget {_detail(event, 'rule')} {words}: {numbers}{_within(event)}{tasks}{note}"
+
+    return told
+
+
+_USED = ("current", "limit")
+
+
+def _amount(what: str, detail: Record, key: str) -> str:
+    value = fields.number(detail, key)
+    if value is None:
+        return "?"
+    match what:
+        case "micro_usd":
+            return f"${value / 1_000_000:,.2f}"
+        case "run_time":
+            return f"{value / 1_000_000:,.0f} s of run time"
+        case _:
+            return f"{value:,} {what}"
+
+
 def _reasoned(words: str) -> Callable[[Record], str]:
     return lambda event: _because(words, event)
 
@@ -156,6 +213,14 @@ _CLAUSES: Mapping[str, Callable[[Record], str]] = {
     "cancel_unconfirmed": _cancel_unconfirmed,
     "thread_deleted": _thread_deleted,
     "cron_created": _cron_created,
+    "refused": _against("start refused by "),
+    "would_refuse": _against("start let in, although an observing rule was against it: "),
+    "frozen": _lever("starts frozen"),
+    "unfrozen": _lever("starts no longer frozen"),
+    "budget_raised": _budget_raised,
+    "budget_near": _budget("is nearly spent"),
+    "budget_exhausted": _budget("is spent"),
+    "would_cancel": _budget("is spent, and would end tasks if it were enforced"),
     "gap": lambda event: f"some events are missing: {fields.text(event, 'reason')}",
 }
 KINDS = frozenset(_CLAUSES)

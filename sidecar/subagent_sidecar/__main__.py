@@ -15,7 +15,8 @@ import click
 import uvloop
 
 from . import __version__, compose, logs
-from .config import Settings, settings
+from .config import BadSettings, Settings, settings
+from .core.policy_names import BUNDLED, NONE
 from .demo import play
 from .errors import ConfigError, StoreCorrupt, StoreError
 
@@ -58,6 +59,17 @@ _store = click.option(
 )
 
 
+_policy = click.option(
+    "--policy",
+    type=click.Path(),
+    multiple=True,
+    metavar="FILE",
+    envvar="SUBAGENT_SIDECAR_POLICY",
+    help="Which tasks may start: a YAML file, or one of "
+    f"{', '.join(BUNDLED)}, {NONE}; several hold together.  [default: default]",
+)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="subagent-sidecar")
 def main() -> None:
@@ -70,14 +82,15 @@ def main() -> None:
 @_listen
 @_admin_listen
 @_store
+@_policy
 def serve(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
     """Run the sidecar until SIGTERM or Ctrl-C."""
-    found = _settings(config, upstreams, flags)
+    found, policies = _read(config, upstreams, flags)
     logs.set_up(level=found.log_level, form=found.log_format)
     try:
         listeners = compose.bind(found)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(found, listeners))
+            runner.run(_serve(found, listeners, policies))
     except ConfigError as error:
         _fail(error.problems, EXIT_CONFIG)
     except StoreError as error:
@@ -96,11 +109,13 @@ def serve(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
 @_listen
 @_admin_listen
 @_store
+@_policy
 def check(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
-    """Validate the configuration and exit: 0, or 64 with every problem."""
-    found = _settings(config, upstreams, flags)
+    """Validate configuration and policies and exit: 0, or 64 with every problem."""
+    found, policies = _read(config, upstreams, flags)
     click.echo(f"configuration is valid; upstreams: {', '.join(compose.sources(found))}")
     click.echo(f"store: {found.store}, {compose.store_engine(found)}")
+    click.echo(f"policy: {policies.state}")
 
 
 @main.command()
@@ -110,11 +125,26 @@ def demo(keep: bool) -> None:
     sys.exit(asyncio.run(play(keep=keep, out=click.echo, err=partial(click.echo, err=True))))
 
 
-def _settings(config: Path | None, upstreams: Sequence[str], flags: dict[str, Any]) -> Settings:
+def _read(
+    config: Path | None, upstreams: Sequence[str], flags: dict[str, Any]
+) -> tuple[Settings, compose.FirstPolicies]:
+    """What was asked for; or the end of this process, with every problem there is with it."""
+    found = policies = None
+    problems: list[str] = []
+    given = {**flags, "policy": flags["policy"] or None}
     try:
-        return settings(file=config, flags=flags, upstream_flags=upstreams, environ=os.environ)
+        found = settings(file=config, flags=given, upstream_flags=upstreams, environ=os.environ)
+        policy = found.policy
+    except BadSettings as error:
+        problems += error.problems
+        policy = error.policy
+    try:
+        policies = compose.read_policies(policy)
     except ConfigError as error:
-        _fail(error.problems, EXIT_CONFIG)
+        problems += error.problems
+    if found is None or policies is None:
+        _fail(problems, EXIT_CONFIG)
+    return found, policies
 
 
 def _fail(problems: Sequence[str], code: int) -> NoReturn:
@@ -123,19 +153,23 @@ def _fail(problems: Sequence[str], code: int) -> NoReturn:
     sys.exit(code)
 
 
-async def _serve(found: Settings, listeners: compose.Listeners) -> None:
-    stop = asyncio.Event()
+async def _serve(
+    found: Settings, listeners: compose.Listeners, policies: compose.FirstPolicies
+) -> None:
+    stop, reload_asked = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with compose.running(found, listeners):
+    loop.add_signal_handler(signal.SIGHUP, reload_asked.set)
+    async with compose.running(found, listeners, policies=policies, reload_asked=reload_asked):
         _calm_collector()
         _log.info(
-            "ready: supervisors at %s, subagentctl at %s; upstreams: %s; store: %s",
+            "ready: supervisors at %s, subagentctl at %s; upstreams: %s; store: %s; policy: %s",
             listeners.data_url,
             listeners.admin_url,
             ", ".join(compose.sources(found)),
             found.store,
+            policies.state,
             extra={"action": "ready"},
         )
         await stop.wait()

@@ -53,7 +53,11 @@ class UpstreamSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything `compose.running` needs. Durations as timedelta, sizes in bytes."""
+    """Everything `compose.running` needs. Durations as timedelta, sizes in bytes.
+
+    `policy` are bundled policies by name, and paths. None: nothing is said, and the policy has the
+    word.
+    """
 
     upstreams: tuple[UpstreamSettings, ...]
     default_upstream: str | None
@@ -66,7 +70,8 @@ class Settings:
     answer_timeout: timedelta
     header_timeout: timedelta
     body_timeout: timedelta
-    coalesce: timedelta
+    policy: tuple[str, ...]
+    coalesce: timedelta | None
     max_body: int
     inspect_limit: int
     max_connections: int
@@ -75,8 +80,8 @@ class Settings:
     usage_interval: timedelta
     prices: PriceList
     explain_endings: bool
-    cancel_verify_for: timedelta
-    cancel_rollback: str
+    cancel_verify_for: timedelta | None
+    cancel_rollback: str | None
     log_format: str
     log_level: str
 
@@ -93,7 +98,8 @@ _DEFAULTS: Mapping[str, Any] = {
     "answer_timeout": "300s",
     "header_timeout": "10s",
     "body_timeout": "30s",
-    "coalesce": "250ms",
+    "policy": "default",
+    "coalesce": None,
     "max_body": "300MiB",
     "inspect_limit": "32MiB",
     "max_connections": 10_000,
@@ -102,12 +108,20 @@ _DEFAULTS: Mapping[str, Any] = {
     "usage_interval": "15s",
     "prices": {},
     "explain_endings": True,
-    "cancel_verify_for": "15s",
-    "cancel_rollback": "ours",
+    "cancel_verify_for": None,
+    "cancel_rollback": None,
     "log_format": "text",
     "log_level": "info",
 }
 _UPSTREAM_KEYS = frozenset({"url", "agents", "headers", "preserve_host", "inject"})
+
+
+class BadSettings(ConfigError):
+    """`policy` is what they say of policies all the same, so that those can be checked as well."""
+
+    def __init__(self, problems: Sequence[str], policy: Sequence[str]) -> None:
+        super().__init__(problems)
+        self.policy = tuple(policy)
 
 
 def settings(
@@ -117,23 +131,34 @@ def settings(
     upstream_flags: Sequence[str],
     environ: Mapping[str, str],
 ) -> Settings:
-    """Settings from all sources. Raises ConfigError with every problem found.
+    """Settings from all sources. Raises BadSettings with every problem found.
 
     `flags` are the values given by flag or environment, by config key; `upstream_flags` are
     `[NAME=]URL` and replace the file's upstreams of the same name. `environ` resolves `${VAR}`
     in upstream headers.
     """
-    return _Parser(load(file) if file else None, environ).settings(flags, upstream_flags)
+    parser = _Parser(environ)
+    if file is not None:
+        parser.open(file)
+    return parser.settings(flags, upstream_flags)
 
 
 class _Parser:
     """Collects problems while it reads, and raises them together."""
 
-    def __init__(self, document: Document | None, environ: Mapping[str, str]) -> None:
-        self._document = document
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._document: Document | None = None
         self._environ = environ
-        self._problems: list[str] = [*document.problems] if document else []
+        self._problems: list[str] = []
         self._given: dict[str, str] = {}
+
+    def open(self, file: Path) -> None:
+        """Read `file`; what makes it unreadable is a problem like others."""
+        try:
+            self._document = load(file)
+            self._problems += self._document.problems
+        except ConfigError as error:
+            self._problems += error.problems
 
     def settings(self, flags: Mapping[str, Any], upstream_flags: Sequence[str]) -> Settings:
         values = {**_DEFAULTS, **self._file_values()}
@@ -150,10 +175,16 @@ class _Parser:
             "store": self._value("store", values, parse.store),
             "keep_purpose": self._value("purpose", values, parse.flag),
             "prices": self._prices(values["prices"]),
+            "policy": self._policy(values),
+            "coalesce": self._value("coalesce", values, parse.unless_null(duration)),
             "explain_endings": self._value("explain_endings", values, parse.flag),
-            "cancel_verify_for": self._value("cancel_verify_for", values, parse.some(duration)),
+            "cancel_verify_for": self._value(
+                "cancel_verify_for", values, parse.unless_null(parse.some(duration))
+            ),
             "cancel_rollback": self._value(
-                "cancel_rollback", values, parse.one_of("ours", "always", "never")
+                "cancel_rollback",
+                values,
+                parse.unless_null(parse.one_of("ours", "always", "never")),
             ),
             "max_body": self._value("max_body", values, parse.some(size)),
             "inspect_limit": self._value("inspect_limit", values, parse.some(size)),
@@ -164,7 +195,7 @@ class _Parser:
             ),
         }
         for key, default in _DEFAULTS.items():
-            if key in ("coalesce", "drain_timeout", "retention", "usage_interval"):
+            if key in ("drain_timeout", "retention", "usage_interval"):
                 parsed[key] = self._value(key, values, duration)
             elif key.endswith("_timeout"):
                 parsed[key] = self._value(key, values, parse.some(duration))
@@ -173,7 +204,7 @@ class _Parser:
         if not self._problems:
             self._check_addresses(parsed["listen"], parsed["admin_listen"], upstreams)
         if self._problems:
-            raise ConfigError(self._problems)
+            raise BadSettings(self._problems, parsed["policy"] or ())
         return Settings(**parsed)
 
     def _check_addresses(
@@ -211,6 +242,13 @@ class _Parser:
         except ValueError as error:
             self._problem(key, str(error))
             return None
+
+    def _policy(self, values: Mapping[str, Any]) -> Any:
+        """Paths in a file start where the file is, those of flags where the command was given."""
+        folder = Path()
+        if self._document is not None and "policy" not in self._given:
+            folder = self._document.path.parent
+        return self._value("policy", values, parse.policies(folder))
 
     def _prices(self, given: Any) -> PriceList:
         try:

@@ -4,8 +4,11 @@ import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
+
+from .core.policy_names import BUNDLED, NONE
 
 T = TypeVar("T")
 
@@ -99,6 +102,37 @@ def some(parse: Callable[[Any], T]) -> Callable[[Any], T]:
         return found
 
     return parsed
+
+
+def unless_null(parse: Callable[[Any], T]) -> Callable[[Any], T | None]:
+    """`parse`, where nothing may be said."""
+    return lambda given: None if given is None else parse(given)
+
+
+def policies(folder: Path) -> Callable[[Any], tuple[str, ...]]:
+    """One policy or several: names of bundled ones, or paths, which start at `folder`. Empty for
+    the word that stands for no rules."""
+
+    def parse(given: Any) -> tuple[str, ...]:
+        listed = [given] if isinstance(given, str) else given
+        if not isinstance(listed, list | tuple) or not all(
+            isinstance(each, str) and each for each in listed
+        ):
+            raise ValueError(f"must be one policy or a list: a path, {', '.join(BUNDLED)}")
+        if not listed:
+            raise ValueError(f"names no policy; `{NONE}` turns all rules off")
+        if NONE not in listed:
+            return tuple(each if each in BUNDLED else _path(folder / each) for each in listed)
+        if len(listed) > 1:
+            raise ValueError(f"`{NONE}` turns all rules off and stands alone")
+        return ()
+
+    return parse
+
+
+def _path(path: Path) -> str:
+    """`path` as nobody can take it for the name of a bundled policy."""
+    return f"./{path}" if str(path) in BUNDLED else str(path)
 
 
 def names(given: Any) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
     SidecarError
     |-- ConfigError            the operator's: bad file, flag or variable (exit 64)
+    |   `-- PolicyInvalid      422  a reload of policy files that cannot be used
     |-- RequestError           the caller's: 4xx
     |   |-- BadTarget          400  a path that is not one
     |   |-- BadHeader          400  two credentials where one is meant
@@ -15,7 +16,13 @@
     |   |-- NoSuchUpstream     404  `/to/<name>` or the header names nobody
     |   |-- AmbiguousUpstream  421  several upstreams, nothing says which
     |   |-- TaskNotFound       404
-    |   `-- AmbiguousTask      409  a short id that fits several tasks
+    |   |-- NoSuchBudget       404  a budget that is not in force
+    |   |-- NotFrozen          404  an unfreeze of what is not frozen
+    |   |-- AmbiguousTask      409  a short id that fits several tasks
+    |   |-- KeyReused          422  one idempotency key for two different starts
+    |   `-- AlreadyStarted     409  a start that was made before, and cannot be answered again
+    |       |-- StartUnderWay  409  it is being made right now
+    |       `-- StartInDoubt   409  it was sent, and what became of it is not known
     |-- UpstreamError          the agent server's
     |   |-- UpstreamUnreachable  502  nothing of the request was sent
     |   |-- UpstreamBroken         502  the connection broke after something was sent
@@ -27,6 +34,7 @@
         |-- StoreRejected      503  this one record cannot be entered, ever
         `-- StoreCorrupt       exit 74 at start, 503 later
     Draining                   503  ours: stopping
+    Refused (core.refusal)     402, 403  the policy's: a start that may not be
 
 `code` is stable and documented in docs/reference/errors.md; `status` is the HTTP status it
 becomes; `retry_after_s` is set where waiting helps. Foreign exceptions are turned into these at
@@ -34,14 +42,13 @@ the edge that meets them, and these into JSON in one place (`proxy/problems.py`)
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 
 class SidecarError(Exception):
     """Base of all errors the sidecar raises on purpose."""
 
-    code: ClassVar[str] = "sidecar_error"
-    status: ClassVar[int] = 500
+    code: str = "sidecar_error"
+    status: int = 500
     retry_after_s: float | None = None
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
@@ -59,6 +66,13 @@ class ConfigError(SidecarError):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = tuple(problems)
+
+
+class PolicyInvalid(ConfigError):
+    """The policy files cannot be used; what was in force stays so."""
+
+    code = "policy_invalid"
+    status = 422
 
 
 class RequestError(SidecarError):
@@ -124,6 +138,16 @@ class TaskNotFound(RequestError):
     status = 404
 
 
+class NoSuchBudget(RequestError):
+    code = "no_such_budget"
+    status = 404
+
+
+class NotFrozen(RequestError):
+    code = "not_frozen"
+    status = 404
+
+
 class AmbiguousTask(RequestError):
     """`candidates` are some of the ids that fit."""
 
@@ -133,6 +157,35 @@ class AmbiguousTask(RequestError):
     def __init__(self, message: str, *, candidates: Sequence[str]) -> None:
         super().__init__(message)
         self.candidates = tuple(candidates)
+
+
+class KeyReused(RequestError):
+    code = "idempotency_key_reused"
+    status = 422
+
+
+class AlreadyStarted(RequestError):
+    """`task_id` and `run_id` say what was started, as far as it is known."""
+
+    code = "already_started"
+    status = 409
+
+    def __init__(
+        self, message: str, *, task_id: str | None = None, run_id: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.task_id = task_id
+        self.run_id = run_id
+
+
+class StartUnderWay(AlreadyStarted):
+    code = "start_under_way"
+    retry_after_s = 1.0
+
+
+class StartInDoubt(AlreadyStarted):
+    code = "start_in_doubt"
+    retry_after_s = 2.0
 
 
 class UpstreamError(SidecarError):

@@ -5,13 +5,18 @@ The classes behind them are chosen in `compose`; the public fakes are in `testin
 
 from asyncio import Future
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from .core.admission import NO_RULES
+from .core.budgets import BudgetIn
 from .core.cancel import TaskEnd, Try
 from .core.changes import Change, Start
 from .core.feed import EventPage, EventQuery, ToldEvent
+from .core.idempotency import Claim, Earlier, Taken
+from .core.matching import Call
 from .core.model import (
     EndedBy,
     Event,
@@ -27,8 +32,12 @@ from .core.model import (
     ThreadStatus,
     Timestamp,
 )
+from .core.past import DecisionPage, DecisionQuery, StartPage, StartQuery
+from .core.policy import Budget, Policy
+from .core.policy_state import PolicyState
 from .core.quick import quick
 from .core.sums import Sum
+from .core.verdict import Allow, Deny, Freeze, Spent
 
 Headers = Sequence[tuple[bytes, bytes]]
 """Raw header fields in wire order: case and duplicates as they came."""
@@ -150,6 +159,16 @@ class AgentServer(Protocol):
         """Ask the server to cancel one run. Whether it said yes, which proves nothing; no means
         that it has nothing to cancel: the run is over, or was never there."""
 
+    async def delete_thread(self, thread_id: str, *, auth: Headers = ()) -> bool:
+        """Remove a thread with all that is in it. No means that there was none, or that the server
+        has no such route."""
+
+    async def graph_of(self, assistant_id: str, *, auth: Headers = ()) -> str | None:
+        """The name of the graph an assistant runs; also None where the server has no such route."""
+
+    async def graph_of_tool(self, tool: str, *, auth: Headers = ()) -> str | None:
+        """The same of an MCP tool of the server's, which is an assistant by its name."""
+
     async def outcome(self, thread_id: str, run_id: str, *, auth: Headers = ()) -> str | None:
         """Wait until the run ends and say how: "success" or "error" (the join route)."""
 
@@ -159,6 +178,10 @@ class Doubts(Protocol):
 
     def doubt(self, intent: Intent, reason: str, *, auth: Headers, answered: bool) -> None:
         """`answered`: the server did answer, so the start cannot still be on its way."""
+
+    def under_way(self, intent: Intent) -> AbstractContextManager[None]:
+        """While it lasts somebody waits for the server's answer, which may come only when the run
+        is over: the start may be found, and is not given up."""
 
 
 class Follower(Protocol):
@@ -200,12 +223,46 @@ class Canceller(Protocol):
         """The server took a supervisor's cancel, which proves nothing. Returns at once."""
 
 
+class Tidier(Protocol):
+    """Sees to it that refused starts leave no empty threads behind."""
+
+    def left_behind(self, upstream: str, thread_id: str, *, supervisor: str, auth: Headers) -> None:
+        """A start on the thread was refused. If it was made for that start alone it is removed,
+        with the credentials `auth`. Returns at once."""
+
+    async def spare(self, thread_id: str) -> None:
+        """Somebody wants to start on the thread: it stays, unless its removal is under way; then
+        this returns when that is over."""
+
+
+class Remaining(Protocol):
+    """What is left of budgets that are nearly spent, as supervisors are told with every answer;
+    None, at no cost, where none is."""
+
+    def of_task(self, task_id: str) -> bytes | None:
+        """Of those that the task counts to."""
+
+    def of_start(self, intent: Intent) -> bytes | None:
+        """Of those that a start which was let in counts to."""
+
+
 class TaskEnder(Protocol):
     """Ends whole tasks."""
 
     async def end_task(self, task_id: str, *, by: EndedBy, reason: str, wait_s: float) -> TaskEnd:
         """Cancel whatever of the task is live, and say what became of it within `wait_s` seconds;
         what goes on then is still pursued. Raises TaskNotFound, StoreError."""
+
+
+class PolicyKeeping(Protocol):
+    """What is in force, and how to have it read again."""
+
+    @property
+    def state(self) -> PolicyState: ...
+
+    async def reload(self, *, why: str) -> PolicyState:
+        """Read the policy's files again and put in force what they say, all of it or nothing.
+        Raises PolicyInvalid with every problem."""
 
 
 class Observer(Protocol):
@@ -228,11 +285,46 @@ class CancelObserver(Protocol):
     ) -> None: ...
 
 
-class Store(Protocol):
+class Replies(Protocol):
+    """What was answered to starts that are to be made once (core.idempotency). Every method raises
+    StoreError when the store cannot do it."""
+
+    def admit_once(self, start: Start, policy: Policy, claim: Claim) -> Future[Intent | Earlier]:
+        """`Store.admit`, unless the start was made before: looked up and put on record in the same
+        transaction. Raises Refused where the policy denies; then nothing is kept for `claim`."""
+
+    def settle_reply(self, taken: Taken) -> Future[None]:
+        """The server took a start. Nothing happens if another stands under its key by now."""
+
+    def forget_reply(self, key: str, intent_id: str) -> Future[None]:
+        """A start came to nothing: the next one under its key is a new one."""
+
+    async def prune_replies(self, upto: Timestamp, *, limit: int) -> int:
+        """Remove at most `limit` of those made at `upto` or before, the oldest first; how many."""
+
+
+class Store(Replies, Protocol):
     """The books. Every method raises StoreError when the store cannot do it."""
 
-    def admit(self, start: Start) -> Future[Intent]:
-        """Decide and reserve in one transaction; durable when the future resolves."""
+    def admit(self, start: Start, policy: Policy = NO_RULES) -> Future[Intent]:
+        """Decide and reserve in one transaction; durable when the future resolves. It raises
+        Refused where the policy denies, which is on record then."""
+
+    def explain(self, call: Call, policy: Policy, now: datetime) -> Future[Allow | Deny]:
+        """What would become of such a start now, by the same numbers. Nothing is recorded."""
+
+    def spent(self, asked: Sequence[BudgetIn], now: datetime) -> Future[Sequence[Spent]]:
+        """What was spent of budgets in some scopes, in order: the numbers that starts are held
+        against, whatever is frozen."""
+
+    async def spenders(
+        self, budget: Budget, now: datetime, *, limit: int
+    ) -> Sequence[tuple[str, Spent]]:
+        """The ids of the scopes that have used the largest share of a budget, the largest first,
+        with what was spent there. Reads all there is."""
+
+    async def freezes(self) -> Sequence[Freeze]:
+        """What is frozen, the longest first."""
 
     def apply(self, changes: Sequence[Change]) -> Future[None]:
         """Enter `changes`, all or none, in order; durable when the future resolves.
@@ -290,13 +382,20 @@ class Store(Protocol):
     async def position_at(self, moment: Timestamp) -> int:
         """The number after which the events of `moment` and later come."""
 
+    async def decisions(self, query: DecisionQuery) -> DecisionPage:
+        """What spoke against starts: refusals, and what observing rules would have refused."""
+
+    async def starts(self, query: StartQuery) -> StartPage:
+        """The runs on record, as a policy can be asked about them once more."""
+
     async def prune(self, before: Timestamp, *, limit: int) -> int:
         """Remove at most `limit` tasks that ended before `before`, the longest ago first, with
-        all that is on record about them, and add what they come to up to the sums; then events
-        and threads of no task that are older. Returns how many it removed, 0 when nothing is left.
+        all that is on record about them, and add what they come to up to the sums; then events,
+        threads and decisions of no task that are older. Returns how many it removed, 0 when nothing
+        is left.
 
         Kept are tasks with a start under way or in doubt, those with a run at large, those whose
-        parent or a child is live, and the newest task and event.
+        parent or a child is live, and the newest task, event and decision.
         """
 
     async def sums(self, *, since: str = "") -> Sequence[Sum]:

@@ -23,6 +23,10 @@ class Prices:
         self._own = own
         self._published = published
 
+    def charge(self, own: PriceList) -> None:
+        """Go by other prices of the operator's from now on."""
+        self._own = own
+
     def cost(self, reading: Reading, at: datetime) -> int | None:
         """Micro-USD; None where nobody says what the model costs."""
         if reading.model is None:

@@ -6,7 +6,8 @@ seconds while any intent is open. It never cancels and never sends a start again
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from .core import recovery
@@ -50,6 +51,7 @@ class Reconciler:
         self._wake = asyncio.Event()
         self._auth: dict[str, Headers] = {}
         self._answered: set[str] = set()
+        self._under_way: set[str] = set()
         self._told: set[str] = set()
         self._paused: dict[str, tuple[float, float]] = {}
         self._born = timestamp(clock.now())
@@ -65,6 +67,18 @@ class Reconciler:
         if answered:
             self._answered.add(intent.intent_id)
         self._wake.set()
+
+    @contextmanager
+    def under_way(self, intent: Intent) -> Iterator[None]:
+        """See ports.Doubts. Whoever waits for long is worth a look meanwhile."""
+        self._under_way.add(intent.intent_id)
+        delay = _IN_FLIGHT.total_seconds()
+        look = asyncio.get_running_loop().call_later(delay, self._wake.set)
+        try:
+            yield
+        finally:
+            look.cancel()
+            self._under_way.discard(intent.intent_id)
 
     async def run(self) -> None:
         """Look for ever."""
@@ -155,6 +169,8 @@ class Reconciler:
             self._give_up_when_old(intent, "the server has no run for it")
 
     def _give_up_when_old(self, intent: Intent, why: str) -> None:
+        if intent.intent_id in self._under_way:
+            return
         now = timestamp(self._clock.now())
         answered = intent.intent_id in self._answered
         if answered or recovery.may_release(intent, now, self._patience):

@@ -77,6 +77,13 @@ class Recorder:
             if self._on_their_way:
                 await asyncio.wait(set(self._on_their_way))
 
+    async def enter_now(self, changes: Sequence[Change]) -> None:
+        """Return when `changes` are on record. Raises StoreError where they are not: nothing is
+        tried again, for somebody waits who can do that."""
+        await self._store.apply(changes)
+        for listener in self._listeners:
+            listener()
+
     async def flush(self) -> None:
         """`entered`, with one more try of what was refused before."""
         if self._retry is not None:

@@ -8,7 +8,7 @@ entered behind the answer, in the order in which it happened.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from random import getrandbits
 from typing import Any
@@ -16,10 +16,13 @@ from typing import Any
 from .core import lifecycle
 from .core.changes import (
     Accepted,
+    BudgetRaised,
+    BudgetTold,
     CancelAsked,
     CancelConfirmed,
     CancelUnconfirmed,
     Doubted,
+    Frozen,
     NewRun,
     Polled,
     Released,
@@ -29,12 +32,17 @@ from .core.changes import (
     ThreadCreated,
     ThreadGone,
     ThreadSeen,
+    Told,
+    Unfrozen,
     UsageSeen,
     WaitingCancelled,
 )
+from .core.idempotency import Claim, Earlier, Repeated
+from .core.matching import Scope
 from .core.model import (
     EndedBy,
     Intent,
+    Item,
     RunStatus,
     Thread,
     ThreadStatus,
@@ -42,7 +50,9 @@ from .core.model import (
     UsageEntry,
     timestamp,
 )
+from .core.policy import Amounts, Budget, Policy
 from .core.recovery import normalised
+from .core.verdict import Check, Freeze
 from .errors import StoreError
 from .ports import CancelObserver, Clock, Observer, ServerRun, Store
 from .recorder import Recorder
@@ -88,6 +98,9 @@ class Service:
         self._store = store
         self._clock = clock
         self._keep_purpose = keep_purpose
+        self.policy = Policy()
+        """What starts are held against. Assigning another is a reload: a start sees one or the
+        other, whole."""
         self._second = self._next_second = datetime.min.replace(tzinfo=UTC)
         self._head = ""
         self._memory = _Memory()
@@ -96,6 +109,7 @@ class Service:
         self._recorder = Recorder(store)
         self._observers: list[Observer] = []
         self._cancel_observers: list[CancelObserver] = []
+        self._usage_observers: list[Callable[[str], None]] = []
 
     def observe(self, observer: Observer) -> None:
         """Tell `observer` of everything that moves from now on."""
@@ -104,6 +118,10 @@ class Service:
     def observe_cancels(self, observer: CancelObserver) -> None:
         """Tell `observer` of every cancel from now on."""
         self._cancel_observers.append(observer)
+
+    def observe_usage(self, observer: Callable[[str], None]) -> None:
+        """Tell `observer`, as ports.Observer is told, of every task whose usage moves."""
+        self._usage_observers.append(observer)
 
     def on_entered(self, listener: Callable[[], None]) -> None:
         """Call `listener`, which must not raise, whenever something more is on record."""
@@ -135,10 +153,16 @@ class Service:
         purpose: str | None = None,
         batch: bool = False,
         cron: bool = False,
+        fingerprint: str | None = None,
+        items: Sequence[Item] = (),
+        claim: Claim | None = None,
     ) -> Intent:
-        """Make a start durable before it is sent. Raises StoreError: then it must not be sent.
+        """Hold a start against the policy, and make it durable before it is sent. Raises Refused,
+        or StoreError: then it must not be sent.
 
-        The arguments are what the request says about itself, None where it is silent.
+        The arguments are what the request says about itself, None where it is silent;
+        `fingerprint` is equal for equal instructions, `items` are the runs of a batch. With a
+        `claim` it raises Repeated where the start was made before.
         """
         intent_id = f"{getrandbits(128):032x}"  # unique, not secret; urandom would yield the GIL
         start = Start(
@@ -156,9 +180,17 @@ class Service:
             purpose=purpose if self._keep_purpose else None,
             batch=batch,
             cron=cron,
+            fingerprint=fingerprint,
+            items=tuple(_kept(item, self._keep_purpose) for item in items),
         )
         self._recorder.enter_about(thread_id, header_session, body_session)
-        return await self._store.admit(start)
+        if claim is None:
+            return await self._store.admit(start, self.policy)
+        self._recorder.enter()  # whether the run that may be meant has ended
+        admitted = await self._store.admit_once(start, self.policy, claim)
+        if isinstance(admitted, Earlier):
+            raise Repeated(admitted)
+        return admitted
 
     def accepted(self, intent: Intent, runs: Sequence[ServerRun]) -> None:
         """The server answered a start with these runs."""
@@ -301,11 +333,26 @@ class Service:
             WaitingCancelled(thread_id=thread_id, by=by, at=self.now(), reason=reason)
         )
 
-    def usage_seen(self, thread_id: str, run_id: str, entries: Sequence[UsageEntry]) -> None:
-        """Tokens that a thread's messages tell of, read while `run_id` was its current run."""
-        if entries:
-            seen = UsageSeen(thread_id=thread_id, run_id=run_id, entries=tuple(entries))
+    def usage_seen(
+        self,
+        thread_id: str,
+        run_id: str,
+        entries: Sequence[UsageEntry],
+        *,
+        settled: Sequence[str] = (),
+    ) -> None:
+        """Tokens that a thread's messages tell of, read while `run_id` was its current run;
+        `settled` are runs that were over before."""
+        if entries or settled:
+            seen = UsageSeen(
+                thread_id=thread_id,
+                run_id=run_id,
+                entries=tuple(entries),
+                settled=tuple(settled),
+            )
             self._recorder.post(seen)
+            for observer in self._usage_observers:
+                observer(thread_id)
 
     def run_gone(
         self, upstream: str, thread_id: str, run_id: str, *, by: EndedBy, reason: str
@@ -331,6 +378,34 @@ class Service:
         self._recorder.post(gone)
         for observer in self._observers:
             observer.thread_gone(upstream, thread_id)
+
+    # Budgets, and what operators do by hand: on record when these return, or StoreError
+
+    def budget_told(self, told: Told, check: Check, *, tasks: Sequence[str] = ()) -> None:
+        """A budget is past a threshold; posted like what passes by."""
+        self._recorder.post(BudgetTold(told=told, check=check, at=self.now(), tasks=tuple(tasks)))
+
+    async def freeze(self, scope: Scope, scope_id: str, reason: str | None) -> Freeze:
+        """The very next start there is refused, follow-ups included."""
+        freeze = Freeze(scope=scope, scope_id=scope_id, reason=reason, at=self.now())
+        await self._recorder.enter_now([Frozen(freeze=freeze, at=freeze.at)])
+        return freeze
+
+    async def unfreeze(self, scope: Scope, scope_id: str) -> None:
+        """Nothing happens where nothing is frozen."""
+        await self._recorder.enter_now([Unfrozen(scope=scope, scope_id=scope_id, at=self.now())])
+
+    async def raise_budget(self, budget: Budget, scope_id: str, amounts: Amounts) -> None:
+        """Add `amounts` to what the budget allows in one scope, for good."""
+        raised = BudgetRaised(
+            raise_id=f"{getrandbits(128):032x}",
+            budget=budget.name,
+            scope=budget.per,
+            scope_id=scope_id,
+            amounts=amounts,
+            at=self.now(),
+        )
+        await self._recorder.enter_now([raised])
 
     async def home(self, thread_id: str) -> str | None:
         """The upstream a thread lives on, if it is known. A store in trouble is no reason to
@@ -379,6 +454,10 @@ class Service:
     async def entered(self) -> None:
         """`flush`, without the polls: cheap enough to call before reading."""
         await self._recorder.entered()
+
+
+def _kept(item: Item, purpose: bool) -> Item:
+    return item if purpose or item.purpose is None else replace(item, purpose=None)
 
 
 def _new_run(run: ServerRun) -> NewRun:

@@ -257,7 +257,8 @@ class _Lane:
         if messages is None:
             return False
         entries = await asyncio.to_thread(self._news, messages, record, run_id)
-        self._service.usage_seen(thread_id, run_id, entries)
+        over = [run.run_id for run in record.runs if run.ended and not run.settled]
+        self._service.usage_seen(thread_id, run_id, entries, settled=over)
         return True
 
     def _news(self, messages: Sequence[Any], record: TaskRecord, run_id: str) -> list[UsageEntry]:
@@ -309,6 +310,5 @@ def _same(entry: UsageEntry, reading: Reading) -> bool:
 
 
 def _unread(record: TaskRecord) -> bool:
-    """Whether nothing is on record of what the last run of an ended task used."""
-    last = run_at_work(record.runs)
-    return not record.task.live and all(entry.run_id != last for entry in record.usage)
+    """Whether it is not known for good what the runs of an ended task used."""
+    return not record.task.live and any(run.ended and not run.settled for run in record.runs)

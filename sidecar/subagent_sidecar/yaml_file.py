@@ -53,11 +53,13 @@ def load(path: Path) -> Document:
     lines: dict[str, int] = {}
     problems: list[str] = []
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        data = None
         if node is not None:
             # Before the values are made: aliases and merges can ask for more than there is memory.
             _walk_all(node, lines, problems, path)
-        data = yaml.safe_load(text)
+            data = loader.construct_document(node)
     except _UNREADABLE as error:
         raise ConfigError([_explain(path, error)]) from error
     return Document(path, data, lines, problems)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.acceptance.rig.servers import Sidecar, langgraph_dev, self_hosted, sidecar
+from tests.acceptance.rig.servers import APP, Sidecar, langgraph_dev, self_hosted, sidecar
 from tests.acceptance.rig.services import Service
 from tests.support.ports import free_port
 
@@ -41,14 +41,26 @@ def pair_port() -> int:
 
 
 @pytest.fixture(scope="session")
+def governed_port() -> int:
+    """Likewise, of the sidecar that refuses."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
 def langgraph(
-    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, pair_port: int
+    pytestconfig: pytest.Config,
+    tmp_path_factory: pytest.TempPathFactory,
+    pair_port: int,
+    governed_port: int,
 ) -> Iterator[Service]:
     """The real `langgraph dev`."""
     folder = tmp_path_factory.mktemp("langgraph")
     nested = f"http://127.0.0.1:{pair_port}/to/near"
+    governed = f"http://127.0.0.1:{governed_port}"
     with (
-        langgraph_dev(folder, port=free_port(), sidecar_url=nested) as service,
+        langgraph_dev(
+            folder, port=free_port(), sidecar_url=nested, governed_url=governed
+        ) as service,
         _shown_on_failure(pytestconfig, service),
     ):
         yield service
@@ -105,6 +117,28 @@ def sidecar_to_both(
     upstreams = {"near": langgraph.url, "far": hosted.url}
     with (
         sidecar(folder, name="sidecar-to-both", upstreams=upstreams, port=pair_port) as parts,
+        _shown_on_failure(pytestconfig, parts.service),
+    ):
+        yield parts
+    _no_traceback(parts.service)
+
+
+@pytest.fixture(scope="session")
+def sidecar_that_refuses(
+    pytestconfig: pytest.Config,
+    tmp_path_factory: pytest.TempPathFactory,
+    langgraph: Service,
+    governed_port: int,
+) -> Iterator[Sidecar]:
+    """A sidecar with the policy of `app/refusals.yaml`."""
+    with (
+        sidecar(
+            tmp_path_factory.mktemp("sidecar-that-refuses"),
+            name="sidecar-that-refuses",
+            upstreams={"main": langgraph.url},
+            port=governed_port,
+            policy=str(APP / "refusals.yaml"),
+        ) as parts,
         _shown_on_failure(pytestconfig, parts.service),
     ):
         yield parts

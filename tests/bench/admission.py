@@ -2,66 +2,147 @@
 
     python -m tests.bench.admission [--tasks 100000]
 
-CPU is user + system time of this process per start (admit, then accept), 16 at a time. The list
-is one page of 50, and `subagentctl tasks` as a whole process against a running sidecar.
+CPU is user + system time of this process per start (admit, then accept), 16 at a time. What a
+policy adds is measured in turns with starts that no rule is asked about, on copies of one file: for
+sessions that have started before (the same 500 all along), and for a new session with every start.
+`everything` is a rule of every kind in every scope; nothing is refused. The list is one page of 50,
+and `subagentctl tasks` as a whole process against a running sidecar.
 """
 
 import argparse
 import asyncio
 import random
+import shutil
 import subprocess
 import sys
 import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
+import yaml
+
 from subagent_sidecar.core.changes import Accepted, NewRun, Start
-from subagent_sidecar.core.model import RunStatus, TaskQuery
+from subagent_sidecar.core.matching import Scope
+from subagent_sidecar.core.model import RunStatus, TaskQuery, timestamp
+from subagent_sidecar.core.policy import Policy
+from subagent_sidecar.policy_file import find, load, parse
 from subagent_sidecar.store.sqlite import SqliteStore
+from subagent_sidecar.yaml_file import Document
 from tests.support.ports import free_port
 
 from . import rig
 
 AT_ONCE = 16
 MEASURED = 4_000
+ROUNDS = 5
+PER_TURN = 1_008
+_BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def _start(number: int) -> Start:
-    noise = random.getrandbits(48)
-    return Start(
-        intent_id=f"{number:032x}",
-        request_id=f"{number:032x}",
-        upstream="default",
-        supervisor="anonymous",
-        at=f"2026-01-01T{number // 3600 % 24:02d}:00:00.{number % 1_000_000:06d}Z",
-        thread_id=f"01a2{number >> 16:04x}-{number & 0xFFFF:04x}-7545-89d1-{noise:012x}",
-        body_session=f"session-{number % 500}",
-        assistant_id="researcher",
-        purpose="y" * 200,
-    )
+NONE = Policy()
 
 
-async def _one(store: SqliteStore, number: int, *, ends: bool) -> None:
-    start = _start(number)
-    intent = await store.admit(start)
-    thread_id = start.thread_id or ""
-    status = RunStatus.SUCCESS if ends else RunStatus.PENDING
-    run = NewRun(run_id=f"r{thread_id}", thread_id=thread_id, status=status)
-    await store.apply([Accepted(intent=intent, at=start.at, runs=(run,))])
+@dataclass
+class Starts:
+    """Starts of a supervisor that never rests: one every 0.7 seconds, of 500 sessions in turn, or
+    each of a `new` one. Only with a policy does anybody read the instruction."""
 
+    store: SqliteStore
+    number: int = 0
 
-async def _fill(store: SqliteStore, first: int, count: int, *, at_once: int) -> None:
-    for number in range(first, first + count, at_once):
-        await asyncio.gather(
-            *(_one(store, n, ends=n % 50 != 0) for n in range(number, number + at_once))
+    async def make(
+        self, count: int, *, at_once: int, policy: Policy = NONE, new: bool = False
+    ) -> None:
+        for _ in range(0, count, at_once):
+            await asyncio.gather(*(self._one(policy, new=new) for _ in range(at_once)))
+
+    async def _one(self, policy: Policy, *, new: bool) -> None:
+        start = self._next(read=policy is not NONE, new=new)
+        intent = await self.store.admit(start, policy)
+        thread_id = start.thread_id or ""
+        status = RunStatus.PENDING if self.number % 50 == 0 else RunStatus.SUCCESS
+        run = NewRun(run_id=f"r{thread_id}", thread_id=thread_id, status=status)
+        await self.store.apply([Accepted(intent=intent, at=start.at, runs=(run,))])
+
+    def _next(self, *, read: bool, new: bool) -> Start:
+        number = self.number = self.number + 1
+        noise = random.getrandbits(48)
+        return Start(
+            intent_id=f"{number:032x}",
+            request_id=f"{number:032x}",
+            upstream="default",
+            supervisor="anonymous",
+            at=timestamp(_BEGIN + number * timedelta(seconds=0.7)),
+            thread_id=f"01a2{number >> 16:04x}-{number & 0xFFFF:04x}-7545-89d1-{noise:012x}",
+            body_session=f"new-{number}" if new else f"session-{number % 500}",
+            assistant_id="researcher",
+            purpose="y" * 200,
+            fingerprint=f"{number:032x}" if read else None,
         )
+
+
+def _everything() -> Policy:
+    """Rules that are asked of every start, and far from refusing any."""
+    limits, budgets = ["{name: depth, depth: 9}"], []
+    for scope in Scope:
+        limits += [
+            f"{{name: c-{scope}, concurrent: 900000, per: {scope}}}",
+            f"{{name: s-{scope}, starts: 900000, per: {scope}}}",
+            f"{{name: w-{scope}, starts: 800000, per: {scope}, window: 1h}}",
+            f"{{name: d-{scope}, duplicates: 900000, per: {scope}, window: 5m}}",
+        ]
+        amounts = "usd: 900000, tokens: 900_000_000_000, run_time: 3650d, runs: 900000"
+        budgets += [
+            f"{{name: b-{scope}, {amounts}, per: {scope}}}",
+            f"{{name: v-{scope}, {amounts}, per: {scope}, window: 1d, reserve: {{tokens: 5}}}}",
+        ]
+    data = {"version": 1, "limits": limits, "budgets": budgets}
+    text = yaml.safe_dump(data, default_style=None).replace("'", "")
+    return parse([Document(Path("everything.yaml"), yaml.safe_load(text), {})])
+
+
+POLICIES = {"no policy": NONE, "default": load([find("default")]), "everything": _everything()}
+TURNS = [(name, new) for name in POLICIES for new in (False, True)]
+
+
+async def _by_policy(path: Path, tasks: int) -> None:
+    """What each policy makes of the CPU of a start; medians of rounds. Each has a copy of the file
+    to itself: what others write into it would have to be counted anew."""
+    figures: dict[tuple[str, bool], list[float]] = {turn: [] for turn in TURNS}
+    async with AsyncExitStack() as stack:
+        starts = {}
+        for name, policy in POLICIES.items():
+            copy = path.with_name(f"{name}.db")
+            shutil.copy(path, copy)
+            store = await SqliteStore.open(copy)
+            stack.push_async_callback(store.aclose)
+            starts[name] = Starts(store, tasks)
+            before = time.process_time()
+            await starts[name].make(AT_ONCE, at_once=1, policy=policy)
+            first = (time.process_time() - before) * 1e3
+            print(f"the first {AT_ONCE} starts by {name} after a restart: {first:.0f} ms CPU")
+        for number in range(1 + ROUNDS):  # the first one is for what is counted once
+            for name, new in TURNS:
+                before = time.process_time()
+                await starts[name].make(PER_TURN, at_once=AT_ONCE, policy=POLICIES[name], new=new)
+                if number:
+                    used = time.process_time() - before
+                    figures[name, new].append(used / PER_TURN * 1e6)
+    for (name, new), found in figures.items():
+        adds = median(found) - median(figures["no policy", new])
+        who = "a new session each" if new else "sessions seen before"
+        print(f"a start by {name}, {who}: {median(found):.0f} us CPU, adds {adds:.0f} (must 300)")
 
 
 async def _measure(path: Path, tasks: int) -> None:
     store = await SqliteStore.open(path)
-    await _fill(store, 0, tasks, at_once=256)
+    starts = Starts(store)
+    await starts.make(tasks, at_once=256)
     before = time.process_time()
-    await _fill(store, tasks, MEASURED, at_once=AT_ONCE)
+    await starts.make(MEASURED, at_once=AT_ONCE)
     cpu = (time.process_time() - before) / MEASURED * 1e6
     print(f"a start at {tasks} tasks on record: {cpu:.0f} us CPU (must 300, ambition 120)")
     for name, query in (
@@ -98,6 +179,7 @@ def main() -> None:
     with rig.scratch() as folder:
         path = folder / "store.db"
         asyncio.run(_measure(path, given.tasks))
+        asyncio.run(_by_policy(path, given.tasks + MEASURED))
         _command_line(folder, path)
 
 

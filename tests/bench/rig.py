@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from tests.support.ports import free_port
 
 HERE = Path(__file__).parent
@@ -183,16 +185,35 @@ def bare_proxy(upstream: int) -> contextlib.AbstractContextManager[Server]:
     return serving("bare aiohttp", port, command)
 
 
+def wide_policy(folder: Path) -> Path:
+    """The bundled default, each rule of it, with limits that no benchmark meets."""
+    rules = yaml.safe_load((HERE.parents[1] / "policies/default.yaml").read_text())
+    for limit in rules["limits"]:
+        for kind in ("concurrent", "starts", "duplicates"):
+            if kind in limit:
+                limit[kind] = 1_000_000_000
+    path = folder / "wide.yaml"
+    path.write_text(yaml.safe_dump(rules))
+    return path
+
+
 def sidecar(
-    folder: Path, upstream: int, *, coalesce: str = "0", store: str | None = None
+    folder: Path,
+    upstream: int,
+    *,
+    coalesce: str = "0",
+    store: str | None = None,
+    policy: str | None = None,
+    name: str = "sidecar",
 ) -> contextlib.AbstractContextManager[Server]:
-    """A sidecar with everything on. Polls are not shared unless asked: sharing would make the
-    proxy look better than it is."""
+    """A sidecar with everything on, the default policy's rules among it (`policy` names another).
+    Polls are not shared unless asked: sharing would make the proxy look better than it is."""
     port, admin = free_port(), free_port()
     config = folder / f"sidecar-{port}.yaml"
-    config.write_text(f"coalesce: {coalesce}\nlog_level: error\n")
+    rules = policy or wide_policy(folder)
+    config.write_text(f"coalesce: {coalesce}\nlog_level: error\npolicy: {rules}\n")
     command = [sys.executable, "-m", "subagent_sidecar", "serve", "--config", str(config)]
     command += ["--upstream", f"http://127.0.0.1:{upstream}"]
     command += ["--listen", f"127.0.0.1:{port}", "--admin-listen", f"127.0.0.1:{admin}"]
     command += ["--store", store or f"sqlite:///{folder}/bench-{port}.db"]
-    return serving("sidecar", port, command, "/sidecar/health", admin_port=admin)
+    return serving(name, port, command, "/sidecar/health", admin_port=admin)

@@ -93,6 +93,7 @@ async def test_a_settled_start_is_a_record_with_every_field(store: Store) -> Non
         ended_at=at(5),
         ended_by=EndedBy.OPERATOR,
         reason="deleted",
+        tree_id="mother",
     )
     assert record.runs == (
         Run(

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+import pytest
 from tests.support.books import accepted, at, start
+from tests.support.past import rules
 from tests.support.stores import END_OF_TIME, listed
 
 from subagent_sidecar.core.changes import (
@@ -17,9 +19,12 @@ from subagent_sidecar.core.changes import (
 )
 from subagent_sidecar.core.feed import EventQuery
 from subagent_sidecar.core.model import EndedBy, Intent, RunStatus, Thread, UsageEntry
+from subagent_sidecar.core.past import DecisionQuery, StartQuery
+from subagent_sidecar.core.refusal import Refused
 from subagent_sidecar.core.sums import Sum
 from subagent_sidecar.ports import Store
 
+CLOSED = rules("name: closed, match: {agent: '*'}, deny: true")
 NEWEST = "zz-newest"
 """A task that is made after all others, and stays whatever happens."""
 
@@ -205,6 +210,61 @@ async def test_threads_that_nothing_was_started_on_go_when_they_are_old(store: S
     left = [thread_id for thread_id in (*made, NEWEST) if await store.thread(thread_id)]
     assert left == ["c", "awaited", NEWEST]
     assert await pruned(store, 35) == [1]  # walks through them anew
+
+
+async def refused(store: Store, number: int, thread_id: str | None) -> None:
+    with pytest.raises(Refused):
+        await store.admit(start(number, thread_id), CLOSED)
+
+
+async def decisions(store: Store) -> list[int]:
+    page = await store.decisions(DecisionQuery(oldest_first=True))
+    return [decision.seq for decision in page.decisions]
+
+
+async def test_decisions_of_no_task_go_when_they_are_old(store: Store) -> None:
+    await ended(store, 1, "kept", at_second=50)
+    await refused(store, 2, "kept")
+    await refused(store, 3, "never-was")
+    await refused(store, 4, None)
+    await refused(store, 30, None)
+    await refused(store, 31, None)
+    await begun(store, 40, NEWEST)
+    removed = await pruned(store, 20)
+    assert sum(removed) == 4  # each refusal of no task, and its event
+    assert await decisions(store) == [1, 4, 5]
+    await pruned(store, 99)
+    assert await decisions(store) == [5]  # the newest, for the numbers go on from it
+    await refused(store, 60, None)
+    assert await decisions(store) == [5, 6]
+
+
+async def test_decisions_go_few_at_a_time(store: Store) -> None:
+    for number in range(1, 6):
+        await refused(store, number, None)
+    await begun(store, 40, NEWEST)
+    counts = await pruned(store, 20, limit=2)
+    assert max(counts) == 2
+    assert await decisions(store) == [5]
+
+
+async def test_since_when_nothing_is_missing_is_known(store: Store) -> None:
+    async def whole() -> str | None:
+        return (await store.starts(StartQuery())).whole_from
+
+    day = 86_400
+    await ended(store, 1, "a", at_second=day + 5)
+    await refused(store, 2, None)
+    await refused(store, 3 * day, None)
+    await refused(store, 3 * day + 1, None)
+    await begun(store, 40, NEWEST)
+    assert await whole() is None
+    await pruned(store, 5)
+    assert await whole() == at(2.000001)
+    await pruned(store, day + 6)
+    assert await whole() == at(2 * day)
+    await pruned(store, 4 * day)
+    assert await whole() == at(3 * day + 0.000001)
 
 
 async def spent(store: Store, task_id: str, *entries: UsageEntry) -> None:

@@ -28,7 +28,7 @@ from subagent_sidecar.core.changes import (
     ThreadSeen,
 )
 from subagent_sidecar.core.model import EndedBy, Event, Intent, RunStatus, Thread, ThreadStatus
-from subagent_sidecar.store.memory import Tables
+from subagent_sidecar.store.memory_tables import Tables
 
 STORIES, LENGTH = 40, 30
 

@@ -8,6 +8,9 @@ import pytest
 from tests.docs import repository
 
 from subagent_sidecar.core.model import Run, RunStatus, Task, TaskRecord, TaskStatus, UsageEntry
+from subagent_sidecar.core.policy import Policy
+from subagent_sidecar.core.policy_state import state
+from subagent_sidecar.proxy.admin_policy import policy_json
 from subagent_sidecar.proxy.admin_routes import task_json
 from subagentctl.render import tasks_csv
 from subagentctl.testing import make_task
@@ -43,7 +46,12 @@ def table(heading: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("heading", "fields"), [("A task", SHOWN.keys()), ("Usage", SHOWN["usage"].keys())]
+    ("heading", "fields"),
+    [
+        ("A task", SHOWN.keys()),
+        ("Usage", SHOWN["usage"].keys()),
+        ("The policy", policy_json(state(Policy(), names=(), files=(), at=AT)).keys()),
+    ],
 )
 def test_every_field_is_listed(heading: str, fields: list[str]) -> None:
     assert table(heading).keys() == set(fields)

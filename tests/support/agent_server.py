@@ -19,6 +19,7 @@ class ScriptedServer:
     thread: str | None = "idle"
     result: str | None = "success"
     state: Sequence[Any] | None = ()
+    graph: str | None = "researcher"
     cancels: bool = True
     down: UpstreamError | None = None
     failures: int = 0
@@ -67,6 +68,18 @@ class ScriptedServer:
     ) -> bool:
         await self._call(f"{'rollback' if rollback else 'cancel'} {run_id}", auth)
         return self.cancels
+
+    async def delete_thread(self, thread_id: str, *, auth: Headers = ()) -> bool:
+        await self._call(f"delete {thread_id}", auth)
+        return self.thread is not None
+
+    async def graph_of(self, assistant_id: str, *, auth: Headers = ()) -> str | None:
+        await self._call(f"graph of {assistant_id}", auth)
+        return self.graph
+
+    async def graph_of_tool(self, tool: str, *, auth: Headers = ()) -> str | None:
+        await self._call(f"graph of tool {tool}", auth)
+        return self.graph
 
     async def outcome(self, thread_id: str, run_id: str, *, auth: Headers = ()) -> str | None:
         await self._call(f"outcome of {run_id}", auth)

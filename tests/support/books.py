@@ -36,7 +36,7 @@ from subagent_sidecar.core.model import (
     Timestamp,
     timestamp,
 )
-from subagent_sidecar.store.memory import Tables
+from subagent_sidecar.store.memory_tables import Tables
 
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 

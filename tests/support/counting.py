@@ -2,18 +2,24 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from itertools import accumulate
 
-from subagent_sidecar.core.decide import SHOWN, Spent
+from subagent_sidecar.core.decide import SHOWN
 from subagent_sidecar.core.matching import Call, Match, Scope
-from subagent_sidecar.core.model import Timestamp
+from subagent_sidecar.core.model import IntentKind, Item, RunStatus, Timestamp
 from subagent_sidecar.core.policy import NOTHING, Amounts, Budget, Limit, LimitKind
-from subagent_sidecar.core.verdict import Freeze
+from subagent_sidecar.core.verdict import Freeze, Spent
+from subagent_sidecar.store.memory_tables import Tables
 
 
 @dataclass(kw_only=True)
 class CountedRun:
-    """A run on record, or on its way. `micro_usd` is None where its model has no price."""
+    """A run on record, or on its way. `micro_usd` is None where its model has no price.
+
+    `task_live` says whether its task is unfinished, `settled` whether what it used is known for
+    good; None: as `live` has it.
+    """
 
     call: Call
     at: Timestamp
@@ -21,6 +27,17 @@ class CountedRun:
     micro_usd: int | None = 0
     tokens: int = 0
     run_time: int = 0
+    unpriced: bool = False
+    task_live: bool | None = None
+    settled: bool | None = None
+
+    @property
+    def holds(self) -> bool:
+        return self.live if self.task_live is None else self.task_live
+
+    @property
+    def open(self) -> bool:
+        return self.live if self.settled is None else not self.settled
 
     @property
     def task_id(self) -> str:
@@ -68,7 +85,7 @@ class Counted:
             tokens=total("tokens"),
             run_time=total("run_time"),
             runs=len(runs),
-            unpriced=sum(run.micro_usd is None for run in runs),
+            unpriced=total("unpriced"),
             raised=self.raised.get((budget.name, scope_id), NOTHING),
         )
 
@@ -82,7 +99,7 @@ class Counted:
         if isinstance(rule, Limit) and rule.kind is LimitKind.DUPLICATES:
             found = [run.task_id for run in runs if _alike(run.call, call)]
         else:
-            found = [run.task_id for run in runs if run.live]
+            found = [run.task_id for run in runs if run.holds and run.call.task_id is not None]
         return list(dict.fromkeys(found))[:SHOWN]
 
     def eases(
@@ -105,13 +122,19 @@ class Counted:
         live: bool = False,
         like: Call | None = None,
     ) -> list[Timestamp]:
-        """When each run of the task was started, or each task of any other scope."""
+        """When each was started: runs of the task; else starts, or what is live each task once."""
         assert limit.per is not None
+        of_task = limit.per is Scope.TASK
         first: dict[object, Timestamp] = {}
         for index, run in enumerate(self._in(limit.match, limit.per, scope_id, None)):
-            if (live and not run.live) or (like is not None and not _alike(run.call, like)):
+            if live and not (run.live if of_task else run.holds):
                 continue
-            unit: object = index if limit.per is Scope.TASK else run.task_id
+            if like is not None and not _alike(run.call, like):
+                continue
+            if run.call.update and not of_task and not live:
+                continue  # a follow-up starts no task
+            alone = of_task or not live or run.call.task_id is None
+            unit: object = index if alone else run.task_id
             first.setdefault(unit, run.at)
         return [at for at in first.values() if since is None or at >= since]
 
@@ -129,10 +152,68 @@ def _used(run: CountedRun, what: str, reserve: int) -> int:
     if what == "runs":
         return 1
     if what == "unpriced":
-        return int(run.micro_usd is None)
+        return int(run.unpriced or run.micro_usd is None)
     used = getattr(run, what) or 0
-    return max(used, reserve) if run.live else int(used)
+    return max(used, reserve) if run.open else int(used)
 
 
 def _alike(one: Call, other: Call) -> bool:
     return one.agent == other.agent and one.fingerprint == other.fingerprint
+
+
+def counted(tables: Tables, now: Timestamp) -> Counted:
+    """What is on record, run by run."""
+    found = Counted()
+    for run in tables.all_runs.values():
+        task = tables.tasks[run.task_id]
+        began, ended = run.started_at, run.ended_at
+        verified = run.cancel_asked_at is None or run.cancel_confirmed_at is not None
+        stopped = run.status is RunStatus.INTERRUPTED
+        goes_on = run.cancel_unconfirmed_at is not None or (stopped and not verified)
+        found.runs.append(
+            CountedRun(
+                call=Call(
+                    agent=task.agent_name,
+                    upstream=task.upstream,
+                    supervisor=task.supervisor,
+                    session=task.session_id,
+                    depth=task.depth,
+                    task_id=task.task_id,
+                    tree_id=task.tree_id or task.task_id,
+                    fingerprint=run.fingerprint,
+                    update=run.kind == "update",
+                ),
+                at=run.created_at,
+                live=ended is None or goes_on,
+                micro_usd=run.cost_micro_usd,
+                tokens=run.tokens,
+                run_time=0 if began is None else _between(began, ended or now),
+                unpriced=run.unpriced > 0,
+                task_live=task.ended_at is None or ended is None or goes_on,
+                settled=run.settled,
+            )
+        )
+    for intent in tables.intents.values():
+        if intent.kind is IntentKind.CRON:
+            continue
+        for item in intent.items or [
+            Item(agent_name=intent.agent_name, fingerprint=intent.fingerprint)
+        ]:
+            call = Call(
+                agent=item.agent_name or intent.agent_name,
+                upstream=intent.upstream,
+                supervisor=intent.supervisor,
+                session=intent.session_id,
+                depth=intent.depth,
+                task_id=intent.thread_id,
+                tree_id=intent.tree_id or intent.thread_id,
+                fingerprint=item.fingerprint,
+                update=intent.kind is IntentKind.UPDATE,
+            )
+            found.runs.append(CountedRun(call=call, at=intent.created_at))
+    return found
+
+
+def _between(began: Timestamp, ended: Timestamp) -> int:
+    span = datetime.fromisoformat(ended) - datetime.fromisoformat(began)
+    return max(span // timedelta(microseconds=1), 0)

@@ -30,7 +30,8 @@ class SidecarProcess:
     """`subagent-sidecar serve` with its store and log in `folder`.
 
     `upstreams` are names and URLs; `config` is what goes into its config file, by key (see
-    docs/reference/config.md); `env` is added to the environment of every start.
+    docs/reference/config.md), and no policy unless it names one; `env` is added to the environment
+    of every start.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class SidecarProcess:
         self.store_path = folder / "sidecar.db"
         self.log_path = folder / "sidecar.log"
         self._config_path = folder / "sidecar.yaml"
-        self._config_path.write_text(json.dumps(dict(config or {})), "utf-8")
+        self._config_path.write_text(json.dumps({"policy": "none", **(config or {})}), "utf-8")
         self._upstreams = dict(upstreams)
         self._env = dict(env or {})
         self._port = free_port()

@@ -98,6 +98,16 @@ class TaskServer:
     ) -> bool:
         raise NotImplementedError
 
+    async def delete_thread(self, thread_id: str, *, auth: Headers = ()) -> bool:
+        self._ask(f"delete {thread_id}", auth)
+        return self.threads_.pop(thread_id, None) is not None
+
+    async def graph_of(self, assistant_id: str, *, auth: Headers = ()) -> str | None:
+        raise NotImplementedError
+
+    async def graph_of_tool(self, tool: str, *, auth: Headers = ()) -> str | None:
+        raise NotImplementedError
+
     async def outcome(self, thread_id: str, run_id: str, *, auth: Headers = ()) -> str | None:
         self._ask(f"outcome {run_id}", auth)
         thread = self.threads_.get(thread_id)

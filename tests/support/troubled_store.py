@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from subagent_sidecar.core.admission import NO_RULES
 from subagent_sidecar.core.changes import Change, Start
 from subagent_sidecar.core.model import Intent, LiveChain, Run, TaskRecord, Thread
+from subagent_sidecar.core.policy import Policy
 from subagent_sidecar.errors import StoreBusy, StoreError, StoreUnavailable
 from subagent_sidecar.store.memory import MemoryStore
 
@@ -54,10 +56,10 @@ class TroubledStore(MemoryStore):
             assert done.done()
             future.set_result(None)
 
-    def admit(self, start: Start) -> asyncio.Future[Intent]:
+    def admit(self, start: Start, policy: Policy = NO_RULES) -> asyncio.Future[Intent]:
         if self.down is not None:
             return _failed(self.down)
-        return super().admit(start)
+        return super().admit(start, policy)
 
     async def thread(self, thread_id: str) -> Thread | None:
         if self.down is not None:

@@ -13,7 +13,7 @@ from tests.support.waiting import eventually, eventually_got
 
 from subagent_sidecar.canceller import RunCanceller, TaskCanceller
 from subagent_sidecar.canceller.pursuit import Pursuit
-from subagent_sidecar.core.cancel import Outcome, Rollback, TaskEnd, Try
+from subagent_sidecar.core.cancel import Outcome, Rollback, TaskEnd
 from subagent_sidecar.core.model import EndedBy, Run, TaskRecord
 from subagent_sidecar.credentials import Credentials
 from subagent_sidecar.errors import (
@@ -286,7 +286,7 @@ async def test_an_operator_does_more_than_a_supervisor_and_is_not_replaced_by_on
     desk.runs.verify("up", "t", "r1", auth=KEY)
     mine = desk.end()
     desk.runs.verify("up", "t", "r1", auth=KEY)
-    assert mine.plan[-1] is Try.ROLLBACK and desk.end() is mine
+    assert mine.by is EndedBy.OPERATOR and desk.end() is mine
     assert desk.runs.pursuing == 1
     await desk.runs.aclose()
     assert desk.runs.pursuing == 0

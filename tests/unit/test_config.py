@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support.settings import parsed, problems
 
-from subagent_sidecar.config import Settings, UpstreamSettings
+from subagent_sidecar.config import BadSettings, Settings, UpstreamSettings
 from subagent_sidecar.config_values import Address
 from subagent_sidecar.core.prices import ModelPrice
 
@@ -24,10 +24,7 @@ def test_one_upstream_is_all_it_takes() -> None:
         "http://127.0.0.1:8460",
         "http://127.0.0.1:8461",
     )
-    assert (found.drain_timeout, found.coalesce) == (
-        timedelta(seconds=20),
-        timedelta(milliseconds=250),
-    )
+    assert (found.drain_timeout, found.policy) == (timedelta(seconds=20), ("default",))
     assert (found.store, found.keep_purpose) == ("sqlite:///subagent-sidecar.db", True)
 
 
@@ -47,6 +44,10 @@ VALUES: list[tuple[str, object, object]] = [
     ("header_timeout", "5s", timedelta(seconds=5)),
     ("body_timeout", "5s", timedelta(seconds=5)),
     ("coalesce", 0, timedelta()),
+    ("coalesce", None, None),
+    ("policy", "strict", ("strict",)),
+    ("policy", ["default", "/p.yaml"], ("default", "/p.yaml")),
+    ("policy", "none", ()),
     ("max_body", "1MiB", 2**20),
     ("inspect_limit", 4096, 4096),
     ("max_connections", 7, 7),
@@ -57,7 +58,9 @@ VALUES: list[tuple[str, object, object]] = [
     ("retention", "90d", timedelta(days=90)),
     ("retention", 0, timedelta()),
     ("cancel_verify_for", "1m", timedelta(minutes=1)),
+    ("cancel_verify_for", None, None),
     ("cancel_rollback", "never", "never"),
+    ("cancel_rollback", None, None),
     ("usage_interval", "1m", timedelta(minutes=1)),
     ("usage_interval", 0, timedelta()),
     (
@@ -111,6 +114,11 @@ MISTAKES = [
     ("log_level: [info]", "log_level: ['info'] is none of: debug, info, warning, error"),
     ("default_upstream: other", "default_upstream: 'other' is none of: default"),
     ("upstreams: [a]", "upstreams: must map names to servers"),
+    ("policy: 1", "policy: must be one policy or a list: a path, default, observe, strict"),
+    ("policy: ['']", "policy: must be one policy or a list"),
+    ("policy: {a: b}", "policy: must be one policy or a list"),
+    ("policy: []", "policy: names no policy; `none` turns all rules off"),
+    ("policy: [none, strict]", "policy: `none` turns all rules off and stands alone"),
     ("listn: x", "listn: unknown setting; known: admin_listen, answer_timeout, "),
     ("7: x", "7: unknown setting"),
 ]
@@ -192,3 +200,28 @@ def test_a_size_that_nothing_fits_is_refused(tmp_path: Path, key: str) -> None:
 def test_the_settings_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         parsed().store = "memory:"  # type: ignore[misc]
+
+
+def test_policies_in_a_file_are_beside_it_and_those_of_flags_where_the_command_is(
+    tmp_path: Path,
+) -> None:
+    text = "policy: [team.yaml, strict, ./strict, /etc/p.yaml]\n"
+    assert parsed(tmp_path, text).policy == (
+        f"{tmp_path}/team.yaml",
+        "strict",
+        f"{tmp_path}/strict",
+        "/etc/p.yaml",
+    )
+    flags = {"policy": ("team.yaml", "strict", "./strict")}
+    assert parsed(tmp_path, text, flags=flags).policy == ("team.yaml", "strict", "./strict")
+
+
+def test_what_is_wrong_with_settings_does_not_hide_which_policies_they_name(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(BadSettings) as error:
+        parsed(tmp_path, "log_level: x\npolicy: [team.yaml]\n")
+    assert error.value.policy == (f"{tmp_path}/team.yaml",)
+    with pytest.raises(BadSettings) as error:
+        parsed(tmp_path, "policy: 1\n")
+    assert error.value.policy == ()

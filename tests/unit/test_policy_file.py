@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.support.policies import EVERY, Bad, loaded, problems, written
+from tests.support.policies import EVERY, Bad, loaded, mutated, problems, written
 
 from subagent_sidecar.core.policy import Policy
 from subagent_sidecar.errors import ConfigError
@@ -182,45 +182,6 @@ def test_a_bundled_policy_goes_by_its_bare_name_and_a_file_by_its_path() -> None
 
 
 # Row 11: whatever became of a file, it is either good or refused with sentences.
-
-ODD = "{}[]:,-&*!|>'\"#%@`~\t\n\0\x85\ufeff\ud800é0.9"
-PIECES = [
-    "null",
-    "[]",
-    "{}",
-    "true",
-    ".nan",
-    "-1",
-    "0",
-    "1e400",
-    "&a",
-    "*a",
-    "<<: *a",
-    "!!int",
-    "- ",
-]
-
-
-def mutated(text: str, chance: random.Random) -> str:
-    """`text` with a few pieces lost, doubled, swapped or replaced."""
-    for _ in range(chance.randint(1, 4)):
-        at, size = chance.randrange(len(text)), chance.choice([1, 1, 5, 40])
-        piece = text[at : at + size]
-        match chance.randrange(5):
-            case 0:
-                text = text[:at] + text[at + size :]
-            case 1:
-                text = text[:at] + piece + piece + text[at + size :]
-            case 2:
-                text = text[:at] + chance.choice(ODD) + text[at:]
-            case 3:
-                text = text[:at] + chance.choice(PIECES) + text[at + size :]
-            case _:
-                lines = text.splitlines(keepends=True)
-                chance.shuffle(lines)
-                text = "".join(lines) if chance.random() < 0.1 else text.replace(piece, "", 1)
-        text = text or "x"
-    return text
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -35,6 +35,13 @@ def test_an_own_price_comes_first() -> None:
     assert prices.cost(reading("claude-sonnet-4-5-20250929", "anthropic"), NOW) == 7_000_000
 
 
+def test_other_prices_hold_from_now_on() -> None:
+    prices = Prices({}, published=lambda reading, at: Decimal(1))
+    assert prices.cost(reading("mine"), NOW) == 1_000_000
+    prices.charge(price_list({"mine": {"input_per_mtok": 7, "output_per_mtok": 0}}))
+    assert prices.cost(reading("mine"), NOW) == 7_000_000
+
+
 def test_a_model_without_an_own_price_has_the_published_one() -> None:
     prices = Prices(OWN, published=lambda reading, at: Decimal("0.0000025"))
     assert prices.cost(reading("claude-sonnet-4-5"), NOW) == 3

@@ -323,3 +323,23 @@ async def test_a_server_in_trouble_is_left_alone_for_a_while(desk: Desk) -> None
     desk.clock.tick(60)
     await desk.reconciler.sweep()
     assert len(desk.server.asked) == asked + 1
+
+
+async def test_a_start_whose_answer_is_awaited_is_not_given_up_however_long_it_takes(
+    desk: Desk,
+) -> None:
+    intent = await desk.admitted(thread_id=None)
+    with desk.reconciler.under_way(intent):
+        desk.clock.tick(PATIENCE * 100)
+        assert await desk.reconciler.sweep() == 1
+        assert await desk.open() == [intent.intent_id]
+    assert await desk.reconciler.sweep() == 0
+
+
+async def test_a_start_whose_answer_is_awaited_is_found_before_the_answer(desk: Desk) -> None:
+    intent = await desk.admitted()
+    desk.server.listed = [server_run("r1", status="running", request_id=intent.request_id)]
+    with desk.reconciler.under_way(intent):
+        desk.clock.tick(PATIENCE * 100)
+        assert await desk.reconciler.sweep() == 0
+    assert (await desk.known()).run_id == "r1"

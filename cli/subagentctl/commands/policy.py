@@ -7,23 +7,25 @@ from typing import TYPE_CHECKING
 import click
 
 from subagentctl.app import App, shared_options
-from subagentctl.client import JsonObject
-from subagentctl.errors import Invalid, Misused
+from subagentctl.client import Client, JsonObject
+from subagentctl.errors import Invalid, Misused, Unreachable
 from subagentctl.outside import emit
+from subagentctl.policy_live import NO_FILES, reloaded, state_lines, texts
+from subagentctl.policy_questions import explain, replay
 from subagentctl.policy_view import policy_lines, summary
 from subagentctl.render import as_json
 
 if TYPE_CHECKING:
     from subagentctl.policies import Loaded
 
-_DEFAULT = ("default",)
+_RELOAD_S = 60.0
+"""Ten thousand lines of YAML take a few seconds."""
 
 
-@click.group(short_help="Check and show policy files.")
+@click.group(short_help="Check, show, explain, replay and reload policies.")
 def policy() -> None:
-    """Check and show policy files: which tasks may start, what they may cost, when they end.
-
-    This version enforces none of it yet: it only reads.
+    """Check, show, explain, replay and reload policies: which tasks may start, what they may cost,
+    when they end.
     """
 
 
@@ -50,24 +52,73 @@ def validate(app: App, files: tuple[str, ...]) -> None:
         emit(f"{', '.join(loaded.files)}: valid; {summary(loaded.document)}\n")
 
 
-@policy.command(short_help="Show what policy files come to.")
+@policy.command(short_help="Show what is in force, or what policy files come to.")
 @click.argument("files", metavar="[FILE]...", nargs=-1)
 @shared_options
 @click.pass_obj
 def show(app: App, files: tuple[str, ...]) -> None:
-    """Show what policy files come to when they are loaded together, in that order.
+    """Show what the running sidecar has in force; or what FILEs come to when they are loaded
+    together, in that order, for which no sidecar is asked.
 
-    FILE is a path, or the name of a bundled policy: default (also without any FILE), observe,
-    strict.
+    FILE is a path, or the name of a bundled policy: default, observe, strict.
     """
     _no_csv(app)
-    loaded = _load(files or _DEFAULT)
+    if not files:
+        _show_live(app)
+        return
+    loaded = _load(files)
     if app.output == "json":
         emit(as_json(_record(loaded)))
     else:
         look = app.outside.look()
-        lines = policy_lines(loaded.document, loaded.files, loaded.origins, look)
-        emit("".join(f"{line}\n" for line in lines))
+        _emit_lines(policy_lines(loaded.document, loaded.files, loaded.origins, look))
+
+
+@policy.command(name="reload", short_help="Have the sidecar read its policy files again.")
+@shared_options
+@click.pass_obj
+def reload_policy(app: App) -> None:
+    """Have the running sidecar read its policy files again, and say what is in force then.
+
+    A file with a mistake changes nothing: every mistake is said, and the exit code is 1.
+    """
+    _no_csv(app)
+    with app.client() as client:
+        answer = client.post("/v1/policy/reload", {}, timeout=_RELOAD_S)
+    emit(as_json(answer) if app.output == "json" else f"{reloaded(answer)}\n")
+
+
+def _show_live(app: App) -> None:
+    with app.client() as client:
+        answer = _live(client)
+        if app.output == "json":
+            emit(as_json(answer))
+        else:
+            _emit_lines(_live_lines(app, client, answer))
+
+
+def _live(client: Client) -> JsonObject:
+    try:
+        return client.get("/v1/policy")
+    except Unreachable as error:
+        more = "Without one, name a file, or a bundled policy: `subagentctl policy show default`."
+        raise Unreachable(f"{error.message} {more}") from error
+
+
+def _live_lines(app: App, client: Client, answer: JsonObject) -> Sequence[str]:
+    look = app.outside.look()
+    try:
+        rules = policy_lines(
+            answer["policy"], texts(answer, "files") or [NO_FILES], answer["origins"], look
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        # It is made of what came over the network, by a sidecar of whatever version.
+        raise client.surprise("its answer is no policy that this version can read") from error
+    return [*rules, *state_lines(answer, app.outside.now(), look)]
+
+
+def _emit_lines(lines: Sequence[str]) -> None:
+    emit("".join(f"{line}\n" for line in lines))
 
 
 def _load(names: Sequence[str]) -> "Loaded":
@@ -88,10 +139,12 @@ def _verdict(files: Sequence[str], problems: Sequence[str]) -> str:
 def _record(loaded: "Loaded") -> JsonObject:
     return {
         "files": loaded.files,
-        "enforced": False,
         "policy": loaded.document,
         "origins": loaded.origins,
     }
 
+
+for _question in (explain, replay):
+    policy.add_command(_question)
 
 COMMANDS = (policy,)

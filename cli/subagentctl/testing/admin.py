@@ -69,6 +69,9 @@ class _Server(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
 
+_NO_RULES = {"version": 1, "limits": [], "budgets": [], "lifecycle": []}
+
+
 class FakeAdmin:
     """The task routes of the admin plane over a list of records, and scripted answers."""
 
@@ -79,6 +82,8 @@ class FakeAdmin:
         self.requests: list[Request] = []
         self.script: Script = lambda request: None
         self.page_cap = 1_000
+        self.policy: JsonObject = {"files": [], "policy": _NO_RULES, "origins": {}}
+        self.changed = True
         self._server = _Server(("127.0.0.1", port), _handler(self))
 
     @property
@@ -107,6 +112,10 @@ class FakeAdmin:
             return self._cancel(request.body["task_ids"])
         if request.path == "/v1/tasks":
             return self._page(request.query)
+        if request.path == "/v1/policy":
+            return Reply(body=self.policy)
+        if request.path == "/v1/policy/reload":
+            return Reply(body={**self.policy, "changed": self.changed})
         if request.path == "/v1/events":
             return self._feed(request)
         if request.path.startswith("/v1/tasks/"):

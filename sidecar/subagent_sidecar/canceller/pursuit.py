@@ -20,7 +20,8 @@ class Verdict:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Pursuit:
-    """`tried` in order; `accepted`: the server took the last of them, at `asked_at` (monotonic).
+    """`first` is what was asked for; `plan` and `verify_for_s` are set before the first turn.
+    `tried` in order; `accepted`: the server took the last of them, at `asked_at` (monotonic).
 
     `begun` is set once the run was asked, or need not or cannot be: `after` is who has to have
     begun first. `settled` is set with the first verdict; a later one may be better.
@@ -30,7 +31,9 @@ class Pursuit:
     thread_id: str
     run_id: str
     by: EndedBy
-    plan: tuple[Try, ...]
+    first: Try = Try.INTERRUPT
+    plan: tuple[Try, ...] = ()
+    verify_for_s: float = 0.0
     auth: Headers = ()
     after: "Pursuit | None" = None
     tried: tuple[Try, ...] = ()
@@ -47,11 +50,11 @@ class Pursuit:
     def key(self) -> Key:
         return self.upstream, self.thread_id, self.run_id
 
-    def case(self, sight: Sight, *, now: float, verify_for_s: float) -> Case:
+    def case(self, sight: Sight, *, now: float) -> Case:
         return Case(
             sight=sight,
             plan=self.plan,
-            verify_for_s=verify_for_s,
+            verify_for_s=self.verify_for_s,
             tried=self.tried,
             accepted=self.accepted,
             waited_s=now - self.asked_at,

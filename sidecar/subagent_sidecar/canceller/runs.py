@@ -25,6 +25,7 @@ from ..errors import StoreError, UpstreamError, UpstreamRefused
 from ..ports import AgentServer, Clock, Headers, Store
 from ..service import Service
 from ..tasks import spawn
+from .habits import Habits
 from .pursuit import Key, Pursuit
 from .sighting import look
 
@@ -41,7 +42,8 @@ _RESUME_PAUSE_S = 5.0
 
 class RunCanceller:
     """ports.Canceller. `resume` takes up what an earlier process left open; `aclose` stops: what
-    is not over by then is on record and taken up by the next."""
+    is not over by then is on record and taken up by the next. `verify_for` and `rollback` are None
+    where the policy has the word."""
 
     def __init__(
         self,
@@ -51,8 +53,8 @@ class RunCanceller:
         clock: Clock,
         servers: Mapping[str, AgentServer],
         credentials: Credentials,
-        verify_for: timedelta,
-        rollback: Rollback = Rollback.OURS,
+        verify_for: timedelta | None = None,
+        rollback: Rollback | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         at_once: int = _AT_ONCE_LIMIT,
     ) -> None:
@@ -61,8 +63,9 @@ class RunCanceller:
         self._clock = clock
         self._servers = servers
         self._credentials = credentials
-        self._verify_for_s = verify_for.total_seconds()
-        self._rollback = rollback
+        self._habits = Habits(
+            service=service, store=store, verify_for=verify_for, rollback=rollback
+        )
         self._sleep = sleep
         self._at_once = at_once
         self._pursuits: dict[Key, Pursuit] = {}
@@ -91,7 +94,7 @@ class RunCanceller:
             thread_id=thread_id,
             run_id=run_id,
             by=EndedBy.SUPERVISOR,
-            plan=cancel.ladder(EndedBy.SUPERVISOR, self._rollback, first=how),
+            first=how,
             auth=auth,
         )
         pursuit.asked(how, accepted=True, now=self._clock.monotonic())
@@ -113,7 +116,6 @@ class RunCanceller:
             thread_id=thread_id,
             run_id=run_id,
             by=by,
-            plan=cancel.ladder(by, self._rollback),
             after=after,
         )
         return self._pursue(pursuit)
@@ -177,6 +179,9 @@ class RunCanceller:
             self._taken_up = spawn(self.resume(), name="resume cancels")
 
     async def _run(self, pursuit: Pursuit) -> None:
+        habit = await self._habits.of(pursuit.thread_id)
+        pursuit.plan = cancel.ladder(pursuit.by, habit.rollback, first=pursuit.first)
+        pursuit.verify_for_s = habit.verify_for_s
         if pursuit.after is not None:
             await pursuit.after.begun.wait()
             pursuit.after = None
@@ -196,9 +201,7 @@ class RunCanceller:
                     auth=self._auth(pursuit),
                 )
                 now = self._clock.monotonic()
-                step = cancel.next_step(
-                    pursuit.case(sight, now=now, verify_for_s=self._verify_for_s)
-                )
+                step = cancel.next_step(pursuit.case(sight, now=now))
                 if isinstance(step, Ask):
                     await self._ask(pursuit, step.how)
         except UpstreamError as error:

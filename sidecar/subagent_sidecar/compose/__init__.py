@@ -6,6 +6,7 @@ and closed last (`base`), then come those who work without being asked (`backgro
 who are asked (`planes`), then their sockets (`listening`).
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -17,24 +18,40 @@ from . import machine, planes
 from .base import open_base
 from .books import store_engine
 from .listening import Listeners, bind, serve_admin, serve_data
+from .policies import FirstPolicies, read_policies
 
-__all__ = ["Listeners", "bind", "running", "sources", "store_engine"]
+__all__ = [
+    "FirstPolicies",
+    "Listeners",
+    "bind",
+    "read_policies",
+    "running",
+    "sources",
+    "store_engine",
+]
 
 
 @asynccontextmanager
 async def running(
-    settings: Settings, listeners: Listeners, *, clock: Clock | None = None
+    settings: Settings,
+    listeners: Listeners,
+    *,
+    policies: FirstPolicies | None = None,
+    reload_asked: asyncio.Event | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[DataPlane]:
     """A sidecar that serves while the context is open, and has drained when it is closed.
 
-    `clock` is for tests that set it; the default is the machine's.
-    Raises StoreError when the store cannot be opened, ConfigError when this build of aiohttp
-    cannot be trusted with requests.
+    `policies` are those of `settings`, if they were read already; they are read again when
+    `reload_asked` is set. `clock` is for tests that set it; the default is the machine's.
+    Raises StoreError when the store cannot be opened, ConfigError when the policies cannot be used
+    or this build of aiohttp cannot be trusted with requests.
     """
     machine.refuse_lenient_parser()
     machine.raise_file_limit()
+    first = policies or read_policies(settings.policy, clock=clock)
     async with AsyncExitStack() as stack:
-        base = await open_base(stack, settings, clock)
+        base = await open_base(stack, settings, clock, first, reload_asked)
         background = workers.make(stack, base)
         plane = await planes.data_plane(stack, base, background)
         background.start(stack)

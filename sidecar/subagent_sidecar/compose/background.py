@@ -4,13 +4,17 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 
+from ..budget_watch import BudgetWatch
 from ..canceller import RunCanceller, TaskCanceller
 from ..core.cancel import Rollback
+from ..core.policy import Policy
 from ..pricing import Prices
 from ..reconciler import Reconciler
 from ..retention import Retention
+from ..tidier import Tidier
 from ..usage_reader import UsageReader
 from ..watcher import Watcher
+from . import policies
 from .base import Base
 from .lifetimes import spawned
 
@@ -24,12 +28,15 @@ class Background:
     usage: UsageReader
     canceller: RunCanceller
     ender: TaskCanceller
+    tidier: Tidier
+    budgets: BudgetWatch
 
     def start(self, stack: AsyncExitStack) -> None:
         self.watcher.start()
         self.usage.start()
         spawned(stack, self.reconciler.run(), name="reconciler")
         spawned(stack, self.canceller.resume(), name="resume cancels")
+        spawned(stack, self.budgets.run(), name="budgets")
 
 
 def make(stack: AsyncExitStack, base: Base) -> Background:
@@ -51,7 +58,13 @@ def make(stack: AsyncExitStack, base: Base) -> Background:
         credentials=base.credentials,
     )
     return Background(
-        watcher=watcher, reconciler=reconciler, usage=usage, canceller=canceller, ender=ender
+        watcher=watcher,
+        reconciler=reconciler,
+        usage=usage,
+        canceller=canceller,
+        ender=ender,
+        tidier=_tidier(stack, base),
+        budgets=_budgets(stack, base, ender),
     )
 
 
@@ -68,13 +81,19 @@ def _watcher(stack: AsyncExitStack, base: Base) -> Watcher:
 
 
 def _usage(stack: AsyncExitStack, base: Base, watcher: Watcher) -> UsageReader:
+    prices = Prices({})
+
+    def follow(policy: Policy) -> None:
+        prices.charge(policies.prices(base.settings, policy))
+
+    base.policies.follow(follow)
     usage = UsageReader(
         service=base.service,
         store=base.store,
         clock=base.clock,
         servers=base.servers,
         credentials=base.credentials,
-        cost=Prices(base.settings.prices).cost,
+        cost=prices.cost,
         interval_s=base.settings.usage_interval.total_seconds(),
         spare=watcher.spare,
     )
@@ -84,6 +103,7 @@ def _usage(stack: AsyncExitStack, base: Base, watcher: Watcher) -> UsageReader:
 
 
 def _canceller(stack: AsyncExitStack, base: Base) -> RunCanceller:
+    rollback = base.settings.cancel_rollback
     canceller = RunCanceller(
         service=base.service,
         store=base.store,
@@ -91,10 +111,30 @@ def _canceller(stack: AsyncExitStack, base: Base) -> RunCanceller:
         servers=base.servers,
         credentials=base.credentials,
         verify_for=base.settings.cancel_verify_for,
-        rollback=Rollback(base.settings.cancel_rollback),
+        rollback=None if rollback is None else Rollback(rollback),
     )
     stack.push_async_callback(canceller.aclose)
     return canceller
+
+
+def _budgets(stack: AsyncExitStack, base: Base, ender: TaskCanceller) -> BudgetWatch:
+    watch = BudgetWatch(
+        service=base.service,
+        store=base.store,
+        clock=base.clock,
+        upstreams=list(base.servers),
+        ender=ender,
+    )
+    base.service.observe(watch)
+    base.service.observe_usage(watch.usage_seen)
+    stack.push_async_callback(watch.aclose)
+    return watch
+
+
+def _tidier(stack: AsyncExitStack, base: Base) -> Tidier:
+    tidier = Tidier(service=base.service, store=base.store, clock=base.clock, servers=base.servers)
+    stack.push_async_callback(tidier.aclose)
+    return tidier
 
 
 def prune(stack: AsyncExitStack, base: Base) -> None:

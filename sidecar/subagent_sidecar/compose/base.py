@@ -1,14 +1,16 @@
 """What every other part is handed."""
 
+import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from ..clock import SystemClock
 from ..config import Settings
 from ..credentials import Credentials
+from ..policy_keeper import PolicyKeeper
 from ..ports import AgentServer, Clock, Store, Upstream
 from ..service import Service
-from . import books, upstreams
+from . import books, policies, upstreams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,15 +21,23 @@ class Base:
     clock: Clock
     store: Store
     service: Service
+    policies: PolicyKeeper
     clients: dict[str, Upstream]
     servers: dict[str, AgentServer]
     credentials: Credentials
 
 
-async def open_base(stack: AsyncExitStack, settings: Settings, clock: Clock | None) -> Base:
+async def open_base(
+    stack: AsyncExitStack,
+    settings: Settings,
+    clock: Clock | None,
+    first: policies.FirstPolicies,
+    reload_asked: asyncio.Event | None,
+) -> Base:
     """Raises StoreError when the store cannot be opened."""
     clock = clock or SystemClock()
     store, service = await books.open_books(stack, settings, clock)
+    keeper = policies.keep(stack, first, service, clock, reload_asked)
     clients: dict[str, Upstream] = {}
     for upstream in settings.upstreams:
         client = clients[upstream.name] = upstreams.client(upstream, settings, clock)
@@ -37,6 +47,7 @@ async def open_base(stack: AsyncExitStack, settings: Settings, clock: Clock | No
         clock=clock,
         store=store,
         service=service,
+        policies=keeper,
         clients=clients,
         servers={u.name: upstreams.server(u, clients[u.name]) for u in settings.upstreams},
         credentials=Credentials(),

@@ -4,39 +4,61 @@ from contextlib import AsyncExitStack
 
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 
+from ..core.policy import Policy
+from ..proxy.admin_budgets import BudgetRoutes
 from ..proxy.admin_cancel import CancelRoutes
 from ..proxy.admin_events import EventRoutes
+from ..proxy.admin_explain import ExplainRoutes
+from ..proxy.admin_freeze import FreezeRoutes
+from ..proxy.admin_past import PastRoutes
+from ..proxy.admin_policy import PolicyRoutes
 from ..proxy.admin_routes import AdminPlane
 from ..proxy.agent_routes import DataPlane
+from ..proxy.assistants import Assistants
 from ..proxy.coalescing import Coalescer
+from ..proxy.doors import Doors
 from ..proxy.explaining import Explainer
 from ..proxy.forwarding import Polls
+from ..proxy.idempotency import Once
+from ..proxy.keeping import Keeper
 from ..proxy.starts import Starts
 from ..proxy.telling import Telling
 from ..proxy.threads import Threads
+from ..proxy.unrecorded import Unrecorded
 from ..proxy.websocket import WebSockets
-from . import upstreams
+from . import policies, upstreams
 from .background import Background
 from .base import Base
+from .lifetimes import spawned
 
 
 async def data_plane(stack: AsyncExitStack, base: Base, background: Background) -> DataPlane:
-    coalescer = Coalescer(base.settings.coalesce.total_seconds(), now=base.clock.monotonic)
-    base.service.observe(coalescer)
+    coalescer = _coalescer(base)
     explainer = await _explainer(base, coalescer)
+    assistants = Assistants(base.servers, now=base.clock.monotonic)
+    starts = Starts(
+        service=base.service,
+        doubts=background.reconciler,
+        follower=background.watcher,
+        coalescer=coalescer,
+        tidier=background.tidier,
+        assistants=assistants,
+        remaining=background.budgets.near,
+        unrecorded=Unrecorded(service=base.service, now=base.clock.monotonic),
+    )
+    telling = Telling(now=base.clock.monotonic)
+    doors = Doors(
+        starts=starts, assistants=assistants, doubts=background.reconciler, telling=telling
+    )
     return DataPlane(
         service=base.service,
         store=base.store,
         upstreams=upstreams.names(base.settings),
         targets=upstreams.targets(base.settings, base.clients),
         limits=upstreams.limits(base.settings),
-        starts=Starts(
-            service=base.service,
-            doubts=background.reconciler,
-            follower=background.watcher,
-            coalescer=coalescer,
-        ),
-        polls=Polls(base.service, coalescer, base.credentials, explainer),
+        starts=_once(stack, base, starts),
+        doors=doors,
+        polls=Polls(base.service, coalescer, base.credentials, explainer, background.budgets.near),
         threads=Threads(
             service=base.service,
             store=base.store,
@@ -44,9 +66,9 @@ async def data_plane(stack: AsyncExitStack, base: Base, background: Background) 
             canceller=background.canceller,
             coalescer=coalescer,
         ),
-        websockets=WebSockets(_LazySession(stack)),
+        websockets=WebSockets(_LazySession(stack), doors=doors, telling=telling),
         coalescer=coalescer,
-        telling=Telling(now=base.clock.monotonic),
+        telling=telling,
     )
 
 
@@ -57,9 +79,36 @@ def admin_plane(base: Base, background: Background, plane: DataPlane) -> AdminPl
         clock=base.clock,
         ready=lambda: "the sidecar is stopping" if plane.draining else None,
         reachability=background.watcher,
+        budgets=BudgetRoutes(service=base.service, store=base.store, clock=base.clock),
+        freeze=FreezeRoutes(service=base.service, store=base.store),
         cancels=CancelRoutes(ender=background.ender, store=base.store),
         events=EventRoutes(service=base.service, store=base.store),
+        policy=PolicyRoutes(policies=base.policies),
+        explain=ExplainRoutes(
+            service=base.service,
+            store=base.store,
+            clock=base.clock,
+            upstreams=upstreams.names(base.settings),
+        ),
+        past=PastRoutes(store=base.store),
     )
+
+
+def _once(stack: AsyncExitStack, base: Base, starts: Starts) -> Once:
+    keeper = Keeper(replies=base.store, clock=base.clock, keep_bodies=base.settings.keep_purpose)
+    spawned(stack, keeper.run(), name="expired answers")
+    return Once(starts=starts, keeper=keeper, servers=base.servers, clock=base.clock)
+
+
+def _coalescer(base: Base) -> Coalescer:
+    coalescer = Coalescer(0.0, now=base.clock.monotonic)
+    base.service.observe(coalescer)
+
+    def follow(policy: Policy) -> None:
+        coalescer.share_for(policies.coalesce_s(base.settings, policy))
+
+    base.policies.follow(follow)
+    return coalescer
 
 
 async def _explainer(base: Base, coalescer: Coalescer) -> Explainer | None:

@@ -1,10 +1,21 @@
-"""Deciding what a start is, and making it durable before it is sent."""
+"""Deciding what a start is, whether it may be, and making it durable before it is sent."""
+
+from datetime import datetime
 
 from .changes import Start
+from .decide import Numbers, decide
+from .decisions import admitted, decision
+from .facts import item_call, items_of
 from .ledger import Ledger
-from .model import Intent, IntentKind, Task, just_after
+from .matching import Call
+from .model import Event, Intent, IntentKind, Item, Task, just_after
+from .policy import Policy
+from .quick import changed
+from .refusal import Refused
+from .verdict import Allow, Deny
 
 _DEFAULT = "default:"
+NO_RULES = Policy()
 
 
 def default_session(supervisor: str) -> str:
@@ -14,10 +25,83 @@ def default_session(supervisor: str) -> str:
 
 def admit(ledger: Ledger, start: Start) -> Intent:
     """Decide what a start is (a new task or an update) and make it durable as an intent."""
-    task = ledger.task(start.thread_id) if start.thread_id else None
-    intent = _update(ledger, start, task) if task and not start.cron else _spawn(ledger, start)
+    intent, _ = _understood(ledger, start)
     ledger.put_intent(intent)
     return intent
+
+
+def admit_by(policy: Policy, ledger: Ledger, numbers: Numbers, start: Start) -> Intent | Refused:
+    """`admit` if the policy lets it. A refusal is returned, not raised: it goes on record, too."""
+    intent, task = _understood(ledger, start)
+    wakes = task is not None and not task.live and not _has_a_place(ledger, task.task_id)
+    return _decided(ledger, intent, policy, numbers, wakes=wakes)
+
+
+def _has_a_place(ledger: Ledger, task_id: str) -> bool:
+    """Whether a task that has ended counts as unfinished all the same: another start is on its way
+    to it, or one of its runs may be at work."""
+    if any(intent.kind is not IntentKind.CRON for intent in ledger.intents_on(task_id)):
+        return True
+    return any(run.unfinished for run in ledger.runs(task_id))
+
+
+def _understood(ledger: Ledger, start: Start) -> tuple[Intent, Task | None]:
+    """The start, and the task that it is an update of."""
+    task = ledger.task(start.thread_id) if start.thread_id and not start.cron else None
+    return (_spawn(ledger, start) if task is None else _update(ledger, start, task)), task
+
+
+def _decided(
+    ledger: Ledger, intent: Intent, policy: Policy, numbers: Numbers, *, wakes: bool
+) -> Intent | Refused:
+    """Ask for one item after the other, each with those before it in place."""
+    now = datetime.fromisoformat(intent.created_at)
+    items = items_of(intent)
+    let_in: list[Item] = []
+    for item in items:
+        call = _call(intent, item, wakes=wakes)
+        verdict = decide(policy, numbers, call, now)
+        if isinstance(verdict, Deny):
+            if let_in:
+                ledger.drop_intent(intent.intent_id)
+            _tell(ledger, intent, call, verdict)
+            return Refused(verdict)
+        if any(answer.denies for answer in verdict.answers):
+            _tell(ledger, intent, call, verdict)
+        asked = admitted(verdict.answers)
+        if isinstance(item, Item):
+            let_in.append(changed(item, admitted=asked))
+            intent = changed(intent, items=tuple(let_in))
+        else:
+            intent = changed(intent, admitted=asked)
+        ledger.put_intent(intent)
+    return intent
+
+
+def _call(intent: Intent, item: Item | Intent, *, wakes: bool) -> Call:
+    """A start that is about to be. A new task's own tree has nothing in it yet."""
+    call = item_call(intent, item)
+    if intent.kind is IntentKind.UPDATE:
+        return changed(call, wakes=True) if wakes else call
+    return changed(call, task_id=None, tree_id=intent.tree_id)
+
+
+def _tell(ledger: Ledger, intent: Intent, call: Call, verdict: Allow | Deny) -> None:
+    """Put on record what spoke against a start, whether it was let in or not."""
+    made = decision(intent, call, verdict)
+    ledger.add_decision(made)
+    if isinstance(verdict, Deny):
+        detail = {**made.told(verdict.check), "code": verdict.code}
+        told = [Event(at=made.at, kind="refused", task_id=intent.thread_id, detail=detail)]
+    else:
+        told = [
+            Event(
+                at=made.at, kind="would_refuse", task_id=intent.thread_id, detail=made.told(check)
+            )
+            for check in verdict.observed
+        ]
+    for event in told:
+        ledger.add_event(event)
 
 
 def _update(ledger: Ledger, start: Start, task: Task) -> Intent:
@@ -40,6 +124,8 @@ def _update(ledger: Ledger, start: Start, task: Task) -> Intent:
         strategy=start.strategy,
         purpose=start.purpose,
         previous_run_id=task.run_id,
+        tree_id=task.tree_id,
+        fingerprint=start.fingerprint,
     )
 
 
@@ -68,7 +154,15 @@ def _spawn(ledger: Ledger, start: Start) -> Intent:
         assistant_id=start.assistant_id,
         strategy=start.strategy,
         purpose=start.purpose,
+        tree_id=(parent.tree_id or parent.task_id) if parent else None,
+        fingerprint=start.fingerprint,
+        items=tuple(_named(item, agent) for item in start.items) if start.batch else (),
     )
+
+
+def _named(item: Item, agent: str | None) -> Item:
+    name = item.agent_name or item.assistant_id or agent or "unknown"
+    return item if item.agent_name == name else changed(item, agent_name=name)
 
 
 def _parent(ledger: Ledger, session_id: str) -> Task | None:

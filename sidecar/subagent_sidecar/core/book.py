@@ -8,15 +8,18 @@ change may arrive twice (live, and again from a reconciliation after a crash) an
 from dataclasses import replace
 from typing import assert_never
 
-from . import endings
+from . import endings, levers
 from .chain import add_run, move_run, settle_status
 from .changes import (
     Accepted,
+    BudgetRaised,
+    BudgetTold,
     CancelAsked,
     CancelConfirmed,
     CancelUnconfirmed,
     Change,
     Doubted,
+    Frozen,
     NewRun,
     Polled,
     Released,
@@ -25,6 +28,7 @@ from .changes import (
     ThreadCreated,
     ThreadGone,
     ThreadSeen,
+    Unfrozen,
     UsageSeen,
     WaitingCancelled,
 )
@@ -39,7 +43,9 @@ from .model import (
     Task,
     TaskStatus,
     Timestamp,
+    UsageEntry,
 )
+from .quick import changed
 from .recovery import not_before
 
 _TOLD = (RunSeen, ThreadSeen, CancelAsked, RunGone, ThreadGone)
@@ -79,6 +85,14 @@ def apply(ledger: Ledger, change: Change) -> None:
             endings.run_gone(ledger, change)
         case ThreadGone():
             endings.thread_gone(ledger, change)
+        case Frozen():
+            levers.frozen(ledger, change)
+        case Unfrozen():
+            levers.unfrozen(ledger, change)
+        case BudgetRaised():
+            levers.budget_raised(ledger, change)
+        case BudgetTold():
+            levers.budget_told(ledger, change)
         case _:
             assert_never(change)
 
@@ -103,16 +117,31 @@ def _accepted(ledger: Ledger, change: Accepted) -> None:
         ledger.add_event(
             Event(at=change.at, kind="cron_created", task_id=intent.thread_id, detail=detail)
         )
-    for new in change.runs:
+    for number, new in enumerate(change.runs):
         known = ledger.run(new.thread_id, new.run_id)
         if known is None:
-            _begin_run(ledger, intent, new, change.at)
+            _begin_run(ledger, _of_batch(intent, number, change), new, change.at)
         elif known.request_id is None:
-            ledger.put_run(replace(known, request_id=intent.request_id, kind=_run_kind(intent)))
+            ledger.put_run(changed(known, request_id=intent.request_id, kind=_run_kind(intent)))
         elif known.request_id != intent.request_id:
             # Another start's run: what became of this one is still to be found out.
             doubt = "the run it was answered with is another start's"
-            ledger.put_intent(replace(intent, in_doubt=doubt))
+            ledger.put_intent(changed(intent, in_doubt=doubt))
+
+
+def _of_batch(intent: Intent, number: int, change: Accepted) -> Intent:
+    """The start of one run of a batch, where the answer has as many as were asked for."""
+    if not intent.items or len(intent.items) != len(change.runs):
+        return intent
+    item = intent.items[number]
+    return changed(
+        intent,
+        agent_name=item.agent_name or intent.agent_name,
+        assistant_id=item.assistant_id,
+        purpose=item.purpose,
+        fingerprint=item.fingerprint,
+        admitted=item.admitted,
+    )
 
 
 def _run_kind(intent: Intent) -> str:
@@ -135,6 +164,8 @@ def _begin_run(ledger: Ledger, intent: Intent, new: NewRun, at: Timestamp) -> No
         request_id=intent.request_id,
         assistant_id=intent.assistant_id,
         strategy=intent.strategy,
+        fingerprint=intent.fingerprint,
+        admitted=intent.admitted,
     )
     add_run(ledger, task, run, new.status, at)
 
@@ -154,6 +185,7 @@ def _new_task(intent: Intent, thread_id: str, at: Timestamp, *, run_id: str | No
         parent_task_id=intent.parent_task_id,
         depth=intent.depth,
         purpose=intent.purpose,
+        tree_id=intent.tree_id,
     )
 
 
@@ -163,10 +195,10 @@ def _released(ledger: Ledger, change: Released) -> None:
         return
     ledger.drop_intent(intent.intent_id)
     task = ledger.task(intent.thread_id) if intent.thread_id else None
-    if task is not None and task.run_id is None and not ledger.intents_on(task.task_id):
+    if task is not None and task.run_id is None and not _starts_on(ledger, task.task_id):
         # Its start was in doubt, so its caller was told this id: it ends, it does not vanish.
         ledger.put_task(
-            replace(
+            changed(
                 task,
                 status=TaskStatus.ERROR,
                 ended_at=change.at,
@@ -189,7 +221,7 @@ def _doubted(ledger: Ledger, change: Doubted) -> None:
     intent = change.intent
     if ledger.intent(intent.intent_id) is None:
         return
-    ledger.put_intent(replace(intent, in_doubt=change.reason))
+    ledger.put_intent(changed(intent, in_doubt=change.reason))
     thread_id = None if intent.kind is IntentKind.CRON else intent.thread_id
     if thread_id is not None and ledger.task(thread_id) is None:
         ledger.put_task(_new_task(intent, thread_id, change.at))
@@ -220,8 +252,7 @@ def _unknown_run(ledger: Ledger, task: Task, change: RunSeen) -> None:
     Either it is what became of a start in doubt, or another client started it; both ways it is
     the task's newest run. Older runs that a listing names are history and stay out.
     """
-    on_thread = ledger.intents_on(task.task_id)
-    intents = [intent for intent in on_thread if intent.kind is not IntentKind.CRON]
+    intents = _starts_on(ledger, task.task_id)
     doubted = [i for i in intents if i.in_doubt and not_before(change.created_at, i)]
     if doubted:
         new = NewRun(run_id=change.run_id, thread_id=change.thread_id, status=change.status)
@@ -243,19 +274,25 @@ def _unknown_run(ledger: Ledger, task: Task, change: RunSeen) -> None:
     add_run(ledger, task, run, change.status, change.at)
 
 
+def _starts_on(ledger: Ledger, task_id: str) -> list[Intent]:
+    """The starts under way on a thread. A cron starts nothing by itself."""
+    on_thread = ledger.intents_on(task_id)
+    return [intent for intent in on_thread if intent.kind is not IntentKind.CRON]
+
+
 def _thread_seen(ledger: Ledger, change: ThreadSeen) -> None:
     task = ledger.task(change.thread_id)
     if task is None or task.run_id is None or task.thread_status is change.status:
         return
     run = ledger.run(task.task_id, task.run_id)
     if run is not None:
-        settle_status(ledger, replace(task, thread_status=change.status), run, change.at)
+        settle_status(ledger, changed(task, thread_status=change.status), run, change.at)
 
 
 def _polled(ledger: Ledger, change: Polled) -> None:
     task = ledger.task(change.task_id)
     if task is not None:
-        ledger.put_task(replace(task, polls=task.polls + change.times, last_checked_at=change.at))
+        ledger.put_task(changed(task, polls=task.polls + change.times, last_checked_at=change.at))
 
 
 def _usage_seen(ledger: Ledger, change: UsageSeen) -> None:
@@ -265,9 +302,37 @@ def _usage_seen(ledger: Ledger, change: UsageSeen) -> None:
         known = ledger.usage(entry.task_id, entry.message_id)
         if known is None:
             ledger.put_usage(entry)
-        elif known != (better := replace(entry, run_id=known.run_id, at=known.at)):
+            _add_up(ledger, None, entry)
+        elif known != (better := changed(entry, run_id=known.run_id, at=known.at)):
             # A message read while it was still being written, or priced anew.
             ledger.put_usage(better)
+            _add_up(ledger, known, better)
+    for run_id in change.settled:
+        run = ledger.run(change.thread_id, run_id)
+        if run is not None and run.ended and not run.settled:
+            ledger.put_run(changed(run, settled=True))
+
+
+def _add_up(ledger: Ledger, before: UsageEntry | None, entry: UsageEntry) -> None:
+    """Bring the sums of the entry's run in line with it."""
+    run = ledger.run(entry.task_id, entry.run_id)
+    if run is None:
+        return
+    tokens, cost, unpriced = _sums(entry)
+    old_tokens, old_cost, old_unpriced = (0, 0, 0) if before is None else _sums(before)
+    ledger.put_run(
+        changed(
+            run,
+            tokens=run.tokens + tokens - old_tokens,
+            cost_micro_usd=run.cost_micro_usd + cost - old_cost,
+            unpriced=run.unpriced + unpriced - old_unpriced,
+        )
+    )
+
+
+def _sums(entry: UsageEntry) -> tuple[int, int, int]:
+    cost = entry.cost_micro_usd
+    return entry.input_tokens + entry.output_tokens, cost or 0, int(cost is None)
 
 
 def _theirs(ledger: Ledger, thread_id: str, upstream: str | None) -> bool:

@@ -4,8 +4,6 @@ The newest run is current, the earlier ones are superseded; the task's status fo
 one. Every other part of the bookkeeping moves runs through these two functions.
 """
 
-from dataclasses import replace
-
 from . import lifecycle
 from .ledger import Ledger
 from .model import (
@@ -18,6 +16,7 @@ from .model import (
     ThreadStatus,
     Timestamp,
 )
+from .quick import changed
 
 
 def add_run(ledger: Ledger, task: Task, run: Run, status: RunStatus, at: Timestamp) -> None:
@@ -49,12 +48,12 @@ def _in_place(ledger: Ledger, run: Run) -> Run:
     after = None if later is None else later.run_id
     for other in others:
         if other.created_at <= run.created_at and other.superseded_by == after:
-            ledger.put_run(replace(other, superseded_by=run.run_id))
-    return replace(run, superseded_by=after)
+            ledger.put_run(changed(other, superseded_by=run.run_id))
+    return changed(run, superseded_by=after)
 
 
 def _with_current(task: Task, run: Run, at: Timestamp) -> Task:
-    return replace(
+    return changed(
         task,
         run_id=run.run_id,
         thread_status=ThreadStatus.UNSEEN,
@@ -72,7 +71,7 @@ def move_run(ledger: Ledger, task: Task, run: Run, seen: RunStatus, at: Timestam
         return
     never_ran = status is RunStatus.INTERRUPTED and run.status is RunStatus.PENDING
     began = run.started_at is None and not never_ran
-    run = replace(
+    run = changed(
         run,
         status=status,
         started_at=at if began else run.started_at,
@@ -80,7 +79,7 @@ def move_run(ledger: Ledger, task: Task, run: Run, seen: RunStatus, at: Timestam
     )
     by_itself = run.ended and status is not RunStatus.INTERRUPTED
     if by_itself:
-        run = replace(run, cancel_unconfirmed_at=None)  # whatever was tried: it is over now
+        run = changed(run, cancel_unconfirmed_at=None)  # whatever was tried: it is over now
     ledger.put_run(run)
     ledger.add_event(
         Event(at=at, kind="run_status", task_id=task.task_id, run_id=run.run_id, status=status)
@@ -88,11 +87,11 @@ def move_run(ledger: Ledger, task: Task, run: Run, seen: RunStatus, at: Timestam
     if by_itself and run.cancel_asked_by is not None:
         _tell_too_late(ledger, run, at)
     if began and task.started_at is None:
-        task = replace(task, started_at=at)
+        task = changed(task, started_at=at)
         ledger.put_task(task)
     if task.run_id == run.run_id:
         # What the thread was before the run moved says nothing about it now.
-        settle_status(ledger, replace(task, thread_status=ThreadStatus.UNSEEN), run, at)
+        settle_status(ledger, changed(task, thread_status=ThreadStatus.UNSEEN), run, at)
 
 
 def _tell_too_late(ledger: Ledger, run: Run, at: Timestamp) -> None:
@@ -111,12 +110,12 @@ def settle_status(ledger: Ledger, task: Task, run: Run, at: Timestamp) -> None:
     if status is task.status:
         ledger.put_task(task)
         return
-    moved = replace(task, status=status, last_updated_at=at)
+    moved = changed(task, status=status, last_updated_at=at)
     if moved.live:
-        moved = replace(moved, ended_at=None, ended_by=None)
+        moved = changed(moved, ended_at=None, ended_by=None)
     else:
         by_cancel = run.status is RunStatus.INTERRUPTED and run.cancel_reason is not None
-        moved = replace(
+        moved = changed(
             moved,
             ended_at=at,
             ended_by=_ended_by(run),

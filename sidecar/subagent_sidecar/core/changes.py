@@ -5,9 +5,13 @@ is believed about any.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
-from .model import EndedBy, Intent, RunStatus, Thread, ThreadStatus, Timestamp, UsageEntry
+from .matching import Scope
+from .model import EndedBy, Intent, Item, RunStatus, Thread, ThreadStatus, Timestamp, UsageEntry
+from .policy import Amounts
 from .quick import quick
+from .verdict import Check, Freeze
 
 
 @quick
@@ -16,7 +20,8 @@ class Start:
     """A start as it stood in the request, before anything was decided.
 
     `session_id` is what the request itself names (header, parent in the run config), or None;
-    the thread's own session and the supervisor's default come after it.
+    the thread's own session and the supervisor's default come after it. `fingerprint` is equal for
+    equal instructions. `items` are what a batch holds; without them it is taken for one run.
     """
 
     request_id: str
@@ -33,6 +38,8 @@ class Start:
     purpose: str | None = None
     batch: bool = False
     cron: bool = False
+    fingerprint: str | None = None
+    items: tuple[Item, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,11 +163,13 @@ class WaitingCancelled:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageSeen:
     """Tokens read from a thread's messages while `run_id` was its current run. Entries that are
-    on record stay with the run they were first seen in."""
+    on record stay with the run they were first seen in. `settled` are runs that had ended before
+    the messages were read: what they used is known now."""
 
     thread_id: str
     run_id: str
     entries: tuple[UsageEntry, ...]
+    settled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +195,53 @@ class ThreadGone:
     upstream: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frozen:
+    """An operator pulls the kill switch. One that is pulled already gets the new reason."""
+
+    freeze: Freeze
+    at: Timestamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfrozen:
+    scope: Scope
+    scope_id: str
+    at: Timestamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetRaised:
+    """An operator adds to what a budget allows within one scope. `raise_id` makes it happen once,
+    however often it is entered."""
+
+    raise_id: str
+    budget: str
+    scope: Scope
+    scope_id: str
+    amounts: Amounts
+    at: Timestamp
+
+
+class Told(StrEnum):
+    """What is told of a budget. WOULD_CANCEL: it is exhausted, and would end tasks for that if its
+    rule were enforced."""
+
+    NEAR = "near"
+    EXHAUSTED = "exhausted"
+    WOULD_CANCEL = "would_cancel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetTold:
+    """An amount of a budget is past a threshold. `tasks` are those that it ends, or would end."""
+
+    told: Told
+    check: Check
+    at: Timestamp
+    tasks: tuple[str, ...] = ()
+
+
 Change = (
     ThreadCreated
     | Accepted
@@ -201,4 +257,8 @@ Change = (
     | UsageSeen
     | RunGone
     | ThreadGone
+    | Frozen
+    | Unfrozen
+    | BudgetRaised
+    | BudgetTold
 )

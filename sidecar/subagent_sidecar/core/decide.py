@@ -6,39 +6,24 @@ It is exact if the numbers are counted in the transaction that also puts the sta
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from .matching import Call
 from .model import Timestamp, timestamp
-from .policy import NOTHING, Amounts, Budget, Limit, LimitKind, Mode, OnUnpriced, Policy
-from .verdict import OPERATOR, Allow, Check, Deny, Freeze
+from .policy import Budget, Limit, LimitKind, Mode, OnUnpriced, Policy
+from .verdict import OPERATOR, Allow, Answer, Check, Deny, Freeze, Spent
 
 SHOWN = 5
 """How many tasks a refusal names."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
-    """What the runs of a scope have used so far, those at work included: each counts at least the
-    budget's `reserve`. `run_time` in microseconds. `unpriced` runs have no price and are not in
-    `micro_usd`. `raised` is what an operator has added to the budget since."""
-
-    micro_usd: int = 0
-    tokens: int = 0
-    run_time: int = 0
-    runs: int = 0
-    unpriced: int = 0
-    raised: Amounts = NOTHING
 
 
 class Numbers(Protocol):
     """The counts that rules are held against; tests/support/counting.py is their meaning in code.
 
     Counted is what the rule's `match` fits, within the scope of that id; under Scope.TASK the runs
-    of the task, else tasks. Starts on their way count like those that arrived. `since`: only what
-    was started, or used, at that moment or later.
+    of the task, else tasks, by their starts: a follow-up starts no task. Starts on their way count
+    like those that arrived. `since`: only what was started at that moment or later.
     """
 
     def frozen(self, call: Call) -> Freeze | None: ...
@@ -64,9 +49,6 @@ class Numbers(Protocol):
         None where nobody can tell. `what` is a Check's."""
 
 
-_Asked = tuple[Check, Limit | Budget]
-
-
 def decide(policy: Policy, numbers: Numbers, call: Call, now: datetime) -> Allow | Deny:
     """What becomes of a start. Of several rules that deny, the caller is told of one where waiting
     does not help, if there is such a one, else of the first in the order of the files."""
@@ -74,13 +56,20 @@ def decide(policy: Policy, numbers: Numbers, call: Call, now: datetime) -> Allow
     if freeze is not None:
         check = _frozen(freeze)
         return Deny(check=check, checks=(check,), reason=freeze.reason)
-    asked = [*_limits(policy, numbers, call, now), *_budgets(policy, numbers, call, now)]
-    checks = tuple(check for check, _ in asked)
-    denied = [each for each in asked if each[0].enforced]
+    answers: list[Answer] = []
+    limits, budgets = policy.concerning(call)
+    for limit in limits:
+        answers.append(_limit(limit, numbers, call, now))
+    for budget in budgets:
+        scope_id = call.scope_id(budget.per)
+        spent = Spent()
+        if scope_id is not None:
+            spent = numbers.spent(budget, scope_id, _since(budget.window, now))
+        answers.extend(spending(budget, spent, scope_id))
+    denied = [a for a in answers if a.denies and a.rule.mode is Mode.ENFORCE]
     if not denied:
-        return Allow(checks=checks, near=tuple(_near(asked)))
-    check, rule = min(denied, key=lambda each: each[0].waiting_helps)
-    return _deny(check, rule, checks, numbers, call, now)
+        return Allow(tuple(answers))
+    return _deny(min(denied, key=lambda a: a.check.waiting_helps), answers, numbers, call, now)
 
 
 def _frozen(freeze: Freeze) -> Check:
@@ -97,106 +86,53 @@ def _frozen(freeze: Freeze) -> Check:
     )
 
 
-def _limits(policy: Policy, numbers: Numbers, call: Call, now: datetime) -> Iterator[_Asked]:
-    for limit in policy.limits_for(call):
-        current = _current(limit, numbers, call, now)
+def _limit(limit: Limit, numbers: Numbers, call: Call, now: datetime) -> Answer:
+    kind, per, most = limit.kind, limit.per, limit.most
+    if kind is LimitKind.DEPTH:
         # What stands at a depth is compared with it; what is counted has this start to come.
-        over = current > limit.most if limit.kind is LimitKind.DEPTH else current >= limit.most
-        check = Check(
-            rule=limit.name,
-            policy=limit.policy,
-            mode=limit.mode,
-            what=limit.kind.value,
-            limit=limit.most,
-            current=current,
-            denies=over,
-            scope=limit.per,
-            scope_id=None if limit.per is None else call.scope_id(limit.per),
-            window=limit.window,
-        )
-        yield check, limit
+        return Answer(limit, limit.what, most, call.depth, 1, call.depth > most, None)
+    scope_id = None if per is None else call.scope_id(per)
+    current = 0
+    if scope_id is None:
+        pass  # nothing is in there yet, or there is nothing to count
+    elif kind is LimitKind.CONCURRENT:
+        current = numbers.live(limit, scope_id)
+    elif kind is LimitKind.STARTS:
+        current = numbers.started(limit, scope_id, _since(limit.window, now))
+    elif kind is LimitKind.DUPLICATES and call.fingerprint is not None:
+        current = numbers.same(limit, scope_id, call, _since(limit.window, now))
+    return Answer(limit, limit.what, most, current, 1, current >= most, scope_id)
 
 
-def _current(limit: Limit, numbers: Numbers, call: Call, now: datetime) -> int:
-    if limit.kind is LimitKind.DEPTH:
-        return call.depth
-    scope_id = None if limit.per is None else call.scope_id(limit.per)
-    if scope_id is None:  # nothing is in there yet, or there is nothing to count
-        return 0
-    match limit.kind:
-        case LimitKind.CONCURRENT:
-            return numbers.live(limit, scope_id)
-        case LimitKind.STARTS:
-            return numbers.started(limit, scope_id, _since(limit.window, now))
-        case LimitKind.DUPLICATES:
-            if call.fingerprint is None:
-                return 0
-            return numbers.same(limit, scope_id, call, _since(limit.window, now))
-        case LimitKind.DENY:
-            return 0
-
-
-def _budgets(policy: Policy, numbers: Numbers, call: Call, now: datetime) -> Iterator[_Asked]:
-    for budget in policy.budgets_for(call):
-        scope_id = call.scope_id(budget.per)
-        spent = Spent()
-        if scope_id is not None:
-            spent = numbers.spent(budget, scope_id, _since(budget.window, now))
-        for check in _spending(budget, spent, scope_id):
-            yield check, budget
-
-
-def _spending(budget: Budget, spent: Spent, scope_id: str | None) -> Iterator[Check]:
-    raised, reserve = dict(spent.raised.said), dict(budget.reserve.said)
+def spending(budget: Budget, spent: Spent, scope_id: str | None) -> Iterator[Answer]:
+    """What a budget says of what was spent: an answer for each amount it limits."""
+    raised, reserve = spent.raised.amounts, budget.reserve.amounts
     for what, most in budget.limit.said:
         limit, current = most + raised.get(what, 0), getattr(spent, what)
         if what == "micro_usd" and budget.on_unpriced is OnUnpriced.ASSUME:
             current += spent.unpriced * budget.assumed_micro_usd
         wants = reserve.get(what, 1)
-        yield _spent_check(budget, scope_id, what, limit=limit, current=current, wants=wants)
+        yield Answer(budget, what, limit, current, wants, current + wants > limit, scope_id)
     if budget.limit.micro_usd is not None and budget.on_unpriced is OnUnpriced.DENY_NEW:
-        unpriced = spent.unpriced
-        yield _spent_check(budget, scope_id, "unpriced", limit=0, current=unpriced, wants=0)
-
-
-def _spent_check(
-    budget: Budget, scope_id: str | None, what: str, *, limit: int, current: int, wants: int
-) -> Check:
-    return Check(
-        rule=budget.name,
-        policy=budget.policy,
-        mode=budget.mode,
-        what=what,
-        limit=limit,
-        current=current,
-        denies=current + wants > limit,
-        wants=wants,
-        scope=budget.per,
-        scope_id=scope_id,
-        window=budget.window,
-    )
-
-
-def _near(asked: Sequence[_Asked]) -> Iterator[Check]:
-    for check, rule in asked:
-        if isinstance(rule, Budget) and check.limit and check.current >= rule.soft(check.limit):
-            yield check
+        yield Answer(budget, "unpriced", 0, spent.unpriced, 0, spent.unpriced > 0, scope_id)
 
 
 def _deny(
-    check: Check,
-    rule: Limit | Budget,
-    checks: tuple[Check, ...],
-    numbers: Numbers,
-    call: Call,
-    now: datetime,
+    answer: Answer, answers: Sequence[Answer], numbers: Numbers, call: Call, now: datetime
 ) -> Deny:
+    check, rule = answer.check, answer.rule
     tasks: Sequence[str] = ()
     retry_after = None
     if check.scope_id is not None:
         tasks = numbers.named(rule, check.scope_id, call)[:SHOWN]
         retry_after = _retry_after(check, rule, numbers, call, now)
-    return Deny(check=check, checks=checks, tasks=tuple(tasks), retry_after=retry_after, rule=rule)
+    return Deny(
+        check=check,
+        checks=tuple(each.check for each in answers),
+        tasks=tuple(tasks),
+        retry_after=retry_after,
+        rule=rule,
+    )
 
 
 def _retry_after(
@@ -216,4 +152,22 @@ def _retry_after(
 
 
 def _since(window: timedelta | None, now: datetime) -> Timestamp | None:
-    return None if window is None else timestamp(now - window)
+    """The beginning of a window."""
+    if window is None:
+        return None
+    # Written once a second: of most moments within it only the end is another.
+    second = now.replace(microsecond=0)
+    moment, head = _HEADS.get(window, (None, ""))
+    if moment != second or window.microseconds:
+        since = timestamp(now - window)
+        if not window.microseconds:
+            if len(_HEADS) >= _WINDOWS:
+                _HEADS.clear()
+            _HEADS[window] = second, since[:20]
+        return since
+    return f"{head}{now.microsecond:06d}Z"
+
+
+_WINDOWS = 1_000
+_HEADS: dict[timedelta, tuple[datetime, str]] = {}
+"""By window: the second of the last question, and the text of when it began, up to its second."""

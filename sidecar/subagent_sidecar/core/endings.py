@@ -1,7 +1,5 @@
 """Cancels, and runs and threads that the server does not have any more."""
 
-from dataclasses import replace
-
 from .chain import move_run, whose_end
 from .changes import (
     CancelAsked,
@@ -13,6 +11,7 @@ from .changes import (
 )
 from .ledger import Ledger
 from .model import Event, RunStatus, Task, TaskStatus
+from .quick import changed
 
 
 def cancel_asked(ledger: Ledger, change: CancelAsked) -> None:
@@ -26,7 +25,7 @@ def cancel_asked(ledger: Ledger, change: CancelAsked) -> None:
         # Asked once more: the first who asked, and why, explain the end.
         return
     ledger.put_run(
-        replace(
+        changed(
             run,
             cancel_asked_at=change.at,
             cancel_asked_by=change.by,
@@ -45,7 +44,7 @@ def cancel_asked(ledger: Ledger, change: CancelAsked) -> None:
     task = ledger.task(run.task_id)
     if run.ended and task is not None and task.run_id == run.run_id:
         # The server answers a waiting cancel last: others may have seen the end before.
-        ledger.put_task(replace(task, ended_by=change.by, reason=change.reason or task.reason))
+        ledger.put_task(changed(task, ended_by=change.by, reason=change.reason or task.reason))
 
 
 def cancel_unconfirmed(ledger: Ledger, change: CancelUnconfirmed) -> None:
@@ -56,7 +55,7 @@ def cancel_unconfirmed(ledger: Ledger, change: CancelUnconfirmed) -> None:
         return
     if run.ended and (run.status is not RunStatus.INTERRUPTED or run.cancel_confirmed_at):
         return
-    ledger.put_run(replace(run, cancel_unconfirmed_at=change.at))
+    ledger.put_run(changed(run, cancel_unconfirmed_at=change.at))
     ledger.add_event(
         Event(
             at=change.at,
@@ -76,7 +75,7 @@ def cancel_confirmed(ledger: Ledger, change: CancelConfirmed) -> None:
         return
     if run.cancel_confirmed_at is not None:
         return
-    ledger.put_run(replace(run, cancel_confirmed_at=change.at, cancel_unconfirmed_at=None))
+    ledger.put_run(changed(run, cancel_confirmed_at=change.at, cancel_unconfirmed_at=None))
     ledger.add_event(
         Event(
             at=change.at,
@@ -101,9 +100,9 @@ def run_gone(ledger: Ledger, change: RunGone) -> None:
     if task is None or run is None or run.ended:
         return
     if run.cancel_asked_by is None:
-        run = replace(run, cancel_asked_by=change.by)
+        run = changed(run, cancel_asked_by=change.by)
     if task.run_id == run.run_id:
-        task = replace(task, reason=run.cancel_reason or change.reason)
+        task = changed(task, reason=run.cancel_reason or change.reason)
     move_run(ledger, task, run, RunStatus.INTERRUPTED, change.at)
 
 
@@ -132,7 +131,7 @@ def thread_gone(ledger: Ledger, change: ThreadGone) -> None:
 
 def _end_unfinished(ledger: Ledger, task: Task, change: ThreadGone | WaitingCancelled) -> None:
     """End a task whose last run succeeded and which was not done: it was waiting for a human."""
-    ended = replace(
+    ended = changed(
         task,
         status=TaskStatus.CANCELLED,
         last_updated_at=change.at,

@@ -101,6 +101,9 @@ class Run:
     `cancel_reason` is what the supervisor's model is told, None for its own cancels.
     `cancel_unconfirmed_at`: since when the server has taken a cancel and the run goes on, whatever
     its status says. `cancel_confirmed_at`: when it was seen that the cancel came true.
+    `tokens`, `cost_micro_usd` and `unpriced` (messages without a price) add up what is on record of
+    its usage; `settled`: all of it was read after the end. `admitted` is what the policy was asked
+    when it was let in (see decisions.admitted).
     """
 
     run_id: str
@@ -119,6 +122,12 @@ class Run:
     cancel_unconfirmed_at: Timestamp | None = None
     cancel_confirmed_at: Timestamp | None = None
     superseded_by: str | None = None
+    fingerprint: str | None = None
+    tokens: int = 0
+    cost_micro_usd: int = 0
+    unpriced: int = 0
+    settled: bool = False
+    admitted: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -128,6 +137,11 @@ class Run:
     def at_large(self) -> bool:
         """Whether it goes on although it was cancelled, for all that is known."""
         return self.cancel_unconfirmed_at is not None
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it is at work for all that is known: a cancel is no end until it is verified."""
+        return not self.ended or self.at_large or self.cancel_open
 
     @property
     def cancel_open(self) -> bool:
@@ -141,7 +155,8 @@ class Run:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One async subagent job; its id is its thread's id. `run_id` is None while a first start is
-    in doubt: sent to the server, its outcome not known yet."""
+    in doubt: sent to the server, its outcome not known yet. `tree_id` is the task at the root of
+    its tree, None for one that is the root itself."""
 
     task_id: str
     upstream: str
@@ -163,6 +178,7 @@ class Task:
     ended_at: Timestamp | None = None
     ended_by: EndedBy | None = None
     reason: str | None = None
+    tree_id: str | None = None
 
     @property
     def live(self) -> bool:
@@ -186,12 +202,25 @@ class IntentKind(StrEnum):
 
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One run of a batch as the request has it; see Start for the fields."""
+
+    agent_name: str | None = None
+    assistant_id: str | None = None
+    purpose: str | None = None
+    fingerprint: str | None = None
+    admitted: str | None = None
+
+
+@quick
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
     """A start that is durable before it is sent, and gone once its outcome is on record.
 
     `request_id` travels as `x-request-id`; langgraph-api keeps it in the run, which is how a
     restart finds out what became of the start. `in_doubt` holds why the outcome is not known.
-    `previous_run_id` is the run an update is going to supersede.
+    `previous_run_id` is the run an update is going to supersede. `tree_id` is as a task has it.
+    `items` are the runs of a batch, in the order of the request, each with its agent's name.
     """
 
     intent_id: str
@@ -210,6 +239,10 @@ class Intent:
     purpose: str | None = None
     previous_run_id: str | None = None
     in_doubt: str | None = None
+    tree_id: str | None = None
+    fingerprint: str | None = None
+    items: tuple[Item, ...] = ()
+    admitted: str | None = None
 
 
 @quick

@@ -71,6 +71,11 @@ class Limit(Rule):
     per: Scope | None = None
     window: timedelta | None = None
     message: str | None = None
+    what: str = field(init=False, repr=False, compare=False)
+    """The kind as plain text."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "what", self.kind.value)
 
     def concerns(self, call: Call) -> bool:
         return self.match.fits(call) and (not call.update or self._asked_of_updates(call))
@@ -108,6 +113,8 @@ class Amounts:
     runs: int | None = None
     said: tuple[tuple[str, int], ...] = field(init=False, repr=False, compare=False)
     """(field, amount) of what is said; run time in whole microseconds."""
+    amounts: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    """The same by field."""
 
     def __post_init__(self) -> None:
         time = None if self.run_time is None else self.run_time // timedelta(microseconds=1)
@@ -119,6 +126,19 @@ class Amounts:
         )
         said = tuple((name, amount) for name, amount in amounts if amount is not None)
         object.__setattr__(self, "said", said)
+        object.__setattr__(self, "amounts", dict(said))
+
+    def plus(self, other: "Amounts") -> "Amounts":
+        """Both together; nothing said counts as nothing."""
+        mine, others = dict(self.said), dict(other.said)
+        names = ("micro_usd", "tokens", "run_time", "runs")
+        return Amounts.of_microseconds(*(mine.get(n, 0) + others.get(n, 0) for n in names))
+
+    @classmethod
+    def of_microseconds(cls, micro_usd: int, tokens: int, run_time: int, runs: int) -> "Amounts":
+        """All four, `run_time` in microseconds."""
+        time = timedelta(microseconds=run_time)
+        return cls(micro_usd=micro_usd, tokens=tokens, run_time=time, runs=runs)
 
 
 NOTHING = Amounts()
@@ -202,6 +222,9 @@ class Settled:
     rules: Mapping[str, LifecycleRule]
 
 
+_KINDS_OF_CALL = 4_096
+
+
 class OnStoreError(StrEnum):
     """What becomes of starts while the store cannot be asked. Checks, streams and cancels pass."""
 
@@ -219,16 +242,40 @@ class Policy:
     coalesce: timedelta | None = None
     on_store_error: OnStoreError | None = None
     prices: PriceList = field(default_factory=dict)
+    by_session: bool = field(init=False, repr=False, compare=False)
+    """Whether some rule looks at the session's name."""
+    _concerning: dict[tuple[object, ...], tuple[tuple[Limit, ...], tuple[Budget, ...]]] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_session", any(rule.match.session for rule in self.rules))
 
     @property
     def rules(self) -> Iterator[Rule]:
         return chain(self.limits, self.budgets, self.lifecycle)
 
-    def limits_for(self, call: Call) -> Iterator[Limit]:
-        return (limit for limit in self.limits if limit.concerns(call))
-
-    def budgets_for(self, call: Call) -> Iterator[Budget]:
-        return (budget for budget in self.budgets if budget.concerns(call))
+    def concerning(self, call: Call) -> tuple[tuple[Limit, ...], tuple[Budget, ...]]:
+        """The rules that are asked of a start, in order. Kept for its like: starts differ in few
+        things that rules look at."""
+        key = (
+            call.agent,
+            call.upstream,
+            call.supervisor,
+            call.session if self.by_session else None,
+            call.depth,
+            call.update,
+            call.wakes,
+        )
+        found = self._concerning.get(key)
+        if found is None:
+            if len(self._concerning) >= _KINDS_OF_CALL:
+                self._concerning.clear()
+            found = self._concerning[key] = (
+                tuple(limit for limit in self.limits if limit.concerns(call)),
+                tuple(budget for budget in self.budgets if budget.concerns(call)),
+            )
+        return found
 
     def lifecycle_for(self, call: Call, *, observed: bool = False) -> Settled:
         """The settings that hold for a task; with `observed` those that would hold if every rule

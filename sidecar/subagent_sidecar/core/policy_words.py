@@ -108,10 +108,11 @@ def _price(price: ModelPrice) -> Mapping[str, str]:
 
 def _said(**values: Any) -> Document:
     """What is not None, as JSON knows it."""
-    return {key: _plain(value) for key, value in values.items() if value is not None}
+    return {key: plain(value) for key, value in values.items() if value is not None}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """As JSON knows it: durations as they are written, words as text."""
     match value:
         case timedelta():
             return duration_text(value)

@@ -6,6 +6,7 @@ frozen dataclass gives it a plain `__init__` and takes the run-time guard away. 
 frozen class and refuses every assignment, which is where such mistakes are found anyway.
 """
 
+from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
 from typing import Any, TypeVar
 
@@ -25,8 +26,29 @@ def quick(cls: type[T]) -> type[T]:
     exec(source, known)
     known["__init__"].__qualname__ = f"{cls.__qualname__}.__init__"
     cls.__init__ = known["__init__"]  # type: ignore[method-assign]
+    _TWINS[cls] = _twin(cls)
     del cls.__setattr__, cls.__delattr__
     return cls
+
+
+_TWINS: dict[type[Any], Callable[[Any], Any]] = {}
+
+
+def changed(item: T, **values: object) -> T:
+    """`item`, a value of a `quick` class, with other values in some fields. Like
+    dataclasses.replace, which asks for every field by name and costs ten times as much."""
+    twin: T = _TWINS[type(item)](item)
+    for name, value in values.items():
+        setattr(twin, name, value)
+    return twin
+
+
+def _twin(cls: type[Any]) -> Callable[[Any], Any]:
+    copies = "\n".join(f"    twin.{field.name} = item.{field.name}" for field in fields(cls))
+    known: dict[str, Any] = {"new": object.__new__, "cls": cls}
+    exec(f"def twin(item):\n    twin = new(cls)\n{copies}\n    return twin", known)
+    made: Callable[[Any], Any] = known["twin"]
+    return made
 
 
 def _parameter(field: "Field[Any]", known: dict[str, Any]) -> str:

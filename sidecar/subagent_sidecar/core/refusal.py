@@ -7,6 +7,7 @@ starts the same task again; one that learns "5 of 5, wait for one of these" does
 from datetime import timedelta
 from math import ceil
 
+from ..errors import SidecarError
 from .matching import ANYTHING, Scope
 from .policy import Budget, Limit, LimitKind
 from .prices import usd_text
@@ -31,6 +32,22 @@ _UNITS = {
 _ENOUGH = (
     "Waiting does not help: go on with the results you have, do the rest yourself, or tell the user"
 )
+_NOT_AGAIN = (
+    "Do not start it again: go on with the results you have, do the rest yourself, or tell the user"
+)
+
+
+class Refused(SidecarError):
+    """The policy refuses a start. `message` is for the model whose call it was."""
+
+    def __init__(self, deny: Deny) -> None:
+        after = deny.retry_after
+        super().__init__(
+            refusal(deny), retry_after_s=None if after is None else ceil(after.total_seconds())
+        )
+        self.deny = deny
+        self.code = deny.code
+        self.status = deny.status
 
 
 def refusal(deny: Deny) -> str:
@@ -38,9 +55,22 @@ def refusal(deny: Deny) -> str:
     said = [f"Not started: {_cause(deny)}.", f"{_advice(deny)}."]
     message = deny.rule.message if deny.rule is not None else None
     if message:
-        said.append(message if message.endswith((".", "!", "?")) else f"{message}.")
+        said.append(_sentence(message))
     said.append(f"({_source(deny.check)})")
     return " ".join(said)
+
+
+def cut_short(check: Check, budget: Budget) -> str:
+    """What the model reads of a task that was ended because its budget is spent."""
+    said = [f"Cancelled before its end: {_spent(check, budget)}. {_NOT_AGAIN}."]
+    if budget.message:
+        said.append(_sentence(budget.message))
+    said.append(f"(rule {check.rule} of policy {check.policy}; it refuses new starts as well)")
+    return " ".join(said)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _source(check: Check) -> str:

@@ -6,7 +6,7 @@ as text at the right place, and what cannot be understood passes untouched.
 """
 
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from json.decoder import JSONDecodeError
 from json.decoder import scanstring as _scan_string  # type: ignore[attr-defined]
 from typing import Any
@@ -58,6 +58,22 @@ def with_members(body: bytes, members: Mapping[str, str]) -> bytes:
         if missing := {name: members[name] for name in members if name not in found}:
             text = _with_first(text, start + 1, _object(missing)[1:-1])
         return text.encode("utf-8")
+    except (ValueError, StopIteration, IndexError, RecursionError):
+        return body  # as in with_metadata
+
+
+def with_changed(body: bytes, at: str, change: Callable[[bytes], bytes]) -> bytes:
+    """`body` with what stands at its top-level object `at` (of several the last) put through
+    `change`. Returned as it is where there is no such object."""
+    try:
+        text = body.decode("utf-8")
+        start = _skip(text, 1 if text.startswith("\ufeff") else 0)
+        found = _members(text, start, (at,)).get(at) if text[start] == "{" else None
+        if found is None or not isinstance(found[2], dict):
+            return body
+        begin, end, _ = found
+        changed = change(text[begin:end].encode("utf-8")).decode("utf-8")
+        return (text[:begin] + changed + text[end:]).encode("utf-8")
     except (ValueError, StopIteration, IndexError, RecursionError):
         return body  # as in with_metadata
 

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from .matching import Scope
-from .policy import Budget, Limit, LimitKind, Mode
+from .model import Timestamp
+from .policy import NOTHING, Amounts, Budget, Limit, LimitKind, Mode
 from .quick import quick
 
 OPERATOR = "operator"
@@ -13,11 +15,27 @@ OPERATOR = "operator"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freeze:
-    """The kill switch as it stands: over everything, or one agent or session."""
+    """The kill switch as it stands: over everything, or one agent or session, since `at`."""
 
     scope: Scope
     scope_id: str
     reason: str | None = None
+    at: Timestamp = ""
+
+
+@quick
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What the runs of a scope have used so far, those at work included: each counts at least the
+    budget's `reserve`. `run_time` in microseconds. `unpriced` runs have no price and are not in
+    `micro_usd`. `raised` is what an operator has added to the budget since."""
+
+    micro_usd: int = 0
+    tokens: int = 0
+    run_time: int = 0
+    runs: int = 0
+    unpriced: int = 0
+    raised: Amounts = NOTHING
 
 
 @quick
@@ -51,13 +69,63 @@ class Check:
         return self.what == LimitKind.CONCURRENT or self.window is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allow:
-    """`checks` are all that were asked, also those that would have denied (`denies`, observing)."""
+class Answer(NamedTuple):
+    """A Check that nobody has looked at yet: there is one for each rule with each start."""
 
-    checks: tuple[Check, ...]
-    near: tuple[Check, ...] = ()
-    """The budgets that are nearly spent."""
+    rule: Limit | Budget
+    what: str
+    limit: int
+    current: int
+    wants: int
+    denies: bool
+    scope_id: str | None
+
+    @property
+    def check(self) -> Check:
+        rule = self.rule
+        return Check(
+            rule=rule.name,
+            policy=rule.policy,
+            mode=rule.mode,
+            what=self.what,
+            limit=self.limit,
+            current=self.current,
+            denies=self.denies,
+            wants=self.wants,
+            scope=rule.per,
+            scope_id=self.scope_id,
+            window=rule.window,
+        )
+
+    @property
+    def near(self) -> bool:
+        """Whether a budget is nearly spent."""
+        return (
+            isinstance(self.rule, Budget)
+            and self.limit > 0
+            and self.current >= self.rule.soft(self.limit)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """`answers` are all that were given; a rule that observes may have been against it."""
+
+    answers: tuple[Answer, ...]
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        return tuple(answer.check for answer in self.answers)
+
+    @property
+    def near(self) -> tuple[Check, ...]:
+        """The budgets that are nearly spent."""
+        return tuple(answer.check for answer in self.answers if answer.near)
+
+    @property
+    def observed(self) -> tuple[Check, ...]:
+        """Those that would have denied, were their rules enforced."""
+        return tuple(answer.check for answer in self.answers if answer.denies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,10 @@ class Act(StrEnum):
     RUNS_BATCH = "runs_batch"
     RUNS_CANCEL = "runs_cancel"
     CRON_CREATE = "cron_create"
+    COMMAND = "command"
+    COMMAND_SOCKET = "command_socket"
+    A2A = "a2a"
+    MCP = "mcp"
     OTHER = "other"
 
 
@@ -50,16 +54,21 @@ class Form(StrEnum):
 @quick
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """`form` is set on starts. `thread_id` is None on stateless ones."""
+    """`form` is set on starts. `thread_id` is None on stateless ones. `assistant_id` is set where
+    the path names one."""
 
     act: Act
     thread_id: str | None = None
     run_id: str | None = None
     form: Form = Form.CREATE
+    assistant_id: str | None = None
 
 
 OTHER = Meaning(Act.OTHER)
 STARTS = frozenset({Act.RUN_START, Act.RUNS_BATCH, Act.CRON_CREATE})
+DOORS = frozenset({Act.COMMAND, Act.A2A, Act.MCP})
+"""Requests that start something if their body says so."""
+
 _FORMS = {"stream": Form.STREAM, "wait": Form.WAIT}
 
 
@@ -92,6 +101,10 @@ def recognise(method: str, path: str) -> Meaning:
             return _on_thread(method, thread_id, rest)
         case ["runs", *rest] if method == "POST":
             return _stateless(rest)
+        case ["a2a", assistant_id] if method == "POST":
+            return Meaning(Act.A2A, form=Form.WAIT, assistant_id=assistant_id)
+        case ["mcp"] if method == "POST":
+            return Meaning(Act.MCP, form=Form.WAIT)
         case _:
             return OTHER
 
@@ -120,6 +133,10 @@ def _on_thread(method: str, thread_id: str, rest: list[str]) -> Meaning:
             return Meaning(Act.RUN_STREAM, thread_id, run_id)
         case "GET", ["stream"]:
             return Meaning(Act.THREAD_STREAM, thread_id)
+        case "POST", ["commands"]:
+            return Meaning(Act.COMMAND, thread_id)
+        case "GET", ["stream", "events"] | ["runs", _, "protocol"]:
+            return Meaning(Act.COMMAND_SOCKET, thread_id)
         case "DELETE", ["runs", run_id]:
             return Meaning(Act.RUN_DELETE, thread_id, run_id)
         case "DELETE", []:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..core.policy import Policy, merged
+from ..core.policy_names import BUNDLED as NAMES
 from ..errors import ConfigError
 from ..yaml_file import Document
 from ..yaml_file import load as load_yaml
 from . import contradictions
-from .bundled import NAMES, find, folder
+from .bundled import find, folder
 from .fields import Source
 from .reading import Reader
 

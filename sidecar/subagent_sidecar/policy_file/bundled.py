@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-NAMES = ("default", "observe", "strict")
+from ..core.policy_names import BUNDLED
 
 _PACKAGE = Path(__file__).parent.parent
 # A wheel carries them; an editable installation sees the checkout instead.
@@ -16,4 +16,4 @@ def folder() -> Path:
 
 def find(name: str) -> Path:
     """The file that is meant: a bundled policy by its bare name, else a path."""
-    return folder() / f"{name}.yaml" if name in NAMES else Path(name)
+    return folder() / f"{name}.yaml" if name in BUNDLED else Path(name)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import timedelta
+from operator import attrgetter
 
 from ..core.matching import EVERYTHING, Match
 from ..core.policy import Lifecycle, LifecycleRule, Limit, Mode, Settled, set_keys, settled
@@ -19,6 +20,7 @@ def check(sources: Sequence[Source], rules: Sequence[Placed]) -> None:
     _names(sources)
     clocks = [placed for placed in rules if isinstance(placed.rule, LifecycleRule)]
     _clocks(clocks)
+    _beside_tighter(rules)
     for index, placed in enumerate(rules):
         later = [each for each in rules[index + 1 :] if each.source is placed.source]
         _without_effect(placed, later)
@@ -129,11 +131,20 @@ def _without_effect(placed: Placed, later: Sequence[Placed]) -> None:
         rules = [each.rule for each in later if isinstance(each.rule, LifecycleRule)]
         if names := _replaced_by(rule, rules):
             placed.wrong("", f"has no effect: all it sets is set again by {', '.join(names)}")
-    if isinstance(rule, Limit):
-        for each in later:
-            if isinstance(each.rule, Limit) and _asks_the_same(rule, each.rule):
-                slack, tight = (placed, each) if rule.most > each.rule.most else (each, placed)
-                slack.wrong("", f"has no effect beside `{tight.rule.name}`, which allows no more")
+
+
+def _beside_tighter(rules: Sequence[Placed]) -> None:
+    """Of limits of one file that ask the same, only the tightest ever has a say."""
+    alike: dict[object, list[Placed]] = {}
+    for placed in rules:
+        if isinstance(placed.rule, Limit):
+            alike.setdefault((id(placed.source), _question(placed.rule)), []).append(placed)
+    for group in alike.values():
+        tight = min(group, key=lambda placed: placed.rule.most)  # type: ignore[attr-defined]
+        for slack in group:
+            if slack is not tight:
+                name = tight.rule.name
+                slack.wrong("", f"has no effect beside `{name}`, which allows no more")
 
 
 def _replaced_by(rule: LifecycleRule, later: Sequence[LifecycleRule]) -> list[str]:
@@ -150,11 +161,6 @@ def _replaced_by(rule: LifecycleRule, later: Sequence[LifecycleRule]) -> list[st
     return [] if left else names
 
 
-def _asks_the_same(rule: Limit, other: Limit) -> bool:
-    """Whether they differ in nothing but how much they allow."""
-    free = {"name", "most", "message"}
-    return all(
-        getattr(rule, each.name) == getattr(other, each.name)
-        for each in fields(Limit)
-        if each.name not in free
-    )
+_question = attrgetter(
+    *(each.name for each in fields(Limit) if each.name not in ("name", "most", "message"))
+)

@@ -1,11 +1,6 @@
-"""The admin plane's cancels: of one task, and of many.
-
-A POST must say `content-type: application/json`: a page in a browser cannot send that to another
-origin without asking first, and the admin plane answers no such question.
-"""
+"""The admin plane's cancels: of one task, and of many."""
 
 import asyncio
-import json
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -15,8 +10,9 @@ from aiohttp import web
 
 from ..core.cancel import TaskEnd, operators_reason
 from ..core.model import LIVE, EndedBy, TaskQuery
-from ..errors import BadBody, BodyTooLarge, NotJson
+from ..errors import BadBody
 from ..ports import Store, TaskEnder
+from .admin_json import answer, json_body
 
 Resolve = Callable[[str], Awaitable[str]]
 """The id meant by an id or a part of one. Raises TaskNotFound, AmbiguousTask."""
@@ -60,19 +56,19 @@ class CancelRoutes:
 
     async def cancel(self, request: web.Request) -> web.Response:
         """One task, by its id or a part of it."""
-        how = _how(await _body(request, _HOW))
+        how = _how(await json_body(request, _HOW))
         await self._up_to_date()
         task_id = await self._resolve(request.match_info["task_id"])
-        return _json(end_json(await self._end(task_id, how)))
+        return answer(end_json(await self._end(task_id, how)))
 
     async def cancel_many(self, request: web.Request) -> web.Response:
         """The live tasks that a selector fits, at most a thousand; or those that are named."""
-        body = await _body(request, _HOW | _WHICH)
+        body = await json_body(request, _HOW | _WHICH)
         how = _how(body)
         await self._up_to_date()
         task_ids, more = await self._chosen(body)
         ends = await asyncio.gather(*(self._end(task_id, how) for task_id in task_ids))
-        return _json({"tasks": [end_json(end) for end in ends], "more": more})
+        return answer({"tasks": [end_json(end) for end in ends], "more": more})
 
     async def _end(self, task_id: str, how: _How) -> TaskEnd:
         return await self._ender.end_task(
@@ -116,24 +112,6 @@ def end_json(end: TaskEnd) -> dict[str, Any]:
         "run_id": end.run_id,
         "detail": end.detail,
     }
-
-
-async def _body(request: web.Request, known: frozenset[str]) -> dict[str, Any]:
-    if request.content_type != "application/json":
-        raise NotJson("send this with content-type: application/json")
-    try:
-        text = await request.read()
-    except web.HTTPRequestEntityTooLarge as error:
-        raise BodyTooLarge("the body is too large: a MiB is the most") from error
-    try:
-        body = json.loads(text or b"{}")
-    except (ValueError, RecursionError) as error:
-        raise BadBody("the body is not JSON") from error
-    if not isinstance(body, dict):
-        raise BadBody("the body must be a JSON object")
-    for unknown in body.keys() - known:
-        raise BadBody(f"'{unknown[:80]}' is not known here; there are: {_list(sorted(known))}")
-    return body
 
 
 def _text(body: Mapping[str, Any], key: str) -> str | None:
@@ -182,7 +160,3 @@ def _wait(given: Any) -> float:
 
 def _list(words: Any) -> str:
     return ", ".join(words)
-
-
-def _json(value: Any) -> web.Response:
-    return web.Response(body=json.dumps(value).encode(), content_type="application/json")

@@ -17,9 +17,14 @@ from ..errors import AmbiguousTask, BadQuery, NoSuchRoute, TaskNotFound
 from ..ports import Clock, Reachability, Store
 from ..service import Service
 from . import problems
+from .admin_budgets import BudgetRoutes
 from .admin_cancel import CancelRoutes
 from .admin_events import EventRoutes
+from .admin_explain import ExplainRoutes
+from .admin_freeze import FreezeRoutes
 from .admin_guard import no_foreign_pages
+from .admin_past import PastRoutes
+from .admin_policy import PolicyRoutes
 from .usage_json import usage_json
 
 _RECENT = timedelta(hours=1)
@@ -55,6 +60,11 @@ class AdminPlane:
         reachability: Reachability,
         cancels: CancelRoutes,
         events: EventRoutes,
+        policy: PolicyRoutes,
+        budgets: BudgetRoutes,
+        freeze: FreezeRoutes,
+        explain: ExplainRoutes,
+        past: PastRoutes,
     ) -> None:
         self._service = service
         self._store = store
@@ -63,6 +73,11 @@ class AdminPlane:
         self._reachability = reachability
         self._cancels = cancels
         self._events = events
+        self._policy = policy
+        self._budgets = budgets
+        self._freeze = freeze
+        self._explain = explain
+        self._past = past
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[_as_json, no_foreign_pages])
@@ -70,6 +85,11 @@ class AdminPlane:
         app.router.add_get("/v1/tasks/{task_id}", self.task)
         self._cancels.register(app, self._resolve, self._up_to_date)
         self._events.register(app, self._resolve)
+        self._budgets.register(app, self._resolve, self._up_to_date)
+        self._freeze.register(app)
+        self._policy.register(app)
+        self._explain.register(app, self._resolve, self._up_to_date)
+        self._past.register(app, self._up_to_date)
         app.router.add_get("/healthz", self.healthz)
         app.router.add_get("/readyz", self.readyz)
         return app
@@ -201,6 +221,7 @@ def task_json(record: TaskRecord, *, unknown_since: Timestamp | None) -> dict[st
         "upstream": task.upstream,
         "assistant_id": task.assistant_id,
         "parent_task_id": task.parent_task_id,
+        "tree_id": task.tree_id or task.task_id,
         "depth": task.depth,
         "in_doubt": record.in_doubt,
         "unknown_since": unknown_since,
@@ -210,9 +231,14 @@ def task_json(record: TaskRecord, *, unknown_since: Timestamp | None) -> dict[st
     }
 
 
+_ADDED_UP = frozenset({"tokens", "cost_micro_usd", "unpriced"})
+"""What the books keep of a run's usage for counting; the usage itself is told in full."""
+
+
 def _run_json(run: Run, record: TaskRecord) -> dict[str, Any]:
     used = [entry for entry in record.usage if entry.run_id == run.run_id]
-    return {**asdict(run), "usage": usage_json(used)}
+    shown = {key: value for key, value in asdict(run).items() if key not in _ADDED_UP}
+    return {**shown, "usage": usage_json(used)}
 
 
 def event_json(event: Event) -> dict[str, Any]:

@@ -20,16 +20,17 @@ from ..errors import (
 )
 from ..ports import Store
 from ..service import Service
-from . import answering, bodies, forwarding, headers, problems, websocket
+from . import answering, bodies, door_bodies, forwarding, headers, problems, websocket
 from .calls import Call, Target
 from .coalescing import Coalescer
+from .doors import Doors
+from .idempotency import Once
 from .incoming import NOTHING, Incoming, Limits, read
 from .server import DataRequest
-from .starts import Starts
 from .telling import Telling
 from .threads import Threads
 
-_UNDERSTOOD = wire.STARTS | {Act.THREAD_CREATE, Act.RUNS_CANCEL}
+_UNDERSTOOD = wire.STARTS | wire.DOORS | {Act.THREAD_CREATE, Act.RUNS_CANCEL}
 """Requests whose body must be read before they are sent on."""
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -48,7 +49,8 @@ class DataPlane:
         upstreams: routing.UpstreamNames,
         targets: Mapping[str, Target],
         limits: Limits,
-        starts: Starts,
+        starts: Once,
+        doors: Doors,
         polls: forwarding.Polls,
         threads: Threads,
         websockets: websocket.WebSockets,
@@ -61,16 +63,26 @@ class DataPlane:
         self._targets = targets
         self._limits = limits
         self._starts = starts
+        self._doors = doors
         self._websockets = websockets
         self._coalescer = coalescer
         self._telling = telling
         self._serve = {
             **dict.fromkeys(wire.STARTS, starts.serve),
+            **dict.fromkeys(wire.DOORS, doors.serve),
             **threads.routes,
             Act.RUN_GET: polls.serve,
             Act.THREAD_GET: polls.serve,
         }
-        self.draining = False
+
+    @property
+    def draining(self) -> bool:
+        """Once true, nothing is started any more."""
+        return self._doors.draining
+
+    @draining.setter
+    def draining(self, value: bool) -> None:
+        self._doors.draining = value
 
     async def handle(self, request: DataRequest) -> web.StreamResponse:
         """Never raises but for a client that left: every failure is an answer."""
@@ -131,8 +143,9 @@ class DataPlane:
         if prefix is None and header_name is None and len(self._upstreams.names) == 1:
             return self._upstreams.names[0]
         home = None
-        if prefix is None and header_name is None and meaning.thread_id is not None:
-            home = await self._service.home(meaning.thread_id)
+        if prefix is None and header_name is None:
+            thread_id = _thread(meaning, incoming.whole)
+            home = None if thread_id is None else await self._service.home(thread_id)
         return routing.choose(
             self._upstreams,
             prefix=prefix,
@@ -175,6 +188,14 @@ def _origin_form(request: DataRequest) -> str:
     raise BadTarget("the request target is neither a path nor an http URL")
 
 
+def _thread(meaning: Meaning, body: bytes | None) -> str | None:
+    """The thread a request is about. That of an A2A message is its context."""
+    if meaning.act is not Act.A2A:
+        return meaning.thread_id
+    start = door_bodies.asked(meaning, body)
+    return None if start is None else start.thread_id
+
+
 def _agents(meaning: Meaning, body: bytes) -> tuple[str | None, ...]:
     """The agent a body names, by the names an upstream may list it under."""
     if meaning.act is Act.THREAD_CREATE:
@@ -183,4 +204,6 @@ def _agents(meaning: Meaning, body: bytes) -> tuple[str | None, ...]:
         batch = meaning.act is Act.RUNS_BATCH
         said = bodies.batch_body(body) if batch else bodies.run_body(body)
         return said.agent_name, said.assistant_id
+    if meaning.act in wire.DOORS and (start := door_bodies.asked(meaning, body)) is not None:
+        return start.said.agent_name, start.said.assistant_id
     return ()

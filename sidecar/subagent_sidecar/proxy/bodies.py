@@ -5,13 +5,15 @@ will say what it thinks of it. Nothing here changes what is forwarded.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from ..core.model import Item
 from ..core.quick import quick
+from . import instruction
 
 _PURPOSE = 200
 _NAME = 256
@@ -21,13 +23,17 @@ _MAX_READ = 256 * 1024
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunBody:
-    """What the body of a run create tells. None where it is silent or not understood."""
+    """What the body of a run create tells. None where it is silent or not understood.
+
+    `purpose` is the beginning of the instruction, `fingerprint` is equal for equal ones.
+    """
 
     assistant_id: str | None = None
     agent_name: str | None = None
     session_id: str | None = None
     strategy: str | None = None
     purpose: str | None = None
+    fingerprint: str | None = None
     is_object: bool = False
     """Whether the body was found to be a well-formed JSON object."""
 
@@ -116,24 +122,43 @@ def run_body(body: bytes) -> RunBody:
 def _usual_run(run: _UsualRun) -> RunBody:
     given = run.input
     messages = given.messages if given and given.messages else ()
+    words, fingerprint = instruction.read([message.content for message in messages])
     return RunBody(
         assistant_id=name(run.assistant_id),
         agent_name=name(run.metadata.subagent_name) if run.metadata else None,
         session_id=_session(run.config, given.callbackThreadId if given else None),
         strategy=name(run.multitask_strategy),
-        purpose=_first_text(message.content for message in reversed(messages)),
+        purpose=_purpose(words),
+        fingerprint=fingerprint,
         is_object=True,
     )
 
 
 def batch_body(body: bytes) -> RunBody:
     """What a batch says of itself: what its first run says."""
+    runs = _batch(body)
+    return _run(runs[0]) if runs else RunBody()
+
+
+def batch_items(body: bytes) -> Sequence[Item]:
+    """What each run of a batch says."""
+    return [
+        Item(
+            agent_name=run.agent_name,
+            assistant_id=run.assistant_id,
+            purpose=run.purpose,
+            fingerprint=run.fingerprint,
+        )
+        for run in map(_run, _batch(body))
+    ]
+
+
+def _batch(body: bytes) -> Sequence[_Run]:
     try:
-        runs = _RUNS.decode(body)
+        return _RUNS.decode(body)
     except _ERRORS:
         loose = _read_loosely(body)
-        runs = [_loose_run(item) for item in loose[:1]] if isinstance(loose, list) else []
-    return _run(runs[0]) if runs else RunBody()
+        return [_loose_run(item) for item in loose] if isinstance(loose, list) else []
 
 
 def _loose_run(value: Any) -> _Run:
@@ -166,12 +191,14 @@ def _at(value: Any, *path: str) -> Any:
 
 def _run(run: _Run, *, is_object: bool = False) -> RunBody:
     given = _read(run.input)
+    words, fingerprint = instruction.read(instruction.contents(given))
     return RunBody(
         assistant_id=name(run.assistant_id),
         agent_name=name(run.metadata.subagent_name) if run.metadata else None,
         session_id=_session(run.config, _at(given, "callbackThreadId")),
         strategy=name(run.multitask_strategy),
-        purpose=_purpose(given),
+        purpose=_purpose(words),
+        fingerprint=fingerprint,
         is_object=is_object,
     )
 
@@ -240,27 +267,5 @@ def storable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _purpose(given: Any) -> str | None:
-    """The first 200 characters of the last user message."""
-    messages = given.get("messages") if isinstance(given, dict) else None
-    if isinstance(messages, dict):
-        messages = [messages]
-    if not isinstance(messages, list):
-        return None
-    return _first_text(_at(message, "content") for message in reversed(messages))
-
-
-def _first_text(contents: Iterable[Any]) -> str | None:
-    for content in contents:
-        if text := _text(content):
-            return storable(" ".join(text[: _PURPOSE * 4].split()))[:_PURPOSE]
-    return None
-
-
-def _text(content: Any) -> str | None:
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, dict)]
-        return " ".join(part for part in parts if isinstance(part, str))
-    return None
+def _purpose(words: str | None) -> str | None:
+    return None if words is None else storable(words[:_PURPOSE])

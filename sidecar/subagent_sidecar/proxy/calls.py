@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from ..core.idempotency import Claim
+from ..core.model import Intent
 from ..core.wire import Meaning
 from ..errors import BadHeader
-from ..ports import Exchange, Outgoing, Upstream
+from ..ports import Exchange, Outgoing, ServerRun, Upstream
 from . import headers
 from .incoming import Incoming, Limits
 from .server import DataRequest
@@ -30,6 +33,45 @@ class Target:
     inject: bool
 
 
+class Witness(Protocol):
+    """Is told what becomes of one start; with a `claim` it is made only if it was not made before.
+    Called in its midst: methods only take note and never raise."""
+
+    @property
+    def claim(self) -> Claim | None: ...
+
+    def admitted(self, intent: Intent) -> None: ...
+
+    def accepted(self, runs: Sequence[ServerRun]) -> None:
+        """The server took it."""
+
+    def came_to_nothing(self) -> None: ...
+
+    def answered(self, exchange: Exchange, body: bytes) -> None:
+        """All of the server's answer is there. May be told twice."""
+
+
+class _Nobody:
+    """The witness of a start that anybody may make again."""
+
+    claim = None
+
+    def admitted(self, intent: Intent) -> None:
+        pass
+
+    def accepted(self, runs: Sequence[ServerRun]) -> None:
+        pass
+
+    def came_to_nothing(self) -> None:
+        pass
+
+    def answered(self, exchange: Exchange, body: bytes) -> None:
+        pass
+
+
+_NOBODY = _Nobody()
+
+
 @dataclass(slots=True, kw_only=True)
 class Call:
     """`raw_target` is what goes upstream: as the client sent it, less our own prefix."""
@@ -41,6 +83,9 @@ class Call:
     target: Target
     limits: Limits
     incoming: Incoming
+    witness: Witness = _NOBODY
+    budget: bytes | None = None
+    """What the answer says of budgets that are nearly spent."""
     fields: tuple[headers.Field, ...] = field(init=False)
     _sent_on: list[headers.Field] = field(init=False)
 
@@ -108,7 +153,10 @@ class Call:
     def answer_fields(self, exchange: Exchange) -> tuple[list[headers.Field], bytes | None]:
         """The answer's header for the client, and its Content-Length. Absolute Locations at the
         upstream point here instead."""
-        return headers.for_client(exchange.headers, self._relocated)
+        fields, length = headers.for_client(exchange.headers, self._relocated)
+        if self.budget is not None:
+            fields.append((headers.BUDGET, self.budget))
+        return fields, length
 
     def _relocated(self, value: bytes) -> bytes:
         server = self.target.origin + self.target.base

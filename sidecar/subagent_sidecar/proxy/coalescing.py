@@ -51,6 +51,14 @@ class Coalescer:
         """How many answers are remembered or awaited."""
         return len(self._entries)
 
+    def share_for(self, window_s: float) -> None:
+        """Go by another window from now on. Entries stand in the order of their expiry, so those
+        there are go: their askers wait for them still."""
+        if window_s != self._window_s:
+            self._window_s = window_s
+            self._entries.clear()
+            self._threads.clear()
+
     async def share(
         self, key: Hashable, thread_id: str, ask: Callable[[], Awaitable[Answer | None]]
     ) -> Answer | None:

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from ..core.wire import Act
 from ..credentials import Credentials
-from ..ports import Exchange, Outgoing, ServerRun
+from ..ports import Exchange, Outgoing, Remaining, ServerRun
 from ..service import Service
 from . import answering, headers, peek
 from .calls import Call
@@ -103,16 +103,20 @@ class Polls:
         coalescer: Coalescer,
         credentials: Credentials,
         explainer: Explainer | None = None,
+        remaining: Remaining | None = None,
     ) -> None:
         self._credentials = credentials
         self._service = service
         self._coalescer = coalescer
         self._explainer = explainer
+        self._remaining = remaining
 
     async def serve(self, call: Call) -> web.StreamResponse:
         thread_id = call.meaning.thread_id
         assert thread_id is not None
         outgoing = call.outgoing(timeout=call.limits.answer_timeout_s)
+        if self._remaining is not None:
+            call.budget = self._remaining.of_task(thread_id)
         if call.meaning.act is Act.RUN_GET:
             self._service.polled(thread_id)
         if not self._coalescer.enabled or call.incoming.body is not None:

@@ -26,6 +26,7 @@ _HOP_BY_HOP = frozenset(
 _OURS = frozenset({b"x-subagent-session", b"x-subagent-upstream"})
 _NOT_SENT_ON = _HOP_BY_HOP | _OURS | {b"host", b"expect"}
 _LOCATIONS = frozenset({b"location", b"content-location"})
+BUDGET = b"x-subagent-budget-remaining"
 _FORWARDED = b"x-forwarded-for"
 _CREDENTIALS = frozenset({b"authorization", b"x-api-key", b"cookie", b"x-auth-scheme"})
 _ONCE = frozenset({b"authorization", b"x-api-key"})

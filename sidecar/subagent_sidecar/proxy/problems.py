@@ -9,11 +9,23 @@ import logging
 from typing import Any
 from uuid import uuid4
 
-from ..errors import AmbiguousTask, SidecarError, UpstreamError
+from ..core.matching import Scope
+from ..core.policy import LimitKind
+from ..core.prices import usd_text
+from ..core.refusal import Refused
+from ..core.verdict import Check
+from ..errors import AlreadyStarted, AmbiguousTask, PolicyInvalid, SidecarError, UpstreamError
 
 _log = logging.getLogger(__name__)
 
 Headers = list[tuple[bytes, bytes]]
+
+OURS = (b"x-subagent-sidecar", b"refused")
+"""Marks a refusal: a 403 of the agent server's own does not have it."""
+
+_OTHERS = frozenset({Scope.TREE, Scope.GLOBAL})
+"""Scopes with no id for the caller: its tree was begun by somebody who may be a stranger."""
+_NO_NUMBERS = frozenset({LimitKind.DENY.value, "frozen"})
 
 
 def problem(error: BaseException, *, request_id: str | None = None) -> tuple[int, Headers, bytes]:
@@ -33,6 +45,18 @@ def problem(error: BaseException, *, request_id: str | None = None) -> tuple[int
         error = SidecarError(
             f"the sidecar failed on this request; its log has the cause (request id {request_id})"
         )
+    headers: Headers = [
+        (b"content-type", b"application/json"),
+        (b"x-request-id", request_id.encode("ascii", "replace")),
+    ]
+    if error.retry_after_s is not None:
+        headers.append((b"retry-after", str(max(1, round(error.retry_after_s))).encode()))
+    if isinstance(error, Refused):
+        headers.append(OURS)
+    return error.status, headers, json.dumps(_body(error, request_id)).encode()
+
+
+def _body(error: SidecarError, request_id: str) -> dict[str, Any]:
     body: dict[str, Any] = {
         "error": error.code,
         "message": error.message,
@@ -41,14 +65,41 @@ def problem(error: BaseException, *, request_id: str | None = None) -> tuple[int
         "retry_after_s": error.retry_after_s,
         "request_id": request_id,
     }
-    if isinstance(error, AmbiguousTask):
-        body["candidates"] = error.candidates
-    if isinstance(error, UpstreamError) and error.task_id is not None:
-        body["task_id"] = error.task_id
-    headers: Headers = [
-        (b"content-type", b"application/json"),
-        (b"x-request-id", request_id.encode("ascii", "replace")),
-    ]
-    if error.retry_after_s is not None:
-        headers.append((b"retry-after", str(max(1, round(error.retry_after_s))).encode()))
-    return error.status, headers, json.dumps(body).encode()
+    match error:
+        case Refused():
+            body |= _refused(error.deny.check)
+        case AmbiguousTask():
+            body["candidates"] = error.candidates
+        case AlreadyStarted():
+            body |= {"task_id": error.task_id, "run_id": error.run_id}
+        case PolicyInvalid():
+            body["problems"] = error.problems
+        case UpstreamError(task_id=str()):
+            body["task_id"] = error.task_id
+        case _:
+            pass
+    return body
+
+
+def _refused(check: Check) -> dict[str, Any]:
+    """Which rule refused, within what, and by which numbers."""
+    numbers = check.what not in _NO_NUMBERS
+    return {
+        "rule": check.rule,
+        "policy": check.policy,
+        "scope": check.scope,
+        "scope_id": None if check.scope in _OTHERS else check.scope_id,
+        "limit": _amount(check.what, check.limit) if numbers else None,
+        "current": _amount(check.what, check.current) if numbers else None,
+    }
+
+
+def _amount(what: str, value: int) -> int | float | str:
+    """USD as decimal text, as in the admin API; run time in seconds; all else is counted."""
+    match what:
+        case "micro_usd":
+            return usd_text(value)
+        case "run_time":
+            return value / 1_000_000
+        case _:
+            return value

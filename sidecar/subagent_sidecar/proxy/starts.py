@@ -14,16 +14,19 @@ from dataclasses import replace
 from aiohttp import web
 
 from .. import failpoints
-from ..core.model import Intent, IntentKind
+from ..core.model import Intent, IntentKind, Item
+from ..core.refusal import Refused
 from ..core.splice import with_metadata
 from ..core.wire import Act, Form
-from ..errors import SidecarError, UpstreamError, UpstreamTimeout, UpstreamUnreachable
-from ..ports import Doubts, Exchange, Follower, Outgoing, ServerRun
+from ..errors import SidecarError, StoreError, UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from ..ports import Doubts, Exchange, Follower, Outgoing, Remaining, ServerRun, Tidier
 from ..service import Service
 from ..tasks import spawn
-from . import answering, bodies, forwarding, headers, peek
+from . import answering, bodies, forwarding, headers, marks, peek
+from .assistants import Assistants
 from .calls import SUPERVISOR, Call
 from .coalescing import Coalescer
+from .unrecorded import Unrecorded
 
 _log = logging.getLogger(__name__)
 
@@ -42,16 +45,28 @@ class Starts:
         doubts: Doubts,
         follower: Follower,
         coalescer: Coalescer,
+        tidier: Tidier,
+        assistants: Assistants,
+        unrecorded: Unrecorded,
+        remaining: Remaining,
     ) -> None:
         self._service = service
         self._doubts = doubts
         self._follower = follower
         self._coalescer = coalescer
+        self._tidier = tidier
+        self._assistants = assistants
+        self._unrecorded = unrecorded
+        self._remaining = remaining
 
     async def serve(self, call: Call) -> web.StreamResponse:
-        """Raises StoreError before anything is sent, UpstreamError with `task_id` after."""
+        """Raises StoreError before anything is sent (or sends it on without a record, where the
+        policy would rather have that), UpstreamError with `task_id` after."""
         call.request.hold()
-        started = await self._begin(call)
+        try:
+            started = await self._begin(call)
+        except StoreError as error:
+            return await self._unrecorded.serve(call, error)
         try:
             call.request.let_go()
         except ConnectionError:
@@ -64,7 +79,7 @@ class Starts:
     async def _begin(self, call: Call) -> "_Started":
         failpoints.hit("start.before_intent")
         said = _said(call)
-        intent = await self._admit(call, said)
+        intent = await self.admit(call, said, call.meaning.thread_id)
         failpoints.hit("start.after_intent")
         exchange = await self._send(call, intent, said)
         failpoints.hit("start.after_head")
@@ -77,22 +92,48 @@ class Starts:
             failpoints.hit("start.after_settle")
         return started
 
-    async def _admit(self, call: Call, body: bodies.RunBody) -> Intent:
+    async def admit(
+        self, call: Call, body: bodies.RunBody, thread_id: str | None, *, alone: bool = True
+    ) -> Intent:
+        """Make a start durable, by whatever door it came. Raises Refused, StoreError. One that is
+        not `alone` in its request (a WebSocket) does not go by the request's id."""
+        body = await self._assistants.named(call.target.name, body, call.auth)
+        try:
+            return await self._admit(call, body, thread_id, alone=alone)
+        except Refused:
+            if thread_id is not None:
+                self._tidier.left_behind(
+                    call.target.name, thread_id, supervisor=SUPERVISOR, auth=call.auth
+                )
+            raise
+
+    async def _admit(
+        self, call: Call, body: bodies.RunBody, thread_id: str | None, *, alone: bool
+    ) -> Intent:
         meaning = call.meaning
-        return await self._service.admit(
+        items = await self._assistants.all_named(call.target.name, _items(call), call.auth)
+        if thread_id is not None:
+            await self._tidier.spare(thread_id)  # from here to the intent nobody may come between
+        intent = await self._service.admit(
             upstream=call.target.name,
             supervisor=SUPERVISOR,
-            thread_id=meaning.thread_id,
-            request_id=call.request_id,
+            thread_id=thread_id,
+            request_id=call.request_id if alone else None,
             header_session=call.header_session,
             body_session=body.session_id,
             agent_name=body.agent_name,
             assistant_id=body.assistant_id,
             strategy=body.strategy,
             purpose=body.purpose,
+            fingerprint=body.fingerprint,
+            items=items,
             batch=meaning.act is Act.RUNS_BATCH,
             cron=meaning.act is Act.CRON_CREATE,
+            claim=call.witness.claim,
         )
+        call.witness.admitted(intent)
+        call.budget = self._remaining.of_start(intent)
+        return intent
 
     async def _send(self, call: Call, intent: Intent, said: bodies.RunBody) -> Exchange:
         try:
@@ -101,10 +142,10 @@ class Starts:
                 return await _die_after_send(call, outgoing)
             return await forwarding.send(call, outgoing)
         except BaseException as error:
-            self._settle_failed(call, intent, error)
+            self.settle_failed(call, intent, error)
             raise
 
-    def _settle_failed(self, call: Call, intent: Intent, error: BaseException) -> None:
+    def settle_failed(self, call: Call, intent: Intent, error: BaseException) -> None:
         """Nothing was sent, or it is not known what came of it: of a body that stopped coming, a
         request cut off by our own stop, a connection that broke."""
         unsent = isinstance(error, UpstreamUnreachable) or (
@@ -113,6 +154,7 @@ class Starts:
         reason = error.message if isinstance(error, SidecarError) else type(error).__name__
         if unsent:
             self._service.released(intent, reason)
+            call.witness.came_to_nothing()
             return
         self.doubt(call, intent, reason, answered=False)
         if isinstance(error, UpstreamError):
@@ -124,6 +166,7 @@ class Starts:
     def accepted(self, call: Call, intent: Intent, runs: Sequence[ServerRun]) -> None:
         failpoints.hit("start.before_settle")
         self._service.accepted(intent, runs)
+        call.witness.accepted(runs)
         auth = call.auth
         for run in runs:
             self._follower.follow(
@@ -134,6 +177,11 @@ class Starts:
                 self._follower.follow_stateless(
                     call.target.name, run.thread_id, run.run_id, auth=call.auth
                 )
+
+    def ended(self, intent: Intent, run: ServerRun) -> None:
+        """The server's answer was the run's end, and there is nothing left to follow."""
+        failpoints.hit("start.before_settle")
+        self._service.accepted(intent, [run])
 
     def cron_created(self, intent: Intent, cron_id: str) -> None:
         self._service.cron_created(intent, cron_id)
@@ -179,9 +227,12 @@ class _Started:
         elif exchange.status < 500:
             self._settled = True
             self._starts.released(self._intent, f"the server answered {exchange.status}")
+            self._call.witness.came_to_nothing()
         else:
             # Also a gateway's 504: what is behind it may take the start a moment later.
             self._doubt(f"the server answered {exchange.status}", answered=False)
+        if exchange.body is not None:
+            self._call.witness.answered(exchange, exchange.body)
 
     async def answer(self) -> answering.Sent:
         """Pass the answer on, and learn from its body what its head did not tell."""
@@ -218,6 +269,8 @@ class _Started:
     def _ended(self, body: bytes | None) -> None:
         if not self._settled and body is not None:
             self._settle(body)
+        if body is not None:
+            self._call.witness.answered(self._exchange, body)
         if body is not None and body.find(b'"__error__"', 0, _STREAM_HEAD) >= 0:
             self._failed = True
 
@@ -228,6 +281,7 @@ class _Started:
             if cron_id is not None:
                 self._settled = True
                 self._starts.cron_created(self._intent, cron_id)
+                self._call.witness.accepted(())
             else:
                 self._doubt("the answer named no cron")
             return
@@ -257,6 +311,12 @@ def _said(call: Call) -> bodies.RunBody:
     return bodies.run_body(whole)
 
 
+def _items(call: Call) -> Sequence[Item]:
+    if call.meaning.act is not Act.RUNS_BATCH:
+        return ()
+    return bodies.batch_items(call.incoming.whole or b"")
+
+
 def _outgoing(call: Call, intent: Intent, said: bodies.RunBody) -> Outgoing:
     timeout = call.limits.start_timeout_s if call.meaning.form is Form.CREATE else None
     extra: list[headers.Field] = []
@@ -264,18 +324,11 @@ def _outgoing(call: Call, intent: Intent, said: bodies.RunBody) -> Outgoing:
         extra.append((b"x-request-id", intent.request_id.encode()))
     body = call.incoming.whole
     if body is not None and call.target.inject and intent.kind in _INJECTED:
-        body = with_metadata(body, _metadata(intent), is_object=said.is_object)
+        body = with_metadata(body, marks.metadata(intent), is_object=said.is_object)
     return call.outgoing(body=body, timeout=timeout, extra=extra)
 
 
 _INJECTED = frozenset({IntentKind.START, IntentKind.UPDATE, IntentKind.STATELESS})
-
-
-def _metadata(intent: Intent) -> dict[str, str]:
-    metadata = {"sidecar_session_id": intent.session_id, "sidecar_depth": str(intent.depth)}
-    if intent.thread_id is not None:
-        metadata["sidecar_task_id"] = intent.thread_id
-    return metadata
 
 
 def _from_headers(call: Call, exchange: Exchange) -> Sequence[ServerRun]:

@@ -2,11 +2,12 @@
 
 Nothing is taken apart, so subprotocols, extensions, fragments, pings, close codes and messages of
 any size are what they would be without us, and a peer that vanishes without a closing handshake
-vanishes on the other side too.
+vanishes on the other side too. Where commands may start runs, frames are read in passing (see
+`command_socket`); there no extension is offered to the upstream, for it would hide them.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import ClientResponse, ClientSession, ClientTimeout, StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
@@ -15,14 +16,19 @@ from aiohttp.client_exceptions import ClientError
 from aiohttp.http import StreamWriter
 from yarl import URL
 
+from ..core.wire import Act
 from ..errors import BadTarget, UpstreamBroken, UpstreamUnreachable
 from ..ports import Headers
 from . import answering, forwarding, headers
 from .calls import Call
+from .command_socket import CommandSocket
+from .doors import Doors
+from .telling import Telling
 
 _CONNECT_S = 5.0
 _BUFFER = 64 * 1024
 _UPGRADE = [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
+_EXTENSIONS = b"sec-websocket-extensions"
 _NOTHING_ADDED = ("Accept", "Accept-Encoding", "User-Agent")
 
 
@@ -38,16 +44,20 @@ def wants_upgrade(request: web.BaseRequest) -> bool:
 
 
 class WebSockets:
-    """Relays sockets. `session` makes the client session, on first use."""
+    """Relays sockets. `session` makes the client session, on first use; starts go by `doors`."""
 
-    def __init__(self, session: Callable[[], ClientSession]) -> None:
+    def __init__(
+        self, session: Callable[[], ClientSession], *, doors: Doors, telling: Telling
+    ) -> None:
         self._session = session
+        self._doors = doors
+        self._telling = telling
 
     async def serve(self, call: Call) -> web.StreamResponse:
         response = await self._shake_hands(call)
         try:
             if response.status == 101:
-                return await _tunnel(call, response)
+                return await self._tunnel(call, response)
             return await forwarding.give_back(call, _Refusal(response))
         finally:
             response.close()
@@ -59,8 +69,7 @@ class WebSockets:
         try:
             return await self._session().get(
                 URL((call.target.origin + outgoing.target).decode(), encoded=True),
-                # Of one name in two spellings the client would keep the last.
-                headers=[(_text(name.lower()), _text(value)) for name, value in outgoing.headers],
+                headers=_offered(call, outgoing.headers),
                 skip_auto_headers=_NOTHING_ADDED,
                 allow_redirects=False,
                 timeout=ClientTimeout(
@@ -71,6 +80,64 @@ class WebSockets:
             raise UpstreamUnreachable(
                 f"upstream '{call.target.name}' took no WebSocket: {type(error).__name__}"
             ) from error
+
+    async def _tunnel(self, call: Call, response: ClientResponse) -> answering.Sent:
+        """Pass bytes both ways until either side ends its connection."""
+        connection, client = response.connection, call.request.transport
+        if connection is None or connection.protocol is None or client is None:
+            raise UpstreamBroken("a WebSocket was gone before it began")
+        protocol, upstream = connection.protocol, connection.protocol.transport
+        assert upstream is not None
+        protocol.read_timeout = None
+        fields = [*headers.for_client(response.raw_headers)[0], *_UPGRADE]
+        switching = answering.head(
+            call.request, 101, b"Switching Protocols", fields, b"", keep=True
+        )
+        client.write(switching)
+        from_client, from_upstream = _Feed(call.request.protocol), _Feed(protocol)
+        call.request.protocol.set_parser(from_client)  # type: ignore[arg-type]
+        protocol.set_parser(from_upstream, from_upstream.stream)
+        writer = StreamWriter(protocol, asyncio.get_running_loop())
+        relay = self._relay(call, client, upstream)
+        try:
+            async with asyncio.TaskGroup() as group:
+                up = group.create_task(_pump(from_client.stream, relay.up, writer))
+                await _pump(from_upstream.stream, relay.down, call.request.writer)
+                up.cancel()
+        finally:
+            relay.over()
+        return answering.Sent(101, keep=False)
+
+    def _relay(
+        self, call: Call, client: asyncio.Transport, upstream: asyncio.Transport
+    ) -> "_Relay | CommandSocket":
+        if call.meaning.act is Act.COMMAND_SOCKET:
+            return CommandSocket(call, self._doors, self._telling, client=client, upstream=upstream)
+        return _Relay(client, upstream)
+
+
+class _Relay:
+    """Passes everything on as it is."""
+
+    def __init__(self, client: asyncio.Transport, upstream: asyncio.Transport) -> None:
+        self._client = client
+        self._upstream = upstream
+
+    async def up(self, piece: bytes) -> None:
+        self._upstream.write(piece)
+
+    async def down(self, piece: bytes) -> None:
+        self._client.write(piece)
+
+    def over(self) -> None:
+        pass
+
+
+def _offered(call: Call, fields: Headers) -> list[tuple[str, str]]:
+    """The client's handshake. Of one name in two spellings the client library would keep the
+    last."""
+    hidden = _EXTENSIONS if call.meaning.act is Act.COMMAND_SOCKET else None
+    return [(_text(low), _text(value)) for name, value in fields if (low := name.lower()) != hidden]
 
 
 def _text(field: bytes) -> str:
@@ -99,27 +166,6 @@ class _Refusal:
         self._response.close()
 
 
-async def _tunnel(call: Call, response: ClientResponse) -> answering.Sent:
-    """Pass bytes both ways until either side ends its connection."""
-    connection, client = response.connection, call.request.transport
-    if connection is None or connection.protocol is None or client is None:
-        raise UpstreamBroken("a WebSocket was gone before it began")
-    protocol, upstream = connection.protocol, connection.protocol.transport
-    assert upstream is not None
-    protocol.read_timeout = None
-    fields = [*headers.for_client(response.raw_headers)[0], *_UPGRADE]
-    client.write(answering.head(call.request, 101, b"Switching Protocols", fields, b"", keep=True))
-    from_client, from_upstream = _Feed(call.request.protocol), _Feed(protocol)
-    call.request.protocol.set_parser(from_client)  # type: ignore[arg-type]
-    protocol.set_parser(from_upstream, from_upstream.stream)
-    writer = StreamWriter(protocol, asyncio.get_running_loop())
-    async with asyncio.TaskGroup() as group:
-        up = group.create_task(_pump(from_client.stream, upstream, writer))
-        await _pump(from_upstream.stream, client, call.request.writer)
-        up.cancel()
-    return answering.Sent(101, keep=False)
-
-
 class _Feed:
     """Where aiohttp puts the bytes of a connection that is HTTP no more."""
 
@@ -135,11 +181,11 @@ class _Feed:
 
 
 async def _pump(
-    source: StreamReader, sink: asyncio.Transport, writer: AbstractStreamWriter
+    source: StreamReader, take: Callable[[bytes], Awaitable[None]], writer: AbstractStreamWriter
 ) -> None:
     try:
         while piece := await source.readany():
-            sink.write(piece)
+            await take(piece)
             await writer.drain()
     except ConnectionError:
         return  # the sink is gone, which the other direction sees too

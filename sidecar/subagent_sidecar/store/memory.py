@@ -4,13 +4,17 @@ import asyncio
 import copy
 from asyncio import Future
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TypeVar
 
 from ..core import book
-from ..core.admission import admit
+from ..core.admission import NO_RULES, admit_by
+from ..core.budgets import BudgetIn, spent
 from ..core.changes import Change, Start
+from ..core.decide import decide
 from ..core.feed import EventPage, EventQuery, ToldEvent
+from ..core.idempotency import Claim, Earlier, Taken, admit_once, forget, settle
+from ..core.matching import Call
 from ..core.model import (
     Event,
     Intent,
@@ -23,12 +27,18 @@ from ..core.model import (
     TaskRecord,
     Thread,
     Timestamp,
-    UsageEntry,
-    in_order,
+    timestamp,
 )
-from ..core.sums import Key, Sum
+from ..core.past import DecisionPage, DecisionQuery, StartPage, StartQuery
+from ..core.policy import Budget, Policy
+from ..core.refusal import Refused
+from ..core.sums import Sum
+from ..core.tally import Tally
+from ..core.verdict import Allow, Deny, Freeze, Spent
 from ..errors import StoreUnavailable
-from . import memory_feed, memory_pruning
+from . import memory_feed, memory_past, memory_pruning, memory_spenders
+from .memory_replies import MemoryReplies
+from .memory_tables import Tables
 
 T = TypeVar("T")
 _MAX_HIDDEN = 1_000
@@ -36,75 +46,12 @@ _SHORT = 8
 _MAY_END_AS_ASKED = frozenset({RunStatus.PENDING, RunStatus.RUNNING, RunStatus.INTERRUPTED})
 
 
-@dataclass
-class Tables:
-    """The rows, and the Ledger over them."""
-
-    threads: dict[str, Thread] = field(default_factory=dict)
-    tasks: dict[str, Task] = field(default_factory=dict)
-    all_runs: dict[tuple[str, str], Run] = field(default_factory=dict)
-    intents: dict[str, Intent] = field(default_factory=dict)
-    all_usage: dict[tuple[str, str], UsageEntry] = field(default_factory=dict)
-    events: list[Event] = field(default_factory=list)
-    sums: dict[Key, Sum] = field(default_factory=dict)
-    pruned: int = 0
-    """The number of the newest event that was pruned."""
-
-    def thread(self, thread_id: str) -> Thread | None:
-        return self.threads.get(thread_id)
-
-    def put_thread(self, thread: Thread) -> None:
-        self.threads[thread.thread_id] = thread
-
-    def task(self, task_id: str) -> Task | None:
-        return self.tasks.get(task_id)
-
-    def put_task(self, task: Task) -> None:
-        self.tasks[task.task_id] = task
-
-    def run(self, task_id: str, run_id: str) -> Run | None:
-        return self.all_runs.get((task_id, run_id))
-
-    def put_run(self, run: Run) -> None:
-        self.all_runs[run.task_id, run.run_id] = run
-
-    def runs(self, task_id: str) -> Sequence[Run]:
-        return in_order(run for run in self.all_runs.values() if run.task_id == task_id)
-
-    def intent(self, intent_id: str) -> Intent | None:
-        return self.intents.get(intent_id)
-
-    def intents_on(self, thread_id: str) -> Sequence[Intent]:
-        mine = [intent for intent in self.intents.values() if intent.thread_id == thread_id]
-        return sorted(mine, key=lambda intent: (intent.created_at, intent.intent_id))
-
-    def put_intent(self, intent: Intent) -> None:
-        self.intents[intent.intent_id] = intent
-
-    def drop_intent(self, intent_id: str) -> None:
-        self.intents.pop(intent_id, None)
-
-    def usage(self, task_id: str, message_id: str) -> UsageEntry | None:
-        return self.all_usage.get((task_id, message_id))
-
-    def put_usage(self, entry: UsageEntry) -> None:
-        self.all_usage[entry.task_id, entry.message_id] = entry
-
-    def add_event(self, event: Event) -> None:
-        last = self.events[-1].seq if self.events else 0
-        self.events.append(replace(event, seq=last + 1))
-
-    def drop_events(self, numbers: set[int]) -> None:
-        """Remove events, but never the newest: the numbers go on from there."""
-        self.events = [event for event in self.events if event.seq not in numbers]
-        self.pruned = max(self.pruned, *numbers, 0)
-
-
 class MemoryStore:
     """ports.Store without a disk; nothing survives the process."""
 
     def __init__(self) -> None:
         self._books = Tables()
+        self._replies = MemoryReplies()
         self._closed = False
 
     @property
@@ -113,8 +60,37 @@ class MemoryStore:
             raise StoreUnavailable("the store is closed")
         return self._books
 
-    def admit(self, start: Start) -> Future[Intent]:
-        return self._transaction(lambda tables: admit(tables, start))
+    def admit(self, start: Start, policy: Policy = NO_RULES) -> Future[Intent]:
+        def work(tables: Tables) -> Intent | Refused:
+            return admit_by(policy, tables, Tally(tables.tallies, tables, start.at, policy), start)
+
+        done: Future[Intent] = asyncio.get_running_loop().create_future()
+        answer = self._transaction(work).result()
+        if isinstance(answer, Refused):
+            done.set_exception(answer)
+        else:
+            done.set_result(answer)
+        return done
+
+    def explain(self, call: Call, policy: Policy, now: datetime) -> Future[Allow | Deny]:
+        return self._transaction(
+            lambda tables: decide(
+                policy, Tally(tables.tallies, tables, timestamp(now), policy), call, now
+            )
+        )
+
+    def spent(self, asked: Sequence[BudgetIn], now: datetime) -> Future[Sequence[Spent]]:
+        return self._transaction(
+            lambda tables: spent(Tally(tables.tallies, tables, timestamp(now)), asked, now)
+        )
+
+    async def spenders(
+        self, budget: Budget, now: datetime, *, limit: int
+    ) -> Sequence[tuple[str, Spent]]:
+        return memory_spenders.spenders(self._tables, budget, now, limit)
+
+    async def freezes(self) -> Sequence[Freeze]:
+        return self._tables.freezes()
 
     def apply(self, changes: Sequence[Change]) -> Future[None]:
         def work(tables: Tables) -> None:
@@ -129,11 +105,13 @@ class MemoryStore:
         before.threads, before.tasks = dict(before.threads), dict(before.tasks)
         before.all_runs, before.intents = dict(before.all_runs), dict(before.intents)
         before.all_usage, before.events = dict(before.all_usage), list(before.events)
-        before.sums = dict(before.sums)
+        before.sums, before.decisions = dict(before.sums), list(before.decisions)
+        before.all_freezes, before.all_raises = dict(before.all_freezes), dict(before.all_raises)
         try:
             done.set_result(work(self._books))
         except BaseException:
             self._books = before
+            before.tallies.forget()
             raise
         return done
 
@@ -246,6 +224,12 @@ class MemoryStore:
     async def position_at(self, moment: Timestamp) -> int:
         return memory_feed.position_at(self._tables.events, moment)
 
+    async def decisions(self, query: DecisionQuery) -> DecisionPage:
+        return memory_past.decisions(self._tables, query)
+
+    async def starts(self, query: StartQuery) -> StartPage:
+        return memory_past.starts(self._tables, query)
+
     async def prune(self, before: Timestamp, *, limit: int) -> int:
         return await self._transaction(lambda t: memory_pruning.prune(t, before, limit))
 
@@ -255,6 +239,37 @@ class MemoryStore:
     async def open_intents(self, *, before: Timestamp) -> Sequence[Intent]:
         old = [i for i in self._tables.intents.values() if i.created_at < before]
         return sorted(old, key=lambda intent: (intent.created_at, intent.intent_id))
+
+    # ports.Replies
+
+    def admit_once(self, start: Start, policy: Policy, claim: Claim) -> Future[Intent | Earlier]:
+        def work(tables: Tables) -> Intent | Refused | Earlier:
+            return admit_once(
+                tables,
+                self._replies,
+                start,
+                claim,
+                lambda: admit_by(
+                    policy, tables, Tally(tables.tallies, tables, start.at, policy), start
+                ),
+            )
+
+        done: Future[Intent | Earlier] = asyncio.get_running_loop().create_future()
+        answer = self._transaction(work).result()
+        if isinstance(answer, Refused):
+            done.set_exception(answer)
+        else:
+            done.set_result(answer)
+        return done
+
+    def settle_reply(self, taken: Taken) -> Future[None]:
+        return self._transaction(lambda _: settle(self._replies, taken))
+
+    def forget_reply(self, key: str, intent_id: str) -> Future[None]:
+        return self._transaction(lambda _: forget(self._replies, key, intent_id))
+
+    async def prune_replies(self, upto: Timestamp, *, limit: int) -> int:
+        return await self._transaction(lambda _: self._replies.prune(upto, limit))
 
     async def check(self) -> str:
         return f"memory store of {len(self._tables.tasks)} tasks: they end with this process"

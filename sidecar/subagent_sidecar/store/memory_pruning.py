@@ -6,17 +6,19 @@ from ..core.model import Task, Timestamp
 from ..core.sums import added, key_of, sums_of
 
 if TYPE_CHECKING:
-    from .memory import Tables
+    from .memory_tables import Tables
 
 
 def prune(tables: "Tables", before: Timestamp, limit: int) -> int:
     """See ports.Store."""
     old = [task for task in tables.tasks.values() if _prunable(tables, task, before)]
     old.sort(key=lambda task: task.ended_at or "")
+    tables.tallies.forget()
     for task in old[:limit]:
         _remove(tables, task)
     removed = len(old[:limit]) or _prune_events(tables, before, limit)
-    return removed or _prune_threads(tables, before, limit)
+    removed = removed or _prune_threads(tables, before, limit)
+    return removed or _prune_decisions(tables, before, limit)
 
 
 def _prunable(tables: "Tables", task: Task, before: Timestamp) -> bool:
@@ -76,3 +78,16 @@ def _prune_threads(tables: "Tables", before: Timestamp, limit: int) -> int:
     for thread_id in idle[:limit]:
         del tables.threads[thread_id]
     return len(idle[:limit])
+
+
+def _prune_decisions(tables: "Tables", before: Timestamp, limit: int) -> int:
+    loose = [
+        decision
+        for decision in tables.decisions[:-1]
+        if decision.at < before and decision.thread_id not in tables.tasks
+    ][:limit]
+    gone = {decision.seq for decision in loose}
+    newest = max((decision.at for decision in loose), default="")
+    tables.decisions = [each for each in tables.decisions if each.seq not in gone]
+    tables.decided_before = max(tables.decided_before or "", newest) or None
+    return len(gone)

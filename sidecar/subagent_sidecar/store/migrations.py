@@ -2,6 +2,8 @@
 
 from sqlite_utils import Database, Migrations
 
+from .replies import create_replies
+
 migrations = Migrations("subagent-sidecar")
 
 
@@ -16,7 +18,28 @@ def books(db: Database) -> None:
     the rowids of tasks grow for ever as long as the newest is never pruned (AUTOINCREMENT would
     cost a second table on every start).
     """
-    for statement in _BOOKS.split(";"):
+    _run(db, _BOOKS)
+
+
+@migrations(name="0002_policy")
+def policy(db: Database) -> None:
+    """What rules are held against: trees of tasks, equal instructions, what each run used; what
+    was decided; and what operators have frozen or added to.
+
+    What is on record from before is its own tree, unless its parent is there; what its runs used
+    is added up from the messages.
+    """
+    _run(db, _POLICY)
+
+
+@migrations(name="0003_replies")
+def replies(db: Database) -> None:
+    """What was answered to starts that are to be made once (see replies.py)."""
+    create_replies(db)
+
+
+def _run(db: Database, script: str) -> None:
+    for statement in script.split(";"):
         if statement.strip():
             db.execute(statement)
 
@@ -153,5 +176,73 @@ CREATE TABLE sums (
     cache_write_tokens INTEGER NOT NULL,
     cost_micro_usd INTEGER NOT NULL,
     PRIMARY KEY (day, supervisor, agent_name, upstream, status, model)
+) WITHOUT ROWID
+"""
+
+_POLICY = """
+ALTER TABLE tasks ADD COLUMN tree_id TEXT;
+ALTER TABLE runs ADD COLUMN fingerprint TEXT;
+ALTER TABLE runs ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN cost_micro_usd INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN unpriced INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN settled INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE intents ADD COLUMN tree_id TEXT;
+ALTER TABLE intents ADD COLUMN fingerprint TEXT;
+ALTER TABLE intents ADD COLUMN items TEXT;
+ALTER TABLE intents ADD COLUMN admitted TEXT;
+ALTER TABLE runs ADD COLUMN admitted TEXT;
+
+UPDATE tasks SET tree_id = (
+    WITH RECURSIVE up(task_id, parent, height) AS (
+        SELECT t.task_id, t.parent_task_id, 0 FROM tasks t WHERE t.task_id = tasks.parent_task_id
+        UNION ALL
+        SELECT t.task_id, t.parent_task_id, height + 1
+        FROM tasks t JOIN up ON t.task_id = up.parent WHERE height < 100
+    )
+    SELECT task_id FROM up ORDER BY height DESC LIMIT 1
+) WHERE parent_task_id IS NOT NULL;
+
+UPDATE runs SET
+    tokens = coalesce((SELECT sum(input_tokens + output_tokens) FROM usage u
+        WHERE u.task_id = runs.task_id AND u.run_id = runs.run_id), 0),
+    cost_micro_usd = coalesce((SELECT sum(cost_micro_usd) FROM usage u
+        WHERE u.task_id = runs.task_id AND u.run_id = runs.run_id), 0),
+    unpriced = (SELECT count(*) - count(cost_micro_usd) FROM usage u
+        WHERE u.task_id = runs.task_id AND u.run_id = runs.run_id),
+    settled = ended_at IS NOT NULL;
+
+CREATE INDEX tasks_of_tree ON tasks (tree_id) WHERE tree_id IS NOT NULL;
+CREATE INDEX tasks_live_of_session ON tasks (session_id) WHERE ended_at IS NULL;
+CREATE INDEX runs_unended ON runs (task_id) WHERE ended_at IS NULL;
+CREATE INDEX runs_alike ON runs (fingerprint) WHERE fingerprint IS NOT NULL;
+
+CREATE TABLE decisions (
+    seq INTEGER PRIMARY KEY,
+    at TEXT NOT NULL,
+    intent_id TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    rule TEXT,
+    thread_id TEXT,
+    call TEXT NOT NULL,
+    checks TEXT NOT NULL
+);
+CREATE TABLE freezes (
+    scope TEXT NOT NULL,
+    scope_id TEXT NOT NULL,
+    reason TEXT,
+    at TEXT NOT NULL,
+    PRIMARY KEY (scope, scope_id)
+) WITHOUT ROWID;
+
+CREATE TABLE raises (
+    raise_id TEXT PRIMARY KEY,
+    budget TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    scope_id TEXT NOT NULL,
+    micro_usd INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    run_time INTEGER NOT NULL,
+    runs INTEGER NOT NULL,
+    at TEXT NOT NULL
 ) WITHOUT ROWID
 """

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from .driver import sqlite3
 from .tails import Execute
+from .whole import decisions_gone
 
 T = TypeVar("T")
 
@@ -70,6 +71,15 @@ _SOME_THREADS = (
     "SELECT thread_id, created_at < ?, NOT EXISTS (SELECT 1 FROM tasks WHERE task_id = thread_id) "
     f"FROM threads WHERE thread_id > ? ORDER BY thread_id LIMIT {_STRETCH}"
 )
+_SOME_DECISIONS = (
+    "SELECT seq, at < ?, thread_id IS NULL "
+    "OR NOT EXISTS (SELECT 1 FROM tasks WHERE task_id = decisions.thread_id) "
+    f"FROM decisions WHERE seq > ? ORDER BY seq LIMIT {_STRETCH}"
+)
+_OF_NO_TASK = """
+    AND seq < (SELECT max(seq) FROM decisions)
+    AND (thread_id IS NULL
+        OR NOT EXISTS (SELECT 1 FROM tasks WHERE task_id = decisions.thread_id))"""
 _IDLE = f"""
     AND created_at < ? AND thread_id NOT IN ({_IN_INTENTS})
     AND NOT EXISTS (SELECT 1 FROM tasks WHERE task_id = thread_id)"""
@@ -114,6 +124,15 @@ def prune_threads(execute: Execute, ids: Sequence[str], before: str) -> int:
     return execute(sql, (*ids, before)).rowcount
 
 
+def prune_decisions(execute: Execute, numbers: Sequence[int]) -> int:
+    """Remove those of the decisions whose task is gone, or never was; but never the newest."""
+    where = f"WHERE seq IN {_marks(numbers)} {_OF_NO_TASK}"
+    newest = execute(f"SELECT max(at) FROM decisions {where}", numbers).fetchone()[0]
+    if newest is not None:
+        decisions_gone(execute, newest)
+    return execute(f"DELETE FROM decisions {where}", numbers).rowcount
+
+
 def _marks(keys: Collection[object]) -> str:
     return f"({', '.join('?' * len(keys))})"
 
@@ -124,6 +143,7 @@ class Rows(Protocol):
     def prune_tasks(self, ids: Sequence[str], before: str) -> int: ...
     def prune_events(self, numbers: Sequence[int]) -> int: ...
     def prune_threads(self, ids: Sequence[str], before: str) -> int: ...
+    def prune_decisions(self, numbers: Sequence[int]) -> int: ...
 
 
 Read = Callable[[Callable[[sqlite3.Connection], Any]], Awaitable[Any]]
@@ -134,7 +154,8 @@ class Pruner:
     """Finds what is old by `read`, and has it removed by `write`.
 
     No index tells which events and threads belong to no task: they are walked through, the events
-    once, the threads, whose ids say nothing of their age, from the beginning each time.
+    once, the threads, whose ids say nothing of their age, from the beginning each time; so are the
+    decisions, for they do not go with their task: few old ones are left.
     """
 
     def __init__(self, read: Read, write: Write) -> None:
@@ -142,6 +163,7 @@ class Pruner:
         self._write = write
         self._event = 0
         self._thread = ""
+        self._decision = 0
 
     async def prune(self, before: str, limit: int) -> int:
         """See ports.Store: tasks first, then what belongs to none."""
@@ -149,6 +171,7 @@ class Pruner:
             await self._tasks(before, limit)
             or await self._events(before, limit)
             or await self._threads(before, limit)
+            or await self._decisions(before, limit)
         )
 
     async def _tasks(self, before: str, limit: int) -> int:
@@ -175,6 +198,18 @@ class Pruner:
         self._thread = ""
         return 0
 
+    async def _decisions(self, before: str, limit: int) -> int:
+        while seen := [
+            r for r in await self._rows(_SOME_DECISIONS, before, self._decision) if r[1]
+        ]:
+            loose = [number for number, _, is_loose in seen if is_loose][:limit]
+            removed = await self._write(_decisions(loose)) if loose else 0
+            self._decision = loose[-1] if len(loose) == limit else seen[-1][0]
+            if removed:
+                return removed
+        self._decision = 0
+        return 0
+
     async def _rows(self, sql: str, *values: object) -> list[Any]:
         found: list[Any] = await self._read(lambda conn: conn.execute(sql, values).fetchall())
         return found
@@ -182,6 +217,10 @@ class Pruner:
 
 def _events(numbers: Sequence[int]) -> Callable[[Rows], int]:
     return lambda rows: rows.prune_events(numbers)
+
+
+def _decisions(numbers: Sequence[int]) -> Callable[[Rows], int]:
+    return lambda rows: rows.prune_decisions(numbers)
 
 
 def _threads(ids: Sequence[str], before: str) -> Callable[[Rows], int]:

@@ -1,17 +1,20 @@
 """Rows of the books as values, and the fixed SQL that reads and writes them."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
+
+import msgspec
 
 from ..core.model import (
     EndedBy,
     Event,
     Intent,
     IntentKind,
+    Item,
     Run,
     RunStatus,
     Task,
@@ -32,6 +35,14 @@ def _ended_by(text: str | None) -> EndedBy | None:
     return None if text is None else EndedBy(text)
 
 
+def _read_items(text: str | None) -> tuple[Item, ...]:
+    return () if text is None else msgspec.json.decode(text, type=tuple[Item, ...])
+
+
+def _write_items(items: tuple[Item, ...]) -> str | None:
+    return msgspec.json.encode(items).decode() if items else None
+
+
 @dataclass(frozen=True)
 class Table(Generic[T]):
     """How values of one class lie in one table.
@@ -45,6 +56,8 @@ class Table(Generic[T]):
     key: tuple[str, ...]
     frozen: frozenset[str]
     readers: Mapping[str, Callable[[Any], Any]]
+    writers: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    """Of columns that do not hold what the field holds, nor the text of a word."""
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -112,7 +125,8 @@ class Table(Generic[T]):
 
     @cached_property
     def _words(self) -> tuple[int, ...]:
-        return tuple(self.columns.index(column) for column in self.readers)
+        words = (column for column in self.readers if column not in self.writers)
+        return tuple(self.columns.index(column) for column in words)
 
     def values(self, item: T) -> list[Any]:
         row = list(self._plain(item))
@@ -120,7 +134,13 @@ class Table(Generic[T]):
             if row[position] is not None:
                 # SQLite's driver takes a slow way round for subclasses of str.
                 row[position] = row[position].value
+        for position, write in self._written:
+            row[position] = write(row[position])
         return row
+
+    @cached_property
+    def _written(self) -> Sequence[tuple[int, Callable[[Any], Any]]]:
+        return [(self.columns.index(column), write) for column, write in self.writers.items()]
 
     def read(self, row: _Row) -> T:
         given = dict(zip(self.columns, row, strict=False))
@@ -151,6 +171,7 @@ TASKS = Table(
             "parent_task_id",
             "depth",
             "purpose",
+            "tree_id",
         }
     ),
     readers={"status": TaskStatus, "thread_status": ThreadStatus, "ended_by": _ended_by},
@@ -159,15 +180,17 @@ RUNS = Table(
     name="runs",
     cls=Run,
     key=("task_id", "run_id"),
-    frozen=frozenset({"created_at", "assistant_id", "strategy"}),
-    readers={"status": RunStatus, "cancel_asked_by": _ended_by},
+    frozen=frozenset({"created_at", "assistant_id", "strategy", "fingerprint", "admitted"}),
+    readers={"status": RunStatus, "cancel_asked_by": _ended_by, "settled": bool},
+    writers={"settled": int},
 )
 INTENTS = Table(
     name="intents",
     cls=Intent,
     key=("intent_id",),
     frozen=frozenset({"request_id", "created_at", "thread_id"}),
-    readers={"kind": IntentKind},
+    readers={"kind": IntentKind, "items": _read_items},
+    writers={"items": _write_items},
 )
 USAGE = Table(
     name="usage",

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -17,9 +18,13 @@ from urllib.parse import quote
 from sqlite_utils import Database
 
 from ..core import book
-from ..core.admission import admit
+from ..core.admission import NO_RULES, admit_by
+from ..core.budgets import BudgetIn, spent
 from ..core.changes import Change, Start
+from ..core.decide import decide
 from ..core.feed import EventPage, EventQuery, ToldEvent
+from ..core.idempotency import Claim, Earlier, Taken, admit_once, forget, settle
+from ..core.matching import Call
 from ..core.model import (
     Event,
     Intent,
@@ -31,16 +36,21 @@ from ..core.model import (
     TaskRecord,
     Thread,
     Timestamp,
+    timestamp,
 )
+from ..core.past import DecisionPage, DecisionQuery, StartPage, StartQuery
+from ..core.policy import Budget, Policy
 from ..core.sums import Sum
+from ..core.verdict import Allow, Deny, Freeze, Spent
 from ..errors import StoreError, StoreUnavailable
-from . import feed
+from . import counting, feed, past
 from .chains import live_chains, loose_ends
 from .driver import sqlite3, version
 from .listing import list_tasks, records, tasks_named
 from .migrations import migrations
 from .pruning import Pruner
 from .rows import EVENT_COLUMNS, INTENTS, RUNS, SUMS, TASKS, THREADS, read_event
+from .spenders import spenders
 from .working_set import WorkingSet
 from .writer import Writer, as_store_error
 
@@ -113,13 +123,34 @@ class SqliteStore:
         if not entered.cancelled() and entered.exception() is None and entered.result():
             self._enter_tails()
 
-    def admit(self, start: Start) -> asyncio.Future[Intent]:
+    def admit(self, start: Start, policy: Policy = NO_RULES) -> asyncio.Future[Intent]:
+        def work(rows: WorkingSet) -> Any:
+            return admit_by(policy, rows, rows.tally(start.at, policy), start)
+
         self._starts += 1
         if self._starts == _TAILS_AFTER:
             self._enter_tails()
+        return self._writer.submit(work, lambda touches: touches.start(start))
+
+    def explain(self, call: Call, policy: Policy, now: datetime) -> asyncio.Future[Allow | Deny]:
         return self._writer.submit(
-            lambda rows: admit(rows, start), lambda touches: touches.start(start)
+            lambda rows: decide(policy, rows.tally(timestamp(now), policy), call, now),
+            lambda touches: None,
         )
+
+    def spent(self, asked: Sequence[BudgetIn], now: datetime) -> asyncio.Future[Sequence[Spent]]:
+        def work(rows: WorkingSet) -> Sequence[Spent]:
+            return spent(rows.tally(timestamp(now)), asked, now)
+
+        return self._writer.submit(work, lambda touches: None)
+
+    async def spenders(
+        self, budget: Budget, now: datetime, *, limit: int
+    ) -> Sequence[tuple[str, Spent]]:
+        return await self._read(lambda conn: spenders(conn, budget, now, limit))
+
+    async def freezes(self) -> Sequence[Freeze]:
+        return await self._read(lambda conn: counting.freezes(conn.execute))
 
     def apply(self, changes: Sequence[Change]) -> asyncio.Future[None]:
         def work(rows: WorkingSet) -> None:
@@ -207,6 +238,12 @@ class SqliteStore:
     async def position_at(self, moment: Timestamp) -> int:
         return await self._read(lambda conn: feed.position_at(conn, moment))
 
+    async def decisions(self, query: DecisionQuery) -> DecisionPage:
+        return await self._read(lambda conn: past.decisions(conn, query))
+
+    async def starts(self, query: StartQuery) -> StartPage:
+        return await self._read(lambda conn: past.starts(conn, query))
+
     async def prune(self, before: Timestamp, *, limit: int) -> int:
         return await self._pruner.prune(before, limit)
 
@@ -217,6 +254,38 @@ class SqliteStore:
     async def open_intents(self, *, before: Timestamp) -> Sequence[Intent]:
         rows = await self._read(lambda conn: conn.execute(_OPEN_INTENTS, (before,)).fetchall())
         return [INTENTS.read(row) for row in rows]
+
+    # ports.Replies
+
+    def admit_once(
+        self, start: Start, policy: Policy, claim: Claim
+    ) -> asyncio.Future[Intent | Earlier]:
+        def work(rows: WorkingSet) -> Any:
+            return admit_once(
+                rows,
+                rows.replies(),
+                start,
+                claim,
+                lambda: admit_by(policy, rows, rows.tally(start.at, policy), start),
+            )
+
+        self._starts += 1
+        if self._starts == _TAILS_AFTER:
+            self._enter_tails()
+        return self._writer.submit(work, lambda touches: touches.start(start))
+
+    def settle_reply(self, taken: Taken) -> asyncio.Future[None]:
+        return self._writer.submit(lambda rows: settle(rows.replies(), taken), lambda _: None)
+
+    def forget_reply(self, key: str, intent_id: str) -> asyncio.Future[None]:
+        return self._writer.submit(
+            lambda rows: forget(rows.replies(), key, intent_id), lambda _: None
+        )
+
+    async def prune_replies(self, upto: Timestamp, *, limit: int) -> int:
+        return await self._writer.submit(
+            lambda rows: rows.replies().prune(upto, limit), lambda _: None
+        )
 
     async def check(self) -> str:
         await self._read(lambda conn: conn.execute("SELECT 1 FROM tasks LIMIT 1").fetchone())

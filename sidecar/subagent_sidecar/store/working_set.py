@@ -6,162 +6,54 @@ before the first of them runs, and what they change is written after the last, a
 for the whole group. What was not foreseen is read one by one.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from sqlite_utils import Database
 
 from ..core.changes import (
-    Accepted,
-    Change,
-    Doubted,
-    Polled,
-    Released,
-    Start,
-    ThreadCreated,
-    UsageSeen,
+    BudgetRaised,
 )
-from ..core.model import Event, Intent, Run, Task, Thread, UsageEntry, in_order
-from . import pruning
-from .rows import EVENTS_INSERT, INTENTS, RUNS, TASKS, THREADS, USAGE, Key, Table, event_values
+from ..core.decisions import Decision
+from ..core.facts import Fact
+from ..core.matching import Call, Scope
+from ..core.model import Event, Intent, Run, Task, Thread, Timestamp, UsageEntry, in_order
+from ..core.moves import intent_moves, run_moves, task_moves
+from ..core.policy import Amounts, Policy
+from ..core.tallies import Place, Tallies
+from ..core.tally import Tally
+from ..core.verdict import Freeze
+from . import counting, pruning
+from .decision_rows import DECISIONS_INSERT, decision_values
+from .replies import ReplyRows
+from .row_set import RowSet, parts
+from .rows import EVENTS_INSERT, INTENTS, RUNS, TASKS, THREADS, USAGE, event_values
 from .tails import enter_tails
-
-T = TypeVar("T")
-
-_SIZES = (32, 16, 8, 4, 2, 1)
-"""Rows in one statement; a fixed few, so that prepared statements are found again."""
+from .touches import Touches
 
 _RUNS_OF_TASK = RUNS.select("WHERE task_id = ?")
+_FREEZE = "INSERT OR REPLACE INTO freezes (scope, scope_id, reason, at) VALUES (?, ?, ?, ?)"
+_UNFREEZE = "DELETE FROM freezes WHERE scope = ? AND scope_id = ?"
+_RAISED = "SELECT 1 FROM raises WHERE raise_id = ?"
+_RAISE = "INSERT INTO raises VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INTENTS_ON_THREAD = INTENTS.select("WHERE thread_id = ?")
-
-
-@dataclass(slots=True)
-class Touches:
-    """The rows a job is going to ask for, as far as can be told before."""
-
-    threads: set[str] = field(default_factory=set)
-    tasks: set[str] = field(default_factory=set)
-    runs: set[tuple[str, str]] = field(default_factory=set)
-    usage: set[tuple[str, str]] = field(default_factory=set)
-    new_intents: set[str] = field(default_factory=set)
-    """Not to be read: their ids were made just now."""
-
-    def start(self, start: Start) -> None:
-        """Add what `admission.admit` reads and makes."""
-        self.new_intents.add(start.intent_id)
-        if start.thread_id is not None:
-            self.threads.add(start.thread_id)
-            self.tasks.add(start.thread_id)
-        if (session := start.header_session or start.body_session) is not None:
-            self.tasks.add(session)
-
-    def changes(self, changes: Iterable[Change]) -> None:
-        """Add what `book.apply` reads."""
-        for change in changes:
-            match change:
-                case Accepted():
-                    self.tasks.update(run.thread_id for run in change.runs)
-                    self.runs.update((run.thread_id, run.run_id) for run in change.runs)
-                case UsageSeen():
-                    self.tasks.add(change.thread_id)
-                    self.usage.update((e.task_id, e.message_id) for e in change.entries)
-                case Polled():
-                    self.tasks.add(change.task_id)
-                case ThreadCreated():
-                    self.threads.add(change.thread.thread_id)
-                case Released() | Doubted():
-                    if change.intent.thread_id is not None:
-                        self.tasks.add(change.intent.thread_id)
-                case _:
-                    self.tasks.add(change.thread_id)
-                    if (run_id := getattr(change, "run_id", None)) is not None:
-                        self.runs.add((change.thread_id, run_id))
-
-
-class _Rows(Generic[T]):
-    """The rows of one table that are in memory. None stands for "there is no such row"."""
-
-    def __init__(self, table: Table[T], cursor: Any) -> None:
-        self._table = table
-        self._execute = cursor.execute
-        self.known: dict[Key, T | None] = {}
-        self._changed: set[Key] = set()
-        self._new: set[Key] = set()
-        self._dropped: set[Key] = set()
-
-    def load(self, keys: Iterable[Key]) -> None:
-        missing = [key for key in keys if key not in self.known]
-        for part in _parts(missing):
-            self.known.update(dict.fromkeys(part))
-            found = self._execute(self._table.select_keys(len(part)), self._flat(part))
-            for row in found.fetchall():
-                self.keep(row)
-
-    def keep(self, row: tuple[Any, ...]) -> None:
-        item = self._table.read(row)
-        key = self._table.key_of(item)
-        if self.known.get(key) is None and key not in self._changed:
-            self.known[key] = item
-
-    def get(self, key: Key) -> T | None:
-        if key not in self.known:
-            self.load((key,))
-        return self.known[key]
-
-    def put(self, item: T) -> None:
-        key = self._table.key_of(item)
-        if self.known.get(key, item) is None:
-            self._new.add(key)
-        self.known[key] = item
-        self._changed.add(key)
-
-    def drop(self, key: Key) -> None:
-        self.known[key] = None
-        self._changed.add(key)
-        self._dropped.add(key)
-
-    def present(self) -> list[T]:
-        return [item for item in self.known.values() if item is not None]
-
-    def flush(self) -> None:
-        # What was dropped and made anew has to go first: an upsert would keep its frozen columns.
-        for part in _parts(list(self._dropped)):
-            self._execute(self._table.delete_keys(len(part)), self._flat(part))
-        self._write(self._table.insert, self._new)
-        self._write(self._table.upsert, self._changed - self._new)
-
-    def _flat(self, keys: Sequence[Key]) -> Sequence[Any]:
-        return keys if len(self._table.key) == 1 else list(chain.from_iterable(keys))
-
-    def _write(self, statement: Callable[[int], str], keys: Iterable[Key]) -> None:
-        items = (self.known[key] for key in keys)
-        for rows in _parts([self._table.values(item) for item in items if item is not None]):
-            self._execute(statement(len(rows)), list(chain.from_iterable(rows)))
-
-
-def _parts(items: Sequence[T]) -> Iterable[Sequence[T]]:
-    """`items` in runs of the fixed sizes."""
-    start = 0
-    for size in _SIZES:
-        while len(items) - start >= size:
-            yield items[start : start + size]
-            start += size
 
 
 class WorkingSet:
     """The Ledger of one open transaction; `flush` before the commit."""
 
-    def __init__(self, db: Database, touches: Touches) -> None:
+    def __init__(self, db: Database, touches: Touches, tallies: Tallies) -> None:
+        self._tallies = tallies
         cursor = db.conn.cursor()
         self._execute = cursor.execute
-        self._threads = _Rows(THREADS, cursor)
-        self._tasks = _Rows(TASKS, cursor)
-        self._runs = _Rows(RUNS, cursor)
-        self._intents = _Rows(INTENTS, cursor)
-        self._usage = _Rows(USAGE, cursor)
+        self._threads = RowSet(THREADS, cursor)
+        self._tasks = RowSet(TASKS, cursor)
+        self._runs = RowSet(RUNS, cursor)
+        self._intents = RowSet(INTENTS, cursor)
+        self._usage = RowSet(USAGE, cursor)
         self._events: list[tuple[Any, ...]] = []
+        self._decisions: list[tuple[Any, ...]] = []
         self._threads.load(touches.threads)
         self._tasks.load(touches.tasks)
         for key in touches.runs:
@@ -169,6 +61,8 @@ class WorkingSet:
                 self._runs.known[key] = None
         self._runs.load(touches.runs)
         self._intents.known.update(dict.fromkeys(touches.new_intents))
+        if tallies.pending is not None:
+            self._intents.load(touches.intents)
         self._usage.load(touches.usage)
 
     def thread(self, thread_id: str) -> Thread | None:
@@ -181,12 +75,16 @@ class WorkingSet:
         return self._tasks.get(task_id)
 
     def put_task(self, task: Task) -> None:
+        if not self._tallies.idle:
+            task_moves(self._tallies, self._tasks.get(task.task_id), task)
         self._tasks.put(task)
 
     def run(self, task_id: str, run_id: str) -> Run | None:
         return self._runs.get((task_id, run_id))
 
     def put_run(self, run: Run) -> None:
+        if not self._tallies.idle and (task := self.task(run.task_id)) is not None:
+            run_moves(self._tallies, self.run(run.task_id, run.run_id), run, task)
         self._runs.put(run)
 
     def runs(self, task_id: str) -> Sequence[Run]:
@@ -204,10 +102,16 @@ class WorkingSet:
         return sorted(mine, key=lambda intent: (intent.created_at, intent.intent_id))
 
     def put_intent(self, intent: Intent) -> None:
+        self._start_moved(intent.intent_id, intent)
         self._intents.put(intent)
 
     def drop_intent(self, intent_id: str) -> None:
+        self._start_moved(intent_id, None)
         self._intents.drop(intent_id)
+
+    def _start_moved(self, intent_id: str, intent: Intent | None) -> None:
+        if self._tallies.pending is not None:
+            intent_moves(self._tallies, self.intent(intent_id), intent)
 
     def usage(self, task_id: str, message_id: str) -> UsageEntry | None:
         return self._usage.get((task_id, message_id))
@@ -218,6 +122,62 @@ class WorkingSet:
     def add_event(self, event: Event) -> None:
         self._events.append(event_values(event))
 
+    def add_decision(self, decision: Decision) -> None:
+        self._decisions.append(decision_values(decision))
+
+    def freezes(self) -> Sequence[Freeze]:
+        return counting.freezes(self._execute)
+
+    def put_freeze(self, freeze: Freeze) -> None:
+        self._tallies.freezes = None
+        self._execute(_FREEZE, (freeze.scope.value, freeze.scope_id, freeze.reason, freeze.at))
+
+    def drop_freeze(self, scope: Scope, scope_id: str) -> None:
+        self._tallies.freezes = None
+        self._execute(_UNFREEZE, (scope.value, scope_id))
+
+    def raised(self, raise_id: str) -> bool:
+        return self._execute(_RAISED, (raise_id,)).fetchone() is not None
+
+    def put_raise(self, change: BudgetRaised) -> None:
+        self._tallies.raises = None
+        said = dict(change.amounts.said)
+        amounts = (said.get(name, 0) for name in ("micro_usd", "tokens", "run_time", "runs"))
+        scope = change.scope.value
+        values = (change.raise_id, change.budget, scope, change.scope_id, *amounts, change.at)
+        self._execute(_RAISE, values)
+
+    # tally.Source, for what is not counted yet
+
+    def facts(
+        self, place: Place, *, since: str | None = None, like: Call | None = None
+    ) -> Iterable[Fact]:
+        self.flush()
+        return counting.facts(self._execute, place, since, like)
+
+    def held(self, place: Place) -> Iterable[Fact]:
+        self.flush()
+        return counting.held(self._execute, place)
+
+    def on_their_way(self) -> dict[str, Sequence[Fact]]:
+        self.flush()
+        return counting.on_their_way(self._execute)
+
+    def live_tasks(self, place: Place) -> Iterable[Call]:
+        self.flush()
+        return counting.live_tasks(self._execute, place)
+
+    def raises(self) -> Mapping[tuple[str, str], Amounts]:
+        return counting.raises(self._execute)
+
+    def tally(self, now: Timestamp, policy: Policy | None = None) -> Tally:
+        """The numbers as they are now, in the middle of the transaction."""
+        return Tally(self._tallies, self, now, policy)
+
+    def replies(self) -> ReplyRows:
+        """What was answered to starts with a key."""
+        return ReplyRows(self._execute)
+
     def enter_tails(self) -> bool:
         """See tails.enter_tails."""
         return enter_tails(self._execute)
@@ -225,6 +185,7 @@ class WorkingSet:
     def prune_tasks(self, ids: Sequence[str], before: str) -> int:
         """See pruning.prune_tasks. What this group has looked at is left for another time: it may
         be about to change, and what was read must not go."""
+        self._tallies.forget()
         return pruning.prune_tasks(self._execute, self._not_read(ids), before)
 
     def prune_events(self, numbers: Sequence[int]) -> int:
@@ -235,13 +196,21 @@ class WorkingSet:
         """See pruning.prune_threads; `prune_tasks` for what is left."""
         return pruning.prune_threads(self._execute, self._not_read(ids), before)
 
+    def prune_decisions(self, numbers: Sequence[int]) -> int:
+        """See pruning.prune_decisions."""
+        return pruning.prune_decisions(self._execute, numbers)
+
     def _not_read(self, ids: Sequence[str]) -> list[str]:
         read = self._tasks.known.keys() | self._threads.known.keys()
         return [each for each in ids if each not in read]
 
     def flush(self) -> None:
-        """Write what changed."""
+        """Write what has changed; there may be more to write later."""
         for rows in (self._threads, self._tasks, self._runs, self._intents, self._usage):
             rows.flush()
-        for part in _parts(self._events):
+        for part in parts(self._events):
             self._execute(EVENTS_INSERT[len(part)], list(chain.from_iterable(part)))
+        for part in parts(self._decisions):
+            self._execute(DECISIONS_INSERT[len(part)], list(chain.from_iterable(part)))
+        self._events.clear()
+        self._decisions.clear()

@@ -17,9 +17,18 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
-from ..errors import StoreBusy, StoreCorrupt, StoreError, StoreRejected, StoreUnavailable
+from ..core.tallies import Tallies
+from ..errors import (
+    SidecarError,
+    StoreBusy,
+    StoreCorrupt,
+    StoreError,
+    StoreRejected,
+    StoreUnavailable,
+)
 from .driver import sqlite3
-from .working_set import Touches, WorkingSet
+from .touches import Touches
+from .working_set import WorkingSet
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -98,11 +107,12 @@ class Writer:
             self._tell(self._open_failed, as_store_error(error))
             return
         self._tell(self._opened.set_result, None)
+        tallies = Tallies()
         more = True
         while more:
             group, more = self._next_group()
             if group:
-                _commit(db, group)
+                _commit(db, group, tallies)
                 self._tell(self._deliver, group)
                 if more and len(group) >= _SIBLINGS:
                     time.sleep(_DELAY_S)
@@ -138,13 +148,15 @@ class Writer:
         for job in group:
             if job.future.done():
                 continue
-            if job.error is None:
-                job.future.set_result(job.result)
-            else:
+            if job.error is not None:
                 job.future.set_exception(job.error)
+            elif isinstance(job.result, SidecarError):
+                job.future.set_exception(job.result)  # an answer, and on record
+            else:
+                job.future.set_result(job.result)
 
 
-def _commit(db: Database, group: list[_Job]) -> None:
+def _commit(db: Database, group: list[_Job], tallies: Tallies) -> None:
     """One transaction for all; when a job of it fails, one for each, so that it fails alone."""
     try:
         # Not db.atomic(): its plain BEGIN takes the write lock only at the first write, and
@@ -156,22 +168,26 @@ def _commit(db: Database, group: list[_Job]) -> None:
             job.error = as_store_error(error)
         return
     try:
-        _enter(db, group)
+        _enter(db, group, tallies)
     except BaseException as error:  # noqa: BLE001 - every job gets its own answer below
+        tallies.forget()
         if len(group) == 1:
             group[0].error = as_store_error(error)
             return
         for job in group:
-            _commit(db, [job])
+            _commit(db, [job], tallies)
 
 
-def _enter(db: Database, group: list[_Job]) -> None:
+def _enter(db: Database, group: list[_Job], tallies: Tallies) -> None:
     """Do the jobs and commit the open transaction, or roll it back."""
     try:
+        if not tallies.empty:
+            # Another process has written to the file: its changes were told to nobody here.
+            tallies.true_of(db.conn.execute("PRAGMA data_version").fetchone()[0])
         touches = Touches()
         for job in group:
             job.touch(touches)
-        rows = WorkingSet(db, touches)
+        rows = WorkingSet(db, touches, tallies)
         for job in group:
             job.result = job.work(rows)
         rows.flush()

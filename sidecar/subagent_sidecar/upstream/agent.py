@@ -5,6 +5,7 @@ importing it costs 0.9 s of start-up and 25 MB, and it hides what servers with s
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +20,10 @@ _TIMEOUT_S = 10.0
 _UNSAID = "unknown"
 """For the status of a thread that is there and does not say."""
 _SELECTED = ("thread_id", "status")
+_ASSISTANTS = 1000
+"""So many a server looks through itself for an MCP tool."""
+_NO_TOOL = re.compile(r"[^a-zA-Z0-9_\-.]")
+_LONGEST_TOOL = 128
 
 
 class _Configurable(msgspec.Struct):
@@ -33,6 +38,10 @@ class _Kwargs(msgspec.Struct):
     config: _Config | None = None
 
 
+class _Metadata(msgspec.Struct):
+    sidecar_request_id: Any = None
+
+
 class _Run(msgspec.Struct):
     run_id: str
     status: str
@@ -40,6 +49,7 @@ class _Run(msgspec.Struct):
     created_at: str | None = None
     kwargs: _Kwargs | None = None
     config: _Config | None = None
+    metadata: _Metadata | None = None
 
 
 class _Thread(msgspec.Struct):
@@ -49,6 +59,11 @@ class _Thread(msgspec.Struct):
 class _Found(msgspec.Struct):
     thread_id: str
     status: str | None = None
+
+
+class _Assistant(msgspec.Struct):
+    graph_id: str | None = None
+    name: str | None = None
 
 
 class _Values(msgspec.Struct):
@@ -119,6 +134,31 @@ class AgentClient:
         path = f"/threads/{_id(thread_id)}/runs/{_id(run_id)}/cancel?wait=0&action={action}"
         return await self._post(path, auth, None) is not None
 
+    async def delete_thread(self, thread_id: str, *, auth: Headers = ()) -> bool:
+        removed = await self._ask(
+            Outgoing(
+                method=b"DELETE",
+                target=self._base + f"/threads/{_id(thread_id)}".encode("ascii"),
+                headers=[*self._headers, *auth, (b"accept", b"application/json")],
+                first_byte_timeout=_TIMEOUT_S,
+                replayable=True,
+            )
+        )
+        return removed is not None
+
+    async def graph_of(self, assistant_id: str, *, auth: Headers = ()) -> str | None:
+        body = await self._get(f"/assistants/{_id(assistant_id)}", auth)
+        return None if body is None else _decode(body, _Assistant).graph_id
+
+    async def graph_of_tool(self, tool: str, *, auth: Headers = ()) -> str | None:
+        question = {"limit": _ASSISTANTS, "offset": 0}
+        body = await self._post("/assistants/search", auth, question, replayable=True)
+        if body is None:
+            return None
+        assistants: list[_Assistant] = _decode(body, list[_Assistant])
+        found = (each.graph_id for each in assistants if _tool(each.name or "") == tool)
+        return next(found, None)
+
     async def outcome(self, thread_id: str, run_id: str, *, auth: Headers = ()) -> str | None:
         body = await self._get(
             f"/threads/{_id(thread_id)}/runs/{_id(run_id)}/join", auth, deadline_s=None
@@ -174,6 +214,11 @@ class AgentClient:
                 f"the server answered {exchange.status} to {what}", answered=exchange.status
             )
         return body
+
+
+def _tool(assistant: str) -> str:
+    """The name of an assistant as langgraph-api makes a tool's of it (api/mcp/_sanitizers.py)."""
+    return _NO_TOOL.sub("", re.sub(r"\s+", "_", assistant.strip()))[:_LONGEST_TOOL]
 
 
 def _id(given: str) -> str:
@@ -242,5 +287,11 @@ def _server_run(run: _Run, thread_id: str) -> ServerRun:
         thread_id=run.thread_id or thread_id,
         status=run.status,
         created_at=run.created_at,
-        request_id=configurable.langgraph_request_id if configurable else None,
+        request_id=(configurable.langgraph_request_id if configurable else None) or _marked(run),
     )
+
+
+def _marked(run: _Run) -> str | None:
+    """The request id that the sidecar puts into a start's metadata where no header carries it."""
+    given = run.metadata.sidecar_request_id if run.metadata else None
+    return given if isinstance(given, str) else None

@@ -1,7 +1,8 @@
 """Deep agents that are subagents themselves and start a subagent of their own.
 
 Where the inner one runs is told by the environment, as it would be in production:
-`ACCEPTANCE_SIDECAR_URL` for `nester`, `ACCEPTANCE_DIRECT_URL` for `nester-direct`.
+`ACCEPTANCE_SIDECAR_URL` for `nester`, `ACCEPTANCE_DIRECT_URL` for `nester-direct`, and
+`ACCEPTANCE_GOVERNED_URL`, a sidecar that refuses it, for `nester-governed`.
 """
 
 import os
@@ -20,3 +21,4 @@ def _nester(url: str) -> Any:
 
 nester = _nester(os.environ["ACCEPTANCE_SIDECAR_URL"])
 nester_direct = _nester(os.environ["ACCEPTANCE_DIRECT_URL"])
+nester_governed = _nester(os.environ["ACCEPTANCE_GOVERNED_URL"])

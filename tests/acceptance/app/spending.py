@@ -1,8 +1,10 @@
 """A deep agent that reports, as hosted models do, what each of its calls used.
 
-It calls its model twice, with a subagent of its own in between, whose call is a third.
+It calls its model twice, with a subagent of its own in between, whose call is a third. And a graph
+that calls the same model again and again, for ten minutes if nobody ends it.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +16,10 @@ from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.messages.tool import tool_call
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
+from langgraph.graph import END, START, MessagesState, StateGraph
 
+_EVERY_S = 0.25
+_CALLS = 2_400
 MODEL_NAME = "claude-3-haiku-20240307"
 
 
@@ -72,4 +77,23 @@ spender = create_deep_agent(
             "model": SpendingModel(delegates=False),
         }
     ],
+)
+
+
+async def _spend(state: MessagesState) -> dict[str, Any]:
+    await asyncio.sleep(_EVERY_S)
+    return {"messages": [await SpendingModel(delegates=False).ainvoke(state["messages"][:1])]}
+
+
+def _more(state: MessagesState) -> str:
+    return "spend" if len(state["messages"]) < _CALLS else END
+
+
+spree = (
+    StateGraph(MessagesState)
+    .add_node("spend", _spend)
+    .add_edge(START, "spend")
+    .add_conditional_edges("spend", _more)
+    .compile(name="spree")
+    .with_config(recursion_limit=2 * _CALLS)
 )

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tests.acceptance.driver import explained, five_tools, topology
+from tests.acceptance.driver import explained, five_tools, refused, topology
 
 _SYNC_SCENARIOS_AT_ONCE = 16
 
@@ -21,6 +21,8 @@ def _suite(name: str, side: dict[str, Any]) -> Coroutine[Any, Any, dict[str, Any
         return five_tools.record(five_tools.Side(**side))
     if name == "explained":
         return explained.record(explained.Side(**side))
+    if name == "refused":
+        return refused.record(refused.Side(**side))
     return topology.record(topology.Side(**side))
 
 
@@ -31,7 +33,7 @@ async def _played(name: str, side: dict[str, Any]) -> dict[str, Any]:
 
 def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("suite", choices=("five-tools", "topology", "explained"))
+    parser.add_argument("suite", choices=("five-tools", "topology", "explained", "refused"))
     parser.add_argument("--side", required=True, type=json.loads)
     parser.add_argument("--out", required=True, type=Path)
     options = parser.parse_args()

@@ -11,7 +11,7 @@ from tests.acceptance.rig.services import Service, running
 from tests.support.ports import free_port
 
 REPO = Path(__file__).parents[3]
-_APP = REPO / "tests" / "acceptance" / "app"
+APP = REPO / "tests" / "acceptance" / "app"
 _LOCAL = "127.0.0.1"
 
 _OFFLINE = {
@@ -30,17 +30,21 @@ def python_path() -> dict[str, str]:
 
 @contextmanager
 def langgraph_dev(
-    folder: Path, *, port: int, sidecar_url: str, jobs: int = 40
+    folder: Path, *, port: int, sidecar_url: str, governed_url: str | None = None, jobs: int = 40
 ) -> Iterator[Service]:
     """A real Agent Protocol server with the graphs of `app/`, its state in `folder`.
 
     More `jobs` at once than the scenarios have: by default one hanging run would hold up the rest.
     """
-    shutil.copy(_APP / "langgraph.json", folder)
+    shutil.copy(APP / "langgraph.json", folder)
     url = f"http://{_LOCAL}:{port}"
     command = [sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload"]
     command += ["--host", _LOCAL, "--port", str(port), "--n-jobs-per-worker", str(jobs)]
-    nested = {"ACCEPTANCE_SIDECAR_URL": sidecar_url, "ACCEPTANCE_DIRECT_URL": url}
+    nested = {
+        "ACCEPTANCE_SIDECAR_URL": sidecar_url,
+        "ACCEPTANCE_DIRECT_URL": url,
+        "ACCEPTANCE_GOVERNED_URL": governed_url or sidecar_url,
+    }
     env = {**_OFFLINE, **python_path(), **nested}
     with running(
         "langgraph-dev", command, url=url, ready_path="/ok", folder=folder, env=env, patience=120
@@ -63,18 +67,25 @@ def self_hosted(folder: Path) -> Iterator[Service]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sidecar:
-    """A running sidecar: `url` is its data plane, `admin` its admin plane."""
+    """A running sidecar: `url` is its data plane, `admin` its admin plane, `store` its file."""
 
     url: str
     admin: str
     service: Service
+    store: Path
 
 
 @contextmanager
 def sidecar(
-    folder: Path, *, name: str, upstreams: Mapping[str, str], port: int | None = None
+    folder: Path,
+    *,
+    name: str,
+    upstreams: Mapping[str, str],
+    port: int | None = None,
+    policy: str = "none",
+    config: Path | None = None,
 ) -> Iterator[Sidecar]:
-    """A sidecar over named upstreams, its store a file in `folder`.
+    """A sidecar over named upstreams, its store a file in `folder`. `config` has further settings.
 
     Ready when `/sidecar/health` answers, which does not need an upstream to be up.
     """
@@ -82,9 +93,12 @@ def sidecar(
     admin = f"{_LOCAL}:{free_port()}"
     command = [sys.executable, "-m", "subagent_sidecar", "serve"]
     command += ["--listen", listen, "--admin-listen", admin]
-    command += ["--store", f"sqlite:///{folder / name}.db"]
+    store = folder / f"{name}.db"
+    command += ["--store", f"sqlite:///{store}", "--policy", policy]
+    if config is not None:
+        command += ["--config", str(config)]
     for upstream, url in upstreams.items():
         command += ["--upstream", f"{upstream}={url}"]
     url = f"http://{listen}"
     with running(name, command, url=url, ready_path="/sidecar/health", folder=folder) as service:
-        yield Sidecar(url=url, admin=f"http://{admin}", service=service)
+        yield Sidecar(url=url, admin=f"http://{admin}", service=service, store=store)

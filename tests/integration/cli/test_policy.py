@@ -1,4 +1,4 @@
-"""`subagentctl policy`: files in, verdicts and tables out, and nobody is asked."""
+"""`subagentctl policy`: files in, verdicts and tables out; and what a running sidecar says."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,9 @@ import pytest
 import yaml
 from tests.support.policies import EVERYTHING, problems
 
+from subagent_sidecar.core.policy_words import document
 from subagent_sidecar.policy_file import NAMES, find, load
-from subagentctl.testing import FakeAdmin
+from subagentctl.testing import FakeAdmin, problem
 
 from .conftest import Run
 
@@ -79,17 +80,13 @@ def test_the_bundled_policies_are_valid_by_name(name: str, run: Run) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
 
 
-def test_without_files_the_default_policy_is_shown(run: Run) -> None:
-    result = run("policy", "show")
-    assert result.exit_code == 0
-    assert result.stdout == run("policy", "show", "default").stdout
+def test_a_bundled_policy_is_shown_by_its_name_and_nobody_is_asked(
+    run: Run, admin: FakeAdmin
+) -> None:
+    result = run("policy", "show", "default")
+    assert (result.exit_code, result.stderr) == (0, "")
     assert "run-away-fan-out  enforce  50 at a time" in result.stdout
-
-
-def test_what_is_shown_says_that_nothing_is_enforced(run: Run) -> None:
-    shown = " ".join(run("policy", "show").stdout.split())
-    assert shown.endswith("This version enforces none of it yet.")
-    assert json.loads(run("policy", "show", "-o", "json").stdout)["enforced"] is False
+    assert admin.requests == []
 
 
 def test_the_json_of_several_files_is_one_policy_file(tmp_path: Path, run: Run) -> None:
@@ -115,3 +112,110 @@ def test_validate_needs_a_file(run: Run) -> None:
     result = run("policy", "validate")
     assert result.exit_code == 2
     assert "Missing argument 'FILE...'" in result.stderr
+
+
+# What a running sidecar has in force.
+
+
+@pytest.fixture
+def live(admin: FakeAdmin) -> FakeAdmin:
+    strict = load([find("strict")])
+    admin.policy = {
+        "files": ["/etc/strict.yaml"],
+        "version": "0123456789ab",
+        "loaded_at": "2026-01-01T11:59:00.000000Z",
+        "failed": None,
+        "policy": document(strict),
+        "origins": {rule.name: rule.policy for rule in strict.rules},
+    }
+    return admin
+
+
+def test_without_files_it_shows_what_is_in_force(run: Run, live: FakeAdmin) -> None:
+    result = run("policy", "show")
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert lines[0] == "/etc/strict.yaml"
+    assert lines[1:-2] == run("policy", "show", "strict").stdout.splitlines()[1:-1]
+    assert lines[-1].startswith("in force since 2026-01-01 11:59:00 UTC (")
+    assert lines[-1].endswith(" ago), version 0123456789ab")
+
+
+def test_as_json_it_is_what_the_sidecar_answers(run: Run, live: FakeAdmin) -> None:
+    assert json.loads(run("policy", "show", "-o", "json").stdout) == live.policy
+
+
+def test_no_rules_at_all_are_shown_as_that(run: Run, admin: FakeAdmin) -> None:
+    result = run("policy", "show")
+    assert result.stdout.splitlines()[0] == "no policy: all rules are off"
+    assert result.exit_code == 0
+
+
+def test_a_reload_that_failed_is_shown_with_every_reason(run: Run, live: FakeAdmin) -> None:
+    problems = ["a.yaml:1: x", "a.yaml:2: \x1b[2Jy"]
+    live.policy["failed"] = {"at": "2026-01-01T11:59:30.000000Z", "problems": problems}
+    lines = run("policy", "show").stdout.splitlines()
+    assert lines[-3].startswith("the last reload failed ") and "changed nothing" in lines[-3]
+    assert lines[-2] == "- a.yaml:1: x"
+    assert "\x1b" not in lines[-1]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {},
+        {"policy": None},
+        {"policy": {"limits": [{"name": "x"}], "budgets": [], "lifecycle": []}, "origins": {}},
+        {"policy": {"limits": 1, "budgets": [], "lifecycle": []}, "origins": {}},
+    ],
+)
+def test_an_answer_that_makes_no_sense_is_said_to_make_none(
+    odd: object, run: Run, admin: FakeAdmin
+) -> None:
+    admin.policy = odd  # type: ignore[assignment]  # whatever comes over the network
+    result = run("policy", "show")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "no policy that this version can read" in result.stderr
+
+
+def test_where_no_sidecar_answers_files_can_be_shown_and_that_is_said(
+    run: Run, free_port: int
+) -> None:
+    result = run("policy", "show", "--server", f"http://127.0.0.1:{free_port}")
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (3, "", 1)
+    assert "`subagentctl policy show default`" in result.stderr
+
+
+def test_a_reload_is_asked_for_and_told_in_a_sentence(run: Run, live: FakeAdmin) -> None:
+    result = run("policy", "reload")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == "reloaded: version 0123456789ab of /etc/strict.yaml is in force\n"
+    [asked] = live.requests
+    assert (asked.method, asked.path, asked.body) == ("POST", "/v1/policy/reload", {})
+
+
+def test_a_reload_that_changes_nothing_says_so(run: Run, live: FakeAdmin) -> None:
+    live.changed = False
+    assert run("policy", "reload").stdout == (
+        "read again, and nothing has changed: version 0123456789ab of /etc/strict.yaml stays in "
+        "force\n"
+    )
+
+
+def test_a_reload_as_json_is_what_the_sidecar_answers(run: Run, live: FakeAdmin) -> None:
+    answer = json.loads(run("policy", "reload", "-o", "json").stdout)
+    assert answer == {**live.policy, "changed": True}
+
+
+def test_a_reload_that_is_refused_says_every_problem_and_is_exit_code_1(
+    run: Run, live: FakeAdmin
+) -> None:
+    problems = ["a.yaml:1: x", "a.yaml:2: y"]
+    live.script = lambda _: problem(422, "policy_invalid", "; ".join(problems), problems=problems)
+    result = run("policy", "reload")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.splitlines() == [
+        "subagentctl: a.yaml:1: x",
+        "subagentctl: a.yaml:2: y",
+        "subagentctl: nothing was reloaded: what was in force stays in force.",
+    ]

@@ -30,8 +30,10 @@ class Front:
 
 
 def settings_for(*upstreams: str, **values: object) -> Settings:
-    """Settings from `[NAME=]URL`s and config values; both ports are free ones."""
-    flags = {"listen": f"{LOCAL}:0", "admin_listen": f"{LOCAL}:0", "store": "memory:", **values}
+    """Settings from `[NAME=]URL`s and config values; both ports are free ones. No policy unless one
+    is named: tests start more than any supervisor should."""
+    usual = {"listen": f"{LOCAL}:0", "admin_listen": f"{LOCAL}:0", "store": "memory:"}
+    flags = {**usual, "policy": "none", **values}
     return settings(file=None, flags=flags, upstream_flags=upstreams, environ={})
 
 

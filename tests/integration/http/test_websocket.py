@@ -194,11 +194,12 @@ async def test_what_both_sides_agreed_on_is_what_they_said() -> None:
         await peer.send(switching(seen[-1], *accepted) + encode(Frame(TEXT, b"hi"), masked=False))
         await peer.gone()
 
+    handshake = START.replace(PATH, b"/custom") + offered + b"\r\n"
     async with scripted(script) as front, front.wire() as wire:
-        await wire.send(START + offered + b"\r\n")
+        await wire.send(handshake)
         _, fields = await wire.head()
         assert await ws_wire.read(wire.reader) == Frame(TEXT, b"hi")
-    assert said(seen[0]) == said(START + offered + b"\r\n")
+    assert said(seen[0]) == said(handshake)
     assert sorted(fields) == sorted(
         [
             *[tuple(field.split(b": ")) for field in accepted],

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[3]
-_PATIENCE_S = 30.0
+_PATIENCE_S = 60.0
 
 
 class Other:

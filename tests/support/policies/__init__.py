@@ -14,8 +14,19 @@ from .bad_budgets import BUDGETS, CLOCKS
 from .bad_files import BETWEEN_RULES, BROKEN, FILES, TOP
 from .bad_limits import LIMITS
 from .good import EVERYTHING, GOOD
+from .mutations import mutated
 
-__all__ = ["BROKEN", "EVERY", "EVERYTHING", "GOOD", "Bad", "loaded", "problems", "written"]
+__all__ = [
+    "BROKEN",
+    "EVERY",
+    "EVERYTHING",
+    "GOOD",
+    "Bad",
+    "loaded",
+    "mutated",
+    "problems",
+    "written",
+]
 
 EVERY: Sequence[Bad] = (
     *(*FILES, *TOP, *LIMITS, *BUDGETS, *CLOCKS),

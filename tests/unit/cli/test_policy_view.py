@@ -69,8 +69,7 @@ def test_what_is_no_rule_comes_last() -> None:
         "a says: No.",
         "f says: No.",
         "",
-        "5 limits, 1 budget, 1 lifecycle rule (4 of them only observing). "
-        "This version enforces none of it yet.",
+        "5 limits, 1 budget, 1 lifecycle rule (4 of them only observing)",
     ]
 
 
@@ -78,7 +77,7 @@ def test_an_empty_policy_says_so() -> None:
     assert lines("version: 1\n") == [
         "p.yaml",
         "",
-        "no rules. This version enforces none of it yet.",
+        "no rules",
     ]
 
 

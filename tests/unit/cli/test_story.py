@@ -65,6 +65,34 @@ def event(kind: str, status: str | None = None, **detail: object) -> JsonObject:
         (event("thread_deleted", by="server_lost"), "thread is gone from its server"),
         (event("cron_created", cron_id="c-1"), "cron c-1 created"),
         (event("cron_created"), "cron created"),
+        (
+            event(
+                "refused",
+                rule="fan-out",
+                what="concurrent",
+                current=5,
+                limit=5,
+                scope="session",
+                scope_id="s1",
+            ),
+            "start refused by fan-out: concurrent 5 of 5 (session s1)",
+        ),
+        (
+            event("would_refuse", rule="deep", what="depth", current=3, limit=2),
+            "start let in, although an observing rule was against it: deep: depth 3 of 2",
+        ),
+        (
+            event("frozen", scope="global", scope_id="*", reason="too dear"),
+            "starts frozen (global): too dear",
+        ),
+        (
+            event("unfrozen", scope="agent", scope_id="coder"),
+            "starts no longer frozen (agent coder)",
+        ),
+        (
+            event("budget_raised", budget="team", scope="session", scope_id="s1"),
+            "budget team raised (session s1)",
+        ),
         ({"kind": "gap", "reason": "pruned"}, "some events are missing: pruned"),
     ],
 )
@@ -81,11 +109,11 @@ def test_every_kind_this_version_knows_can_be_told_without_details() -> None:
     ("happened", "told"),
     [
         (
-            event("budget_raised", "running", usd=5, by="operator", note=None),
-            "budget raised: running (usd=5, by=operator)",
+            event("budget_forgiven", "running", usd=5, by="operator", note=None),
+            "budget forgiven: running (usd=5, by=operator)",
         ),
         (event("reaped"), "reaped"),
-        ({"kind": "refused", "detail": "?"}, "refused"),
+        ({"kind": "reconsidered", "detail": "?"}, "reconsidered"),
         ({}, "something happened"),
         ({"kind": 7, "status": ["x"]}, "7: ['x']"),
     ],

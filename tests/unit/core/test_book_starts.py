@@ -141,6 +141,15 @@ def test_a_task_in_doubt_stays_while_another_start_is_on_its_way() -> None:
     assert not story.task().live
 
 
+def test_a_cron_on_its_way_keeps_no_task_in_doubt() -> None:
+    story = Story()
+    doubted = story.admitted()
+    story.doubted(doubted)
+    story.admitted(cron=True)
+    story.released(doubted)
+    assert story.task().status is TaskStatus.ERROR
+
+
 def test_a_start_that_follows_one_in_doubt_makes_one_chain() -> None:
     story = Story()
     first = story.admitted()

@@ -136,12 +136,22 @@ def test_an_ended_task_frees_its_place_but_stays_started() -> None:
 
 
 def run(
-    *, live: bool = False, seconds: float = 9, micro_usd: int | None = 0, **used: int
+    *,
+    live: bool = False,
+    seconds: float = 9,
+    micro_usd: int | None = 0,
+    tokens: int = 0,
+    run_time: int = 0,
 ) -> Counted:
     """One run of one task."""
     numbers = book(("t1", CALL, seconds))
     numbers.runs[0] = CountedRun(
-        call=numbers.runs[0].call, at=ago(seconds), live=live, micro_usd=micro_usd, **used
+        call=numbers.runs[0].call,
+        at=ago(seconds),
+        live=live,
+        micro_usd=micro_usd,
+        tokens=tokens,
+        run_time=run_time,
     )
     return numbers
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subagent_sidecar.core.splice import with_members, with_metadata
+from subagent_sidecar.core.splice import with_changed, with_members, with_metadata
 
 EXTRA = {"sidecar_session_id": "s", "sidecar_depth": "1"}
 TEXT = b'"sidecar_session_id":"s","sidecar_depth":"1"'
@@ -234,3 +234,36 @@ def test_members_are_put_into_objects_only(raw: bytes) -> None:
     except ValueError:
         is_object = False
     assert is_object or with_members(raw, TOLD) == raw
+
+
+CHANGES = [
+    (b'{"a":1,"params":{"x":1}}', b'{"a":1,"params":<{"x":1}>}'),
+    (b'{"params" : {} ,"z":[{}]}', b'{"params" : <{}> ,"z":[{}]}'),
+    (b'{"params":{"no":1},"p\\u0061rams":{"y":"\xc3\xbc"}}',
+     b'{"params":{"no":1},"p\\u0061rams":<{"y":"\xc3\xbc"}>}'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "expected"), CHANGES)
+def test_a_member_is_put_through_a_change_and_the_rest_keeps_every_byte(
+    body: bytes, expected: bytes
+) -> None:
+    assert with_changed(body, "params", lambda member: b"<" + member + b">") == expected
+
+
+UNCHANGED = [
+    b"",
+    b"[]",
+    b'{"params":[1]}',
+    b'{"params":null}',
+    b'{"other":{}}',
+    b'{"params":{"a":1}',
+    b'{"params":{}} {}',
+    b'{"in":{"params":{}}}',
+    b"\xff",
+]
+
+
+@pytest.mark.parametrize("body", UNCHANGED)
+def test_where_there_is_no_such_object_nothing_is_changed(body: bytes) -> None:
+    assert with_changed(body, "params", lambda member: b"gone") == body

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subagent_sidecar.core.wire import (
+    DOORS,
     STARTS,
     Act,
     Form,
@@ -54,6 +55,18 @@ TABLE = [
     ("GET", "/runs", Meaning(Act.OTHER)),
     ("GET", "/runs/crons", Meaning(Act.OTHER)),
     ("DELETE", "/runs/crons/c", Meaning(Act.OTHER)),
+    ("POST", "/threads/t/commands", Meaning(Act.COMMAND, "t")),
+    ("GET", "/threads/t/commands", Meaning(Act.OTHER, "t")),
+    ("GET", "/threads/t/stream/events", Meaning(Act.COMMAND_SOCKET, "t")),
+    ("POST", "/threads/t/stream/events", Meaning(Act.OTHER, "t")),  # carries no commands
+    ("GET", "/threads/t/runs/r/protocol", Meaning(Act.COMMAND_SOCKET, "t")),
+    ("POST", "/a2a/a", Meaning(Act.A2A, form=Form.WAIT, assistant_id="a")),
+    ("GET", "/a2a/a", Meaning(Act.OTHER)),
+    ("POST", "/a2a", Meaning(Act.OTHER)),
+    ("GET", "/a2a/a/.well-known/agent-card.json", Meaning(Act.OTHER)),
+    ("POST", "/mcp", Meaning(Act.MCP, form=Form.WAIT)),
+    ("GET", "/mcp", Meaning(Act.OTHER)),
+    ("DELETE", "/mcp", Meaning(Act.OTHER)),
     # methods are case sensitive (RFC 9110 9.1), and paths too
     ("post", "/threads/t/runs", Meaning(Act.OTHER, "t")),
     ("POST", "/Threads/t/runs", Meaning(Act.OTHER)),
@@ -93,6 +106,22 @@ DISGUISED = [
 @pytest.mark.parametrize("path", DISGUISED)
 def test_a_start_is_seen_through_its_spelling(path: str) -> None:
     assert meaning("POST", path) == START
+
+
+# So do these, if their body says so.
+DISGUISED_DOORS = [
+    ("/threads/t/%63ommands", Meaning(Act.COMMAND, "t")),
+    ("/threads//t/commands/", Meaning(Act.COMMAND, "t")),
+    ("/a2%61/a", Meaning(Act.A2A, form=Form.WAIT, assistant_id="a")),
+    ("/a2a/a/", Meaning(Act.A2A, form=Form.WAIT, assistant_id="a")),
+    ("//mcp//", Meaning(Act.MCP, form=Form.WAIT)),
+    ("/%6dcp", Meaning(Act.MCP, form=Form.WAIT)),
+]
+
+
+@pytest.mark.parametrize(("path", "expected"), DISGUISED_DOORS)
+def test_a_door_is_seen_through_its_spelling(path: str, expected: Meaning) -> None:
+    assert meaning("POST", path) == expected
 
 
 REFUSED = [
@@ -157,6 +186,7 @@ def test_any_path_is_refused_or_has_storable_ids(raw: str) -> None:
 
 def test_starts_are_what_makes_a_server_run_something() -> None:
     assert {Act.RUN_START, Act.RUNS_BATCH, Act.CRON_CREATE} == STARTS
+    assert {Act.COMMAND, Act.A2A, Act.MCP} == DOORS
 
 
 LOCATIONS = [

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.proxy.json_bytes import DEPTHS, HOSTILE, any_text, encoded, nested, objects, values
 
+from subagent_sidecar.core.model import Item
 from subagent_sidecar.proxy.bodies import (
     RunBody,
     ThreadBody,
     batch_body,
+    batch_items,
     cancelled_runs,
     name,
     run_body,
@@ -55,7 +57,8 @@ RUNS: list[tuple[object, RunBody]] = [
 
 
 def said(body: bytes) -> RunBody:
-    return replace(run_body(body), is_object=False)
+    """But for the fingerprint, which is test_instruction's matter."""
+    return replace(run_body(body), is_object=False, fingerprint=None)
 
 
 @pytest.mark.parametrize(("body", "expected"), RUNS)
@@ -141,7 +144,30 @@ BATCHES: list[tuple[object, RunBody]] = [
 
 @pytest.mark.parametrize(("body", "expected"), BATCHES)
 def test_a_batch_says_what_its_first_run_says(body: object, expected: RunBody) -> None:
-    assert batch_body(json.dumps(body).encode()) == expected
+    told = batch_body(json.dumps(body).encode())
+    assert replace(told, fingerprint=None) == expected
+
+
+def test_each_run_of_a_batch_says_what_it_would_say_alone() -> None:
+    bodies: list[dict[str, Any]] = [PY_0_5, JS, {**UPDATE, "metadata": {"subagent_name": "coder"}}]
+    alone = [run_body(json.dumps(body).encode()) for body in bodies]
+    expected = [
+        Item(
+            agent_name=each.agent_name,
+            assistant_id=each.assistant_id,
+            purpose=each.purpose,
+            fingerprint=each.fingerprint,
+        )
+        for each in alone
+    ]
+    assert batch_items(json.dumps(bodies).encode()) == expected
+    odd = [{**body, "odd": float("nan")} for body in bodies]
+    assert batch_items(json.dumps(odd).encode()) == expected
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"7", b"[", b'"text"'])
+def test_what_is_no_batch_holds_no_run(body: bytes) -> None:
+    assert batch_items(body) == []
 
 
 THREADS: list[tuple[object, ThreadBody]] = [
@@ -193,6 +219,9 @@ def check(body: bytes) -> None:
     an object is one to others too."""
     assert not (run_body(body).is_object and no_object_to_python(body))
     run, first, thread = run_body(body), batch_body(body), thread_body(body)
+    purposes = [item.purpose for item in batch_items(body)]
+    assert purposes[:1] in ([], [first.purpose])
+    assert run.fingerprint is None or len(run.fingerprint) == 16
     thread_id, run_ids, status = cancelled_runs(body)
     names = [run.assistant_id, run.agent_name, run.session_id, run.strategy, run.purpose]
     names += [first.assistant_id, first.session_id, thread.session_id, thread.agent_name]

@@ -168,6 +168,36 @@ def test_a_window_of_zero_turns_sharing_off() -> None:
     assert (off.enabled, Coalescer(WINDOW, now=FakeClock().monotonic).enabled) == (False, True)
 
 
+async def test_another_window_holds_from_now_on(desk: Desk) -> None:
+    assert await desk.poll() == b"1"
+    desk.coalescer.share_for(2 * WINDOW)
+    assert (await desk.poll(), desk.coalescer.remembered) == (b"2", 1)
+    desk.clock.tick(1.5 * WINDOW)
+    assert await desk.poll() == b"2"
+    desk.coalescer.share_for(WINDOW)
+    assert await desk.poll() == b"3"
+    desk.clock.tick(WINDOW)
+    assert await desk.poll() == b"4"
+    desk.coalescer.share_for(0)
+    assert (desk.coalescer.enabled, desk.coalescer.remembered) == (False, 0)
+
+
+async def test_who_waits_when_the_window_changes_still_gets_the_answer(desk: Desk) -> None:
+    desk.gate = asyncio.Event()
+    polls = [desk.polling() for _ in range(3)]
+    await eventually(lambda: desk.asked)
+    desk.coalescer.share_for(0)
+    desk.gate.set()
+    assert await asyncio.gather(*polls) == [b"1"] * 3
+    assert desk.coalescer.remembered == 0
+
+
+async def test_the_same_window_again_forgets_nothing(desk: Desk) -> None:
+    assert await desk.poll() == b"1"
+    desk.coalescer.share_for(WINDOW)
+    assert await desk.poll() == b"1"
+
+
 async def test_nothing_is_kept_of_threads_long_forgotten(desk: Desk) -> None:
     for number in range(1_000):
         await desk.poll(f"k{number}", f"t{number}")

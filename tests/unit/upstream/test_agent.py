@@ -126,9 +126,55 @@ async def test_the_request_id_is_found_where_servers_keep_it() -> None:
         assert run is not None and run.request_id == "mine"
 
 
+async def test_the_request_id_is_found_where_the_sidecar_put_it_itself() -> None:
+    marked = b'"metadata":{"sidecar_request_id":"mine"}'
+    for more, found in ((b"", "mine"), (b',"metadata":{"sidecar_request_id":[1]}', None)):
+        run = await client(Server(body=b'{"run_id":"r","status":"x",%b%b}' % (marked, more))).run(
+            "t", "r"
+        )
+        assert run is not None and run.request_id == found
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "graph"),
+    [
+        (200, b'{"assistant_id":"a","graph_id":"researcher"}', "researcher"),
+        (200, b'{"assistant_id":"a"}', None),
+        (404, b"", None),
+        (422, b"", None),
+    ],
+)
+async def test_the_graph_of_an_assistant(status: int, body: bytes, graph: str | None) -> None:
+    server = Server(status, body)
+    assert await client(server).graph_of("a/b") == graph
+    assert server.asked[0].target == b"/base/assistants/a%2Fb"
+
+
+TOOLS = b'[{"name":"My coder! (new)","graph_id":"coder"},{"name":null},{"name":"b","graph_id":"c"}]'
+
+
+@pytest.mark.parametrize(
+    ("tool", "graph"), [("My_coder_new", "coder"), ("b", "c"), ("My coder! (new)", None)]
+)
+async def test_the_graph_of_an_mcp_tool(tool: str, graph: str | None) -> None:
+    server = Server(body=TOOLS)
+    assert await client(server).graph_of_tool(tool) == graph
+    assert server.asked[0].target == b"/base/assistants/search"
+
+
 @pytest.mark.parametrize(
     ("body", "word"),
     [(b'{"__error__":{"error":"E"}}', "error"), (b'{"messages":[]}', "success"), (b"7", "success")],
 )
 async def test_a_joined_run_ended_as_its_output_says(body: bytes, word: str) -> None:
     assert await client(Server(body=body)).outcome("t", "r") == word
+
+
+@pytest.mark.parametrize(("status", "removed"), [(204, True), (200, True), (404, False)])
+async def test_a_thread_is_removed_once_whoever_asks_twice(status: int, removed: bool) -> None:
+    server = Server(status, b"")
+    assert await client(server).delete_thread("a/b", auth=[(b"x-api-key", b"k")]) is removed
+    (sent,) = server.asked
+    assert (sent.method, sent.target, sent.body) == (b"DELETE", b"/base/threads/a%2Fb", None)
+    assert (b"x-api-key", b"k") in sent.headers
+    assert sent.replayable

@@ -1,0 +1,137 @@
+"""How budgets stand, as a table for people and as CSV and JSON for programs. Pure."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from math import isfinite
+
+from subagentctl.fields import Record, nested, number, text
+from subagentctl.look import Look
+from subagentctl.render import csv_cell
+from subagentctl.table import Cell, Column, cell, table
+from subagentctl.when import span
+
+_COLUMNS = (
+    Column(title="RULE", least=10, yields=2),
+    Column(title="PER"),
+    Column(title="ID", least=9, yields=1, is_id=True),
+    Column(title="WHAT"),
+    Column(title="USED", right=True),
+    Column(title="LIMIT", right=True),
+    Column(title="LEFT", right=True, drops=3),
+    Column(title="SHARE", right=True, drops=2),
+    Column(title="WINDOW", drops=1),
+    Column(title="STATE"),
+)
+_AMOUNTS = ("usd", "tokens", "run_time", "runs")
+_STYLES = {"exhausted": "alarm", "unpriced": "alarm", "near": "waiting"}
+_FLAT = ("rule", "policy", "mode", "scope", "scope_id", "window", "on_exhausted", "state", "share")
+_NUMBERS = ("used", "limit", "raised", "remaining")
+
+
+def budgets_table(budgets: Sequence[Record], look: Look) -> list[str]:
+    """One line for each amount that a budget limits, in each scope."""
+    rows = [_row(budget, what, amount, look) for budget, what, amount in _amounts(budgets)]
+    return table(_COLUMNS, rows, look)
+
+
+def footer(budgets: Sequence[Record], rules: Sequence[str], *, more: bool) -> str:
+    """How many there are, and which budgets nothing was spent of."""
+    scopes = len(budgets)
+    parts = [f"{scopes:,} scope{'' if scopes == 1 else 's'} of {_count(len(rules), 'budget')}."]
+    if more:
+        parts.append("Those that have used least of theirs are left out; --rule shows one budget.")
+    if any(text(each, "mode") == "observe" for each in budgets):
+        parts.append("A budget in brackets only observes.")
+    used = {text(budget, "rule") for budget in budgets}
+    if idle := [rule for rule in rules if rule not in used]:
+        parts.append(f"Nothing is spent of: {cell(', '.join(idle)).text}.")
+    return " ".join(parts)
+
+
+def nothing(rules: Sequence[str]) -> str:
+    """What an empty table says."""
+    if not rules:
+        return "No budget is in force; `subagentctl policy show` tells what is."
+    return f"Nothing is spent yet of {cell(', '.join(rules)).text}."
+
+
+def raised(budget: Record) -> str:
+    """`session-usd (session s1) is raised: $8.00, of which $4.60 are used`."""
+    said = [
+        f"{_shown(what, amount, 'limit')}, of which {_shown(what, amount, 'used')} is used"
+        for _, what, amount in _amounts([budget])
+    ]
+    place = f"{text(budget, 'scope')} {text(budget, 'scope_id')}"
+    return cell(f"{text(budget, 'rule')} ({place}): {'; '.join(said)}").text
+
+
+def budgets_csv(budgets: Sequence[Record]) -> str:
+    """RFC 4180 with a header, one line for each amount."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow((*_FLAT, "what", *_NUMBERS))
+    for budget, what, amount in _amounts(budgets):
+        known = [csv_cell(budget.get(key)) for key in _FLAT]
+        writer.writerow([*known, csv_cell(what), *(csv_cell(amount.get(key)) for key in _NUMBERS)])
+    return out.getvalue()
+
+
+def _amounts(budgets: Sequence[Record]) -> Iterator[tuple[Record, str, Record]]:
+    for budget in budgets:
+        amounts = nested(budget, "amounts")
+        known = [what for what in _AMOUNTS if what in amounts]
+        for what in [*known, *(what for what in amounts if what not in _AMOUNTS)]:
+            yield budget, what, nested(amounts, what)
+
+
+def _row(budget: Record, what: str, amount: Record, look: Look) -> list[Cell]:
+    state, rule = text(budget, "state"), text(budget, "rule")
+    observing = text(budget, "mode") == "observe"
+    return [
+        cell(f"({rule})", "dim") if observing else cell(rule),
+        cell(text(budget, "scope")),
+        cell(text(budget, "scope_id")),
+        cell(what),
+        cell(_shown(what, amount, "used")),
+        cell(_shown(what, amount, "limit")),
+        cell(_shown(what, amount, "remaining")),
+        cell(_share(amount)),
+        cell(text(budget, "window") or look.unknown),
+        cell(state, _STYLES.get(state, "")),
+    ]
+
+
+def _shown(what: str, amount: Record, key: str) -> str:
+    value = number(amount, key)
+    if value is None or not isfinite(value):
+        return "?"
+    match what:
+        case "usd":
+            return _dollars(value)
+        case "run_time":
+            return span(value)
+        case _:
+            return f"{value:,}"
+
+
+def _dollars(value: float) -> str:
+    """Cents, and what is exact beyond them to the millionth."""
+    whole, _, rest = f"{value:,.6f}".partition(".")
+    return f"${whole}.{rest[:2]}{rest[2:].rstrip('0')}"
+
+
+def _share(amount: Record) -> str:
+    used, limit = number(amount, "used"), number(amount, "limit")
+    if used is None or not limit or not isfinite(used / limit):
+        return "?"
+    return f"{100 * used / limit:.0f}%"
+
+
+def _count(number_of: int, noun: str) -> str:
+    return f"{number_of:,} {noun}{'' if number_of == 1 else 's'}"
+
+
+def names(answer: Record, key: str) -> list[str]:
+    value = answer.get(key)
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []

@@ -1,0 +1,193 @@
+"""Running counts, one class for each way of counting: fed with facts, asked for numbers.
+
+A fact that changes is handed in as it was and as it is (`move`), so that nothing has to be kept of
+what is over. What slides out of a window is let go when the next question comes.
+"""
+
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+from .facts import Fact
+from .matching import Call, Scope
+from .model import Timestamp
+from .policy import Budget, Limit
+
+
+class Live:
+    """How many tasks (under Scope.TASK: runs of the task) are unfinished, and whose they are. A
+    task has a place as long as anything holds it: its status, a start, a run at large."""
+
+    def __init__(self, rule: Limit | Budget) -> None:
+        self._runs = rule.per is Scope.TASK
+        self._places: dict[object, list[Any]] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def move(self, old: Fact | None, new: Fact | None) -> None:
+        if new is not None and (new.live if self._runs else new.holds):
+            self._hold(new.unit if self._runs else new.place, new.call)
+        if old is not None and (old.live if self._runs else old.holds):
+            self._let_go(old.unit if self._runs else old.place)
+
+    def task(self, call: Call, *, live: bool) -> None:
+        """A task has become unfinished, or is finished."""
+        if self._runs:
+            return
+        if live:
+            self._hold(call.task_id, call)
+        else:
+            self._let_go(call.task_id)
+
+    def _hold(self, place: object, call: Call) -> None:
+        held = self._places.get(place)
+        if held is None:
+            self._places[place] = [1, call.task_id, call.supervisor]
+        else:
+            held[0] += 1
+
+    def _let_go(self, place: object) -> None:
+        held = self._places.get(place)
+        if held is not None:
+            held[0] -= 1
+            if not held[0]:
+                del self._places[place]
+
+    def tasks_of(self, supervisor: str) -> Iterator[str]:
+        """The ids of those that have one, the longest there first."""
+        for _, task_id, owner in self._places.values():
+            if task_id is not None and owner == supervisor:
+                yield task_id
+
+
+class Started:
+    """How many tasks (under Scope.TASK: runs) were started; with a window, and when."""
+
+    def __init__(self, limit: Limit, since: Timestamp | None) -> None:
+        self.floor = since
+        self._runs = limit.per is Scope.TASK
+        self._moments = Moments(windowed=since is not None)
+
+    def move(self, old: Fact | None, new: Fact | None) -> None:
+        if old is not None and new is not None:
+            return  # neither when it was started nor what it is ever changes
+        if new is not None and self._counts(new):
+            self._moments.enter(new.at)
+        if old is not None and self._counts(old):
+            self._moments.leave(old.at)
+
+    def _counts(self, fact: Fact) -> bool:
+        if fact.call.update and not self._runs:
+            return False
+        return self.floor is None or fact.at >= self.floor
+
+    def count(self, since: Timestamp | None) -> int:
+        if since is not None:
+            self._moments.forget(since)
+            self.floor = since
+        return len(self._moments)
+
+    def eases(self, by: int) -> Timestamp | None:
+        """When the `by`th of them was started."""
+        return self._moments.at(by - 1)
+
+
+class Alike:
+    """As Started, apart for each agent and instruction. Starts whose instruction was not read are
+    like no other."""
+
+    def __init__(self, limit: Limit, since: Timestamp | None) -> None:
+        self.floor = since
+        self._windowed = since is not None
+        self._runs = limit.per is Scope.TASK
+        self._groups: dict[tuple[str, str], Moments] = {}
+        self._order: deque[tuple[Timestamp, tuple[str, str]]] = deque()
+
+    def move(self, old: Fact | None, new: Fact | None) -> None:
+        if old is not None and new is not None:
+            return  # neither when it was started nor what it is ever changes
+        if new is not None and (key := self._key(new)) is not None:
+            moments = self._groups.get(key)
+            if moments is None:
+                moments = self._groups[key] = Moments(windowed=self._windowed)
+            moments.enter(new.at)
+            if self._windowed:
+                self._order.append((new.at, key))
+        if old is not None and (key := self._key(old)) is not None:
+            moments = self._groups.get(key)
+            if moments is not None:
+                moments.leave(old.at)
+
+    def _key(self, fact: Fact) -> tuple[str, str] | None:
+        call = fact.call
+        if call.fingerprint is None or (call.update and not self._runs):
+            return None
+        if self.floor is not None and fact.at < self.floor:
+            return None
+        return call.agent, call.fingerprint
+
+    def count(self, like: Call, since: Timestamp | None) -> int:
+        if since is not None:
+            self._forget(since)
+        moments = self._groups.get((like.agent, like.fingerprint or ""))
+        if moments is None:
+            return 0
+        if since is not None:
+            moments.forget(since)
+        return len(moments)
+
+    def _forget(self, since: Timestamp) -> None:
+        """Let go of what was started before. What is in the order may have moved meanwhile; a
+        group is looked at as often as something was put into it."""
+        while self._order and self._order[0][0] < since:
+            _, key = self._order.popleft()
+            moments = self._groups.get(key)
+            if moments is not None:
+                moments.forget(since)
+                if not len(moments):
+                    del self._groups[key]
+        self.floor = since
+
+    def eases(self, like: Call, by: int) -> Timestamp | None:
+        """When the `by`th of them was started."""
+        moments = self._groups.get((like.agent, like.fingerprint or ""))
+        return None if moments is None else moments.at(by - 1)
+
+
+class Moments:
+    """When things were started, in order; only how many, where no window will ask."""
+
+    def __init__(self, *, windowed: bool) -> None:
+        self._moments: list[Timestamp] | None = [] if windowed else None
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def enter(self, at: Timestamp) -> None:
+        self._count += 1
+        moments = self._moments
+        if moments is None:
+            return
+        if not moments or at >= moments[-1]:
+            moments.append(at)
+        else:
+            insort(moments, at)
+
+    def leave(self, at: Timestamp) -> None:
+        self._count -= 1
+        if self._moments is not None:
+            del self._moments[bisect_left(self._moments, at)]
+
+    def forget(self, since: Timestamp) -> None:
+        if self._moments and self._moments[0] < since:
+            gone = bisect_left(self._moments, since)
+            del self._moments[:gone]
+            self._count -= gone
+
+    def at(self, index: int) -> Timestamp | None:
+        if self._moments is None or not 0 <= index < len(self._moments):
+            return None
+        return self._moments[index]

@@ -1,0 +1,125 @@
+"""The running sum of what a budget counts: a gauge as those in gauges.py."""
+
+from bisect import bisect_left, insort
+from itertools import accumulate
+from operator import attrgetter
+
+from .facts import Fact, Unit, microseconds
+from .model import Timestamp
+from .policy import Budget
+from .verdict import Spent
+
+_Sums = tuple[int, int, int, int, int]
+"""micro_usd, tokens, run_time, runs, unpriced."""
+_FIELDS = ("micro_usd", "tokens", "run_time", "runs", "unpriced")
+
+
+class Spending:
+    """What runs have used, those at work included: as long as that is not known for good, each
+    counts the budget's reserve at least."""
+
+    def __init__(self, budget: Budget, since: Timestamp | None) -> None:
+        self.floor = since
+        self._reserve = budget.reserve.amounts
+        self._timed = budget.limit.run_time is not None
+        self._sums = [0] * len(_FIELDS)
+        self._at_work: dict[Unit, int] = {}
+        self._kept: dict[Unit, _Kept] = {}
+        self._order: list[_Kept] = []
+
+    def move(self, old: Fact | None, new: Fact | None) -> None:
+        kept = None
+        if old is not None and self._counts(old):
+            kept = self._take(old)
+        if new is not None and self._counts(new):
+            self._add(new, kept)
+
+    def _counts(self, fact: Fact) -> bool:
+        return self.floor is None or fact.at >= self.floor
+
+    def _add(self, fact: Fact, kept: "_Kept | None") -> None:
+        for index, amount in enumerate(self._used(fact)):
+            self._sums[index] += amount
+        if self._timed and fact.began is not None:
+            self._at_work[fact.unit] = microseconds(fact.began)
+        if self.floor is None:
+            return
+        if kept is None:
+            kept = _Kept(fact)
+            if not self._order or fact.at >= self._order[-1].at:
+                self._order.append(kept)
+            else:
+                insort(self._order, kept, key=_at)
+        kept.fact = fact
+        self._kept[fact.unit] = kept
+
+    def _take(self, fact: Fact) -> "_Kept | None":
+        for index, amount in enumerate(self._used(fact)):
+            self._sums[index] -= amount
+        self._at_work.pop(fact.unit, None)
+        kept = self._kept.pop(fact.unit, None)
+        if kept is not None:
+            kept.fact = None
+        return kept
+
+    def _used(self, fact: Fact) -> _Sums:
+        """What the fact adds, but for the time of a run at work, which goes on."""
+        usd, tokens, time = fact.micro_usd, fact.tokens, fact.run_time
+        if fact.open:
+            usd = max(usd, self._reserve.get("micro_usd", 0))
+            tokens = max(tokens, self._reserve.get("tokens", 0))
+            if fact.began is None:
+                time = max(time, self._reserve.get("run_time", 0))
+        return usd, tokens, time, 1, int(fact.unpriced)
+
+    def total(self, since: Timestamp | None, now: Timestamp) -> Spent:
+        self._forget(since)
+        usd, tokens, time, runs, unpriced = self._sums
+        if self._at_work:
+            moment, least = microseconds(now), self._reserve.get("run_time", 0)
+            time += sum(max(moment - began, least) for began in self._at_work.values())
+        return Spent(micro_usd=usd, tokens=tokens, run_time=time, runs=runs, unpriced=unpriced)
+
+    def _forget(self, since: Timestamp | None) -> None:
+        """Let go of what was started before."""
+        if since is None:
+            return
+        if self._order and self._order[0].at < since:
+            gone = bisect_left(self._order, since, key=_at)
+            for kept in self._order[:gone]:
+                if kept.fact is not None:
+                    self._take(kept.fact)
+            del self._order[:gone]
+        self.floor = since
+
+    def eases(self, what: str, by: int, now: Timestamp) -> Timestamp | None:
+        """When that was started with which `by` of `what` will have left the window."""
+        facts = [kept.fact for kept in self._order if kept.fact is not None]
+        left = accumulate(_amount(fact, what, now) for fact in facts)
+        return next((f.at for f, gone in zip(facts, left, strict=True) if gone >= by), None)
+
+
+class _Kept:
+    """A place in the order of time; `fact` is None where nothing is left of what stood there."""
+
+    __slots__ = ("at", "fact")
+
+    def __init__(self, fact: Fact) -> None:
+        self.at = fact.at
+        self.fact: Fact | None = fact
+
+
+_at = attrgetter("at")
+
+
+def _amount(fact: Fact, what: str, now: Timestamp) -> int:
+    match what:
+        case "runs":
+            return 1
+        case "unpriced":
+            return int(fact.unpriced)
+        case "run_time" if fact.began is not None:
+            return microseconds(now) - microseconds(fact.began)
+        case _:
+            amount: int = getattr(fact, what)
+            return amount

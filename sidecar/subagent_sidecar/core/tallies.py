@@ -1,0 +1,131 @@
+"""Counts that are kept between transactions instead of being made for each.
+
+A count is made from a query the first time somebody asks, and moved by every change from then on
+(`moved`). It is exact as long as every change to the books is told: whoever keeps a `Tallies` has
+to `forget` it when a transaction is rolled back, and when others have written to the same books.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar, cast
+
+from .facts import Fact
+from .gauges import Alike, Live, Started
+from .matching import ANYTHING, Call, Scope
+from .policy import Amounts, Budget, Limit, Policy
+from .spending import Spending
+from .verdict import Freeze
+
+_Gauge = Live | Started | Alike | Spending
+G = TypeVar("G", Live, Started, Alike, Spending)
+Place = tuple[Scope, str]
+"""One scope: its kind and its id."""
+_MOST_GAUGES = 50_000
+
+
+class Tallies:
+    """Counts by rule and scope, all of them true until `forget`."""
+
+    def __init__(self) -> None:
+        self._gauges: dict[tuple[object, ...], _Gauge] = {}
+        self._in: dict[Place, list[tuple[Limit | Budget, _Gauge]]] = {}
+        self._scopes: set[Scope] = set()
+        self._version = -1
+        self._policy: Policy | None = None
+        self._left: Fact | None = None
+        self.pending: dict[str, Sequence[Fact]] | None = None
+        self.freezes: Sequence[Freeze] | None = None
+        self.raises: Mapping[tuple[str, str], Amounts] | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is counted that could move."""
+        return not self._gauges
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is kept at all."""
+        return not self._gauges and self.pending is None and self.freezes is None
+
+    def true_of(self, version: int) -> None:
+        """Keep the counts if the books are at `version` still, whatever that is a number of."""
+        if version != self._version:
+            self.forget()
+            self._version = version
+
+    def forget(self) -> None:
+        """Count anew from now on."""
+        self._drop_gauges()
+        self.pending = self._left = None
+        self.freezes = self.raises = None
+
+    def serve(self, policy: Policy) -> None:
+        """Let go of what only the rules of another policy ask for."""
+        if policy is not self._policy and (policy.limits or policy.budgets):
+            self._policy = policy
+            self._drop_gauges()
+
+    def _drop_gauges(self) -> None:
+        self._gauges.clear()
+        self._in.clear()
+        self._scopes.clear()
+
+    def moved(self, old: Fact | None, new: Fact | None) -> None:
+        """A fact has changed, begun to be (`old` is None) or is none any more (`new`)."""
+        if (left := self._left) is not None:
+            self._left = None
+            if old is None and new is not None and _became(left, new):
+                old = left
+            else:
+                self._move(left, None)
+        if new is None:
+            self._left = old  # a start that has arrived: the run comes next
+        else:
+            self._move(old, new)
+
+    def _move(self, old: Fact | None, new: Fact | None) -> None:
+        call = (new or cast(Fact, old)).call
+        for scope in self._scopes:
+            scope_id = call.scope_id(scope)
+            if scope_id is None:
+                continue
+            for rule, gauge in self._in.get((scope, scope_id), ()):
+                if rule.match is ANYTHING or rule.match.fits(call):
+                    gauge.move(old, new)
+
+    def settle(self) -> None:
+        """Be up to date with what was told last; before anything is read."""
+        if (left := self._left) is not None:
+            self._left = None
+            self._move(left, None)
+
+    def task_moved(self, call: Call, *, live: bool) -> None:
+        """A task has become unfinished, or is finished."""
+        for scope in self._scopes:
+            scope_id = call.scope_id(scope)
+            if scope_id is None:
+                continue
+            for rule, gauge in self._in.get((scope, scope_id), ()):
+                if isinstance(gauge, Live) and rule.match.fits(call):
+                    gauge.task(call, live=live)
+
+    def get(self, key: tuple[object, ...]) -> _Gauge | None:
+        if self._left is not None:
+            self.settle()
+        return self._gauges.get(key)
+
+    def put(self, key: tuple[object, ...], place: Place, rule: Limit | Budget, gauge: G) -> G:
+        """Keep a gauge that has just been filled."""
+        if len(self._gauges) >= _MOST_GAUGES:
+            self._drop_gauges()  # what is on its way is still told
+        earlier = self._gauges.get(key)
+        self._gauges[key] = gauge
+        self._scopes.add(place[0])
+        peers = self._in.setdefault(place, [])
+        peers[:] = [peer for peer in peers if peer[1] is not earlier]
+        peers.append((rule, gauge))  # keeps the rule, so that its id() in the key stays its own
+        return gauge
+
+
+def _became(left: Fact, new: Fact) -> bool:
+    """Whether a start on its way is the run that is told next."""
+    return left.at == new.at and left.call == new.call

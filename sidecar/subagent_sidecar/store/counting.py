@@ -1,0 +1,168 @@
+"""core.tally.Source over SQLite: what is on record in a scope, read in one statement.
+
+These are asked once for each rule and scope, then the counts are kept (core/tally.py). So they may
+read a whole scope; what a rule asks often is met by an index (tasks of a session, of a tree, live
+tasks, equal instructions).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from ..core.facts import Fact, intent_facts, microseconds
+from ..core.matching import Call, Scope
+from ..core.model import Timestamp
+from ..core.policy import Amounts
+from ..core.tallies import Place
+from ..core.verdict import Freeze
+from .rows import INTENTS
+
+Execute = Callable[..., Any]
+
+_CALL = (
+    "t.agent_name, t.upstream, t.supervisor, t.session_id, t.depth, t.task_id, "
+    "coalesce(t.tree_id, t.task_id)"
+)
+_FACT = (
+    f"SELECT {_CALL}, r.fingerprint, r.kind, r.run_id, r.created_at, r.started_at, r.ended_at, "
+    "r.cancel_unconfirmed_at IS NOT NULL OR (r.cancel_asked_at IS NOT NULL AND "
+    "r.cancel_confirmed_at IS NULL AND r.status = 'interrupted'), "
+    "r.settled, r.tokens, r.cost_micro_usd, r.unpriced "
+    "FROM tasks t JOIN runs r ON r.task_id = t.task_id WHERE "
+)
+_TASK = f"SELECT {_CALL} FROM tasks t WHERE t.ended_at IS NULL AND "
+_WITHIN = {
+    Scope.TASK: "t.task_id = :id",
+    Scope.SESSION: "t.session_id = :id",
+    Scope.SUPERVISOR: "t.supervisor = :id",
+    Scope.AGENT: "t.agent_name = :id",
+    Scope.UPSTREAM: "t.upstream = :id",
+    Scope.TREE: "(t.tree_id = :id OR (t.task_id = :id AND t.tree_id IS NULL))",
+    Scope.GLOBAL: "TRUE",
+}
+_ALIKE = " AND r.fingerprint = :fingerprint AND t.agent_name = :agent"
+_UNFINISHED = (
+    "r.ended_at IS NULL",
+    "r.cancel_unconfirmed_at IS NOT NULL",
+    "r.cancel_asked_at IS NOT NULL AND r.cancel_confirmed_at IS NULL AND r.status = 'interrupted'",
+)
+"""As Run.unfinished has it; each has an index of its own."""
+_BROAD = frozenset({Scope.SUPERVISOR, Scope.AGENT, Scope.UPSTREAM, Scope.GLOBAL})
+_FEW = 1_000
+_INTENTS = INTENTS.select("")
+_FREEZES = "SELECT scope, scope_id, reason, at FROM freezes ORDER BY at"
+_RAISES = (
+    "SELECT budget, scope_id, sum(micro_usd), sum(tokens), sum(run_time), sum(runs) "
+    "FROM raises GROUP BY budget, scope_id"
+)
+
+
+def facts(
+    execute: Execute, place: Place, since: Timestamp | None, like: Call | None
+) -> Iterator[Fact]:
+    """The runs of a scope."""
+    scope, scope_id = place
+    values: dict[str, object] = {"id": scope_id}
+    where = _WITHIN[scope]
+    if like is not None:
+        where += _ALIKE
+        values |= {"fingerprint": like.fingerprint, "agent": like.agent}
+    if since is not None:
+        where += " AND r.created_at >= :since"
+        values["since"] = since
+    for row in execute(_FACT + where, values).fetchall():
+        yield _fact(row)
+
+
+def held(execute: Execute, place: Place) -> Iterator[Fact]:
+    """Runs that are not over for all that is known."""
+    scope, scope_id = place
+    values = {"id": scope_id}
+    if _is_small(execute, place):
+        every = " OR ".join(f"({kind})" for kind in _UNFINISHED)
+        yield from map(_fact, execute(f"{_FACT}{_WITHIN[scope]} AND ({every})", values).fetchall())
+        return
+    seen = set()
+    for kind in _UNFINISHED:  # by its index, whatever else there is in the scope
+        for row in execute(_FACT + _apart(_WITHIN[scope]) + f" AND {kind}", values).fetchall():
+            fact = _fact(row)
+            if fact.unit not in seen:
+                seen.add(fact.unit)
+                yield fact
+
+
+def _is_small(execute: Execute, place: Place) -> bool:
+    """Whether it is cheaper to look at everything in a scope than at everything unfinished."""
+    scope, scope_id = place
+    if scope in _BROAD:
+        return False
+    counted = f"SELECT count(*) FROM (SELECT 1 FROM tasks t WHERE {_WITHIN[scope]} LIMIT {_FEW})"
+    return bool(execute(counted, {"id": scope_id}).fetchone()[0] < _FEW)
+
+
+def _apart(within: str) -> str:
+    """The condition, so that no index is looked for by it."""
+    return within.replace("t.", "+t.")
+
+
+def on_their_way(execute: Execute) -> dict[str, Sequence[Fact]]:
+    """All of them: there are few at a time."""
+    intents = map(INTENTS.read, execute(_INTENTS).fetchall())
+    return {intent.intent_id: tuple(intent_facts(intent)) for intent in intents}
+
+
+def live_tasks(execute: Execute, place: Place) -> Sequence[Call]:
+    scope, scope_id = place
+    # Those of a session and of a tree have an index; else all live ones are gone through.
+    within = _apart(_WITHIN[scope]) if scope in _BROAD else _WITHIN[scope]
+    rows = execute(_TASK + within, {"id": scope_id}).fetchall()
+    return [_call(row) for row in rows]
+
+
+def freezes(execute: Execute) -> Sequence[Freeze]:
+    return [
+        Freeze(scope=Scope(scope), scope_id=scope_id, reason=reason, at=at)
+        for scope, scope_id, reason, at in execute(_FREEZES).fetchall()
+    ]
+
+
+def raises(execute: Execute) -> dict[tuple[str, str], Amounts]:
+    return {
+        (budget, scope_id): Amounts.of_microseconds(usd, tokens, time, runs)
+        for budget, scope_id, usd, tokens, time, runs in execute(_RAISES).fetchall()
+    }
+
+
+def _call(row: Sequence[Any], fingerprint: str | None = None, kind: str = "start") -> Call:
+    agent, upstream, supervisor, session, depth, task_id, tree_id = row[:7]
+    return Call(
+        agent=agent,
+        upstream=upstream,
+        supervisor=supervisor,
+        session=session,
+        depth=depth,
+        task_id=task_id,
+        tree_id=tree_id,
+        fingerprint=fingerprint,
+        update=kind == "update",
+    )
+
+
+def _fact(row: Sequence[Any]) -> Fact:
+    """As core.facts.run_fact makes it of a run and its task."""
+    fingerprint, kind, run_id, at, began, ended, goes_on, settled, tokens, usd, unpriced = row[7:]
+    worked = 0
+    if ended is not None and began is not None:
+        worked = max(microseconds(ended) - microseconds(began), 0)
+    return Fact(
+        unit=(row[5], run_id),
+        call=_call(row, fingerprint, kind),
+        at=at,
+        live=ended is None or bool(goes_on),
+        holds=ended is None or bool(goes_on),
+        open=not settled,
+        micro_usd=usd,
+        tokens=tokens,
+        run_time=worked,
+        began=began if ended is None else None,
+        unpriced=unpriced > 0,
+    )

@@ -1,0 +1,68 @@
+"""Which rows a job is going to ask for, told before it runs."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ..core.changes import (
+    Accepted,
+    BudgetRaised,
+    BudgetTold,
+    Change,
+    Doubted,
+    Frozen,
+    Polled,
+    Released,
+    Start,
+    ThreadCreated,
+    Unfrozen,
+    UsageSeen,
+)
+
+
+@dataclass(slots=True)
+class Touches:
+    """The rows a job is going to ask for, as far as can be told before."""
+
+    threads: set[str] = field(default_factory=set)
+    tasks: set[str] = field(default_factory=set)
+    runs: set[tuple[str, str]] = field(default_factory=set)
+    usage: set[tuple[str, str]] = field(default_factory=set)
+    intents: set[str] = field(default_factory=set)
+    new_intents: set[str] = field(default_factory=set)
+    """Not to be read: their ids were made just now."""
+
+    def start(self, start: Start) -> None:
+        """Add what `admission.admit` reads and makes."""
+        self.new_intents.add(start.intent_id)
+        if start.thread_id is not None:
+            self.threads.add(start.thread_id)
+            self.tasks.add(start.thread_id)
+        if (session := start.header_session or start.body_session) is not None:
+            self.tasks.add(session)
+
+    def changes(self, changes: Iterable[Change]) -> None:
+        """Add what `book.apply` reads."""
+        for change in changes:
+            match change:
+                case Accepted():
+                    self.intents.add(change.intent.intent_id)
+                    self.tasks.update(run.thread_id for run in change.runs)
+                    self.runs.update((run.thread_id, run.run_id) for run in change.runs)
+                case UsageSeen():
+                    self.tasks.add(change.thread_id)
+                    self.usage.update((e.task_id, e.message_id) for e in change.entries)
+                    self.runs.update((change.thread_id, e.run_id) for e in change.entries)
+                case Polled():
+                    self.tasks.add(change.task_id)
+                case ThreadCreated():
+                    self.threads.add(change.thread.thread_id)
+                case Frozen() | Unfrozen() | BudgetRaised() | BudgetTold():
+                    pass
+                case Released() | Doubted():
+                    self.intents.add(change.intent.intent_id)
+                    if change.intent.thread_id is not None:
+                        self.tasks.add(change.intent.thread_id)
+                case _:
+                    self.tasks.add(change.thread_id)
+                    if (run_id := getattr(change, "run_id", None)) is not None:
+                        self.runs.add((change.thread_id, run_id))

@@ -1,0 +1,205 @@
+"""The operator's levers on the admin plane: freeze, and budgets."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.integration.budgets.rig import STEP_MICRO_USD, Desk, desk
+
+SESSION = {"name": "session-usd", "usd": 5, "runs": 9, "per": "session", "window": "1d"}
+TASK = {"name": "task-runs", "match": {"agent": "quick"}, "runs": 1, "per": "task"}
+DAY = {"name": "all-time", "usd": 100, "run_time": "2h", "per": "global"}
+BUDGETS = {"budgets": [SESSION, TASK, DAY]}
+
+
+async def post(at: Desk, path: str, **body: object) -> Any:
+    return await at.admin.call("POST", path, body)
+
+
+async def budgets(at: Desk, query: str = "") -> Any:
+    return (await at.admin.call("GET", f"/v1/budgets{query}")).json
+
+
+@pytest.mark.parametrize(
+    ("which", "stopped", "goes_on"),
+    [
+        ({"scope": "all"}, [("quick", "s1"), ("long", "s2")], []),
+        ({"scope": "agent", "id": "quick"}, [("quick", "s1"), ("quick", "s2")], [("idle", "s1")]),
+        ({"scope": "session", "id": "s1"}, [("quick", "s1"), ("idle", "s1")], [("quick", "s2")]),
+    ],
+)
+async def test_the_very_next_start_is_refused_until_the_freeze_is_lifted(
+    tmp_path: Path, which: dict[str, str], stopped: list[Any], goes_on: list[Any]
+) -> None:
+    async with desk(tmp_path, {}) as at:
+        frozen = await post(at, "/v1/freeze", **which, reason="they\nspend")
+        for graph, session in stopped:
+            _, answer = await at.start(graph, session)
+            assert (answer.status, answer.json["code"]) == (403, "frozen")
+            assert "they spend" in answer.json["message"]
+        for graph, session in goes_on:
+            assert (await at.start(graph, session))[1].status == 200
+        assert (await at.admin.call("GET", "/v1/freeze")).json == frozen.json
+        [told] = frozen.json["frozen"]
+        assert told["scope"] == which["scope"] and told["id"] == which.get("id")
+        assert (await post(at, "/v1/unfreeze", **which)).json == {"frozen": []}
+        for graph, session in stopped:
+            assert (await at.start(graph, session))[1].status == 200
+        kinds = [event["kind"] for event in await at.events("frozen", "unfrozen")]
+    assert kinds == ["frozen", "unfrozen"]
+
+
+async def test_a_freeze_stops_follow_ups_and_ends_nothing(tmp_path: Path) -> None:
+    async with desk(tmp_path, {}) as at:
+        task_id, started = await at.start("long")
+        await post(at, "/v1/freeze", scope="all")
+        update = (await at.start("long", thread_id=task_id))[1]
+        await at.used(task_id, steps=2)
+        run = await at.client.call("GET", f"/threads/{task_id}/runs/{started.json['run_id']}")
+    assert (update.status, update.json["code"]) == (403, "frozen")
+    assert run.json["status"] in ("pending", "running")
+
+
+async def test_of_starts_at_the_same_moment_none_passes_a_freeze_that_was_answered(
+    tmp_path: Path,
+) -> None:
+    async with desk(tmp_path, {}) as at:
+        threads = [await at.client.new_thread() for _ in range(20)]
+        await post(at, "/v1/freeze", scope="all")
+        answers = await asyncio.gather(*(at.start("quick", thread_id=each) for each in threads))
+    assert {answer.status for _, answer in answers} == {403}
+
+
+async def test_what_is_not_frozen_cannot_be_unfrozen(tmp_path: Path) -> None:
+    async with desk(tmp_path, {}) as at:
+        await post(at, "/v1/freeze", scope="agent", id="coder")
+        answer = await post(at, "/v1/unfreeze", scope="agent", id="code")
+    assert (answer.status, answer.json["code"]) == (404, "not_frozen")
+    assert answer.json["message"] == "agent code is not frozen; frozen: agent coder"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({}, "scope: must be one of all, agent, session"),
+        ({"scope": ["all"]}, "scope: must be one of"),
+        ({"scope": "upstream", "id": "x"}, "scope: must be one of"),
+        ({"scope": "all", "id": "x"}, "id: 'all' has none"),
+        ({"scope": "agent"}, "id: must be the name of the agent"),
+        ({"scope": "session", "id": ""}, "id: must be the name of the session"),
+        ({"scope": "session", "id": "\ud800"}, "id: must be the name of the session"),
+        ({"scope": "all", "reason": 1}, "reason: must be text"),
+        ({"scope": "all", "why": "x"}, "'why' is not known here"),
+    ],
+)
+async def test_a_freeze_that_makes_no_sense_freezes_nothing(
+    tmp_path: Path, body: dict[str, object], said: str
+) -> None:
+    async with desk(tmp_path, {}) as at:
+        answer = await post(at, "/v1/freeze", **body)
+        assert (answer.status, answer.json["code"]) == (400, "bad_body")
+        assert said in answer.json["message"]
+        assert (await at.admin.call("GET", "/v1/freeze")).json == {"frozen": []}
+
+
+async def test_budgets_are_shown_with_what_is_left_in_each_scope(tmp_path: Path) -> None:
+    async with desk(tmp_path, BUDGETS) as at:
+        task_id, _ = await at.start("quick", "s1")
+        await at.used(task_id)
+        found = await budgets(at)
+    assert found["rules"] == ["session-usd", "task-runs", "all-time"] and not found["more"]
+    rows = {row["rule"]: row for row in found["budgets"]}
+    assert found["budgets"][0]["rule"] == "task-runs"  # all of it is used
+    cost = f"0.{STEP_MICRO_USD:06d}"
+    assert rows["session-usd"] == {
+        "rule": "session-usd",
+        "policy": "policy",
+        "mode": "enforce",
+        "scope": "session",
+        "scope_id": "s1",
+        "window": "1d",
+        "on_exhausted": "deny_new",
+        "state": "ok",
+        "share": 0.1111,
+        "unpriced": 0,
+        "amounts": {
+            "usd": {
+                "used": cost,
+                "limit": "5.000000",
+                "raised": "0.000000",
+                "remaining": f"4.{10**6 - STEP_MICRO_USD:06d}",
+            },
+            "runs": {"used": 1, "limit": 9, "raised": 0, "remaining": 8},
+        },
+    }
+    assert (rows["task-runs"]["state"], rows["task-runs"]["scope_id"]) == ("exhausted", task_id)
+    assert rows["all-time"]["scope_id"] == "*"
+    assert rows["all-time"]["amounts"]["run_time"]["limit"] == 7200
+
+
+async def test_a_raise_holds_for_the_very_next_start(tmp_path: Path) -> None:
+    async with desk(tmp_path, BUDGETS) as at:
+        task_id, _ = await at.start("quick", "s1")
+        await at.used(task_id)
+        assert (await at.start("quick", thread_id=task_id))[1].json["code"] == "budget_runs"
+        raised = await post(
+            at, "/v1/budgets/raise", rule="task-runs", scope_id=task_id[-12:], runs=1
+        )
+        assert (await at.start("quick", thread_id=task_id))[1].status == 200
+        assert (await at.start("quick", thread_id=task_id))[1].status == 402
+        [event] = await at.events("budget_raised")
+    row = raised.json["budget"]
+    assert (row["scope_id"], row["state"]) == (task_id, "ok")
+    assert row["amounts"] == {"runs": {"used": 1, "limit": 2, "raised": 1, "remaining": 1}}
+    assert event["detail"]["budget"] == "task-runs" and event["detail"]["scope_id"] == task_id
+
+
+async def test_only_the_scope_that_is_named_is_raised(tmp_path: Path) -> None:
+    async with desk(tmp_path, BUDGETS) as at:
+        for session in ("s1", "s2"):
+            await at.start("idle", session)
+        await post(at, "/v1/budgets/raise", rule="session-usd", scope_id="s1", usd="2.5", runs=1)
+        await post(at, "/v1/budgets/raise", rule="session-usd", scope_id="s1", usd=0.5)
+        await post(at, "/v1/budgets/raise", rule="all-time", run_time="30m")
+        found = await budgets(at, "?rule=session-usd")
+        [everybody] = (await budgets(at, "?rule=all-time"))["budgets"]
+    limits = {row["scope_id"]: row["amounts"]["usd"]["limit"] for row in found["budgets"]}
+    assert limits == {"s1": "8.000000", "s2": "5.000000"}
+    assert everybody["amounts"]["run_time"]["limit"] == 9000
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ({"rule": "x", "scope_id": "s1", "usd": 1}, 404, "no budget in force is called 'x'"),
+        ({"scope_id": "s1", "usd": 1}, 400, "rule: must be a name"),
+        ({"rule": "session-usd", "usd": 1}, 400, "scope_id: must be a name"),
+        ({"rule": "session-usd", "scope_id": "s1"}, 400, "say what to add: usd, runs"),
+        ({"rule": "session-usd", "scope_id": "s1", "tokens": 1}, 400, "limits usd, runs only"),
+        ({"rule": "session-usd", "scope_id": "s1", "usd": 0}, 400, "more than nothing"),
+        ({"rule": "session-usd", "scope_id": "s1", "usd": -1}, 400, "usd: -1 is not an amount"),
+        ({"rule": "session-usd", "scope_id": "s1", "usd": "1e-9"}, 400, "six decimals at most"),
+        ({"rule": "session-usd", "scope_id": "s1", "runs": 1.5}, 400, "runs: must be a whole"),
+        ({"rule": "session-usd", "scope_id": "s1", "runs": True}, 400, "runs: must be a whole"),
+        ({"rule": "all-time", "scope_id": "s1", "usd": 1}, 400, "of all callers together"),
+        ({"rule": "all-time", "run_time": "soon"}, 400, "run_time: 'soon' is not a duration"),
+        ({"rule": "all-time", "run_time": "0s"}, 400, "run_time: must be more than nothing"),
+        ({"rule": "task-runs", "scope_id": "nobody", "runs": 1}, 404, "no task's id begins"),
+    ],
+)
+async def test_a_raise_that_makes_no_sense_raises_nothing(
+    tmp_path: Path, body: dict[str, object], status: int, said: str
+) -> None:
+    async with desk(tmp_path, BUDGETS) as at:
+        answer = await post(at, "/v1/budgets/raise", **body)
+        assert answer.status == status and said in answer.json["message"]
+        assert await at.events("budget_raised") == []
+
+
+async def test_without_budgets_there_is_nothing_to_show(tmp_path: Path) -> None:
+    async with desk(tmp_path, {}) as at:
+        await at.start("idle")
+        assert await budgets(at) == {"budgets": [], "rules": [], "more": False}
+        assert (await at.admin.call("GET", "/v1/budgets?rule=x")).status == 404
+        assert (await at.admin.call("GET", "/v1/budgets?of=x")).status == 400

@@ -1,0 +1,105 @@
+"""The graph behind an assistant's id: rules that name agents hold whichever of the two is given."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from tests.support.agent_server import ScriptedServer
+
+from subagent_sidecar.core.model import Item
+from subagent_sidecar.errors import UpstreamUnreachable
+from subagent_sidecar.ports import AgentServer
+from subagent_sidecar.proxy.assistants import Assistants
+from subagent_sidecar.proxy.bodies import RunBody
+from subagent_sidecar.testing import FakeClock
+
+ID = "c926ac5a-b04e-5949-878a-8e4830d4338b"
+OTHER_ID = "7c5865b5-0e10-5c5f-8442-9225c0215d23"
+KEY = [(b"x-api-key", b"secret")]
+
+
+@dataclass
+class Desk:
+    server: ScriptedServer = field(default_factory=ScriptedServer)
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    def __post_init__(self) -> None:
+        servers: dict[str, AgentServer] = {"up": self.server}
+        self.assistants = Assistants(servers, now=self.clock.monotonic)
+
+    async def agent(self, given: str | None, upstream: str = "up") -> str | None:
+        said = RunBody(assistant_id=given, purpose="kept")
+        named = await self.assistants.named(upstream, said, KEY)
+        assert named.purpose == "kept"
+        return named.assistant_id
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+SPELLINGS = [ID, ID.upper(), ID.replace("-", "")]
+
+
+@pytest.mark.parametrize("given", SPELLINGS)
+async def test_an_id_stands_for_its_graph(given: str, desk: Desk) -> None:
+    assert await desk.agent(given) == "researcher"
+    assert desk.server.asked == [f"graph of {given}"]
+    assert desk.server.presented == [KEY]
+
+
+@pytest.mark.parametrize("given", [None, "researcher", "", "c926ac5a", ID + "0", f"{ID} "])
+async def test_nobody_is_asked_about_a_name(given: str | None, desk: Desk) -> None:
+    assert await desk.agent(given) == given
+    assert not desk.server.asked
+
+
+async def test_each_is_asked_about_once_a_minute(desk: Desk) -> None:
+    for given in (ID, ID, OTHER_ID, ID):
+        await desk.agent(given)
+    assert desk.server.asked == [f"graph of {ID}", f"graph of {OTHER_ID}"]
+    desk.server.graph = "another"
+    desk.clock.tick(60)
+    assert await desk.agent(ID) == "another"
+
+
+@pytest.mark.parametrize("graph", [None, ""])
+async def test_an_id_the_server_does_not_know_stays_and_is_asked_about_again(
+    graph: str | None, desk: Desk
+) -> None:
+    desk.server.graph = graph
+    assert await desk.agent(ID) == ID
+    desk.server.graph = "researcher"
+    assert await desk.agent(ID) == "researcher"
+
+
+async def test_a_server_that_does_not_answer_is_no_reason_to_refuse(desk: Desk) -> None:
+    desk.server.down = UpstreamUnreachable("down")
+    assert await desk.agent(ID) == ID
+
+
+async def test_an_upstream_nobody_can_ask_is_none_either(desk: Desk) -> None:
+    assert await desk.agent(ID, upstream="another") == ID
+
+
+async def test_a_tool_stands_for_its_graph(desk: Desk) -> None:
+    said = RunBody(assistant_id="Nice_tool", purpose="kept")
+    for _ in range(2):
+        named = await desk.assistants.tool_named("up", said, KEY)
+        assert named == RunBody(assistant_id="researcher", purpose="kept")
+    assert desk.server.asked == ["graph of tool Nice_tool"]
+    assert await desk.assistants.tool_named("up", RunBody(), KEY) == RunBody()
+
+
+async def test_a_tool_and_an_assistant_of_one_name_are_two(desk: Desk) -> None:
+    await desk.agent(ID)
+    await desk.assistants.tool_named("up", RunBody(assistant_id=ID), KEY)
+    assert desk.server.asked == [f"graph of {ID}", f"graph of tool {ID}"]
+
+
+async def test_each_run_of_a_batch_is_named(desk: Desk) -> None:
+    items = [Item(assistant_id=ID, purpose="a"), Item(assistant_id="writer")]
+    assert await desk.assistants.all_named("up", items, KEY) == [
+        Item(assistant_id="researcher", purpose="a"),
+        Item(assistant_id="writer"),
+    ]

@@ -1,0 +1,76 @@
+"""What operators do by hand is on record when they are answered, or they are told so."""
+
+import pytest
+from tests.support.troubled_store import TroubledStore
+
+from subagent_sidecar.core.matching import EVERYTHING, Scope
+from subagent_sidecar.core.policy import Amounts, Budget, Policy
+from subagent_sidecar.core.refusal import Refused
+from subagent_sidecar.errors import StoreBusy, StoreUnavailable
+from subagent_sidecar.service import Service
+from subagent_sidecar.testing import FakeClock
+
+BUDGET = Budget(name="b", policy="p", per=Scope.SESSION, limit=Amounts(runs=0))
+
+
+@pytest.fixture
+def store() -> TroubledStore:
+    return TroubledStore()
+
+
+@pytest.fixture
+def service(store: TroubledStore) -> Service:
+    return Service(store=store, clock=FakeClock())
+
+
+async def start(service: Service) -> None:
+    await service.admit(upstream="up", supervisor="ann", header_session="s")
+
+
+async def test_a_freeze_holds_as_soon_as_it_is_answered(service: Service) -> None:
+    await service.freeze(Scope.SESSION, "s", "why")
+    with pytest.raises(Refused) as refused:
+        await start(service)
+    assert refused.value.code == "frozen" and "why" in refused.value.message
+    await service.unfreeze(Scope.SESSION, "s")
+    await start(service)
+
+
+async def test_a_raise_holds_as_soon_as_it_is_answered(service: Service) -> None:
+    service.policy = Policy(budgets=(BUDGET,))
+    with pytest.raises(Refused):
+        await start(service)
+    await service.raise_budget(BUDGET, "s", Amounts(runs=1))
+    await start(service)
+
+
+async def test_each_raise_adds_to_the_one_before(service: Service) -> None:
+    service.policy = Policy(budgets=(BUDGET,))
+    for _ in range(2):
+        await service.raise_budget(BUDGET, "s", Amounts(runs=1))
+    await start(service)
+    await start(service)
+    with pytest.raises(Refused):
+        await start(service)
+
+
+async def test_a_lever_that_is_not_on_record_is_an_error_and_not_tried_again(
+    service: Service, store: TroubledStore
+) -> None:
+    store.down = StoreUnavailable("the file is locked")
+    with pytest.raises(StoreUnavailable):
+        await service.freeze(Scope.GLOBAL, EVERYTHING, None)
+    store.down, store.busy = None, True
+    with pytest.raises(StoreBusy):
+        await service.unfreeze(Scope.GLOBAL, EVERYTHING)
+    store.busy = False
+    await service.flush()
+    await start(service)
+    assert await store.freezes() == []
+
+
+async def test_who_follows_events_is_woken_by_a_lever(service: Service) -> None:
+    woken: list[str] = []
+    service.on_entered(lambda: woken.append("now"))
+    await service.freeze(Scope.GLOBAL, EVERYTHING, None)
+    assert woken == ["now"]
