@@ -230,6 +230,9 @@ class Tidier(Protocol):
         """A start on the thread was refused. If it was made for that start alone it is removed,
         with the credentials `auth`. Returns at once."""
 
+    def concerns(self, thread_id: str) -> bool:
+        """Whether the thread may be about to be removed."""
+
     async def spare(self, thread_id: str) -> None:
         """Somebody wants to start on the thread: it stays, unless its removal is under way; then
         this returns when that is over."""

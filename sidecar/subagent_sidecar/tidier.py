@@ -75,6 +75,10 @@ class Tidier:
         self._working.add(task)
         task.add_done_callback(self._working.discard)
 
+    def concerns(self, thread_id: str) -> bool:
+        """See ports.Tidier."""
+        return thread_id in self._removals
+
     async def spare(self, thread_id: str) -> None:
         removal = self._removals.pop(thread_id, None)
         if removal is not None:

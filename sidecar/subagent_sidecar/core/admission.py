@@ -5,7 +5,7 @@ from datetime import datetime
 from .changes import Start
 from .decide import Numbers, decide
 from .decisions import admitted, decision
-from .facts import item_call, items_of
+from .facts import items_of
 from .ledger import Ledger
 from .matching import Call
 from .model import Event, Intent, IntentKind, Item, Task, just_after
@@ -66,7 +66,7 @@ def _decided(
                 ledger.drop_intent(intent.intent_id)
             _tell(ledger, intent, call, verdict)
             return Refused(verdict)
-        if any(answer.denies for answer in verdict.answers):
+        if verdict.contested:
             _tell(ledger, intent, call, verdict)
         asked = admitted(verdict.answers)
         if isinstance(item, Item):
@@ -80,10 +80,19 @@ def _decided(
 
 def _call(intent: Intent, item: Item | Intent, *, wakes: bool) -> Call:
     """A start that is about to be. A new task's own tree has nothing in it yet."""
-    call = item_call(intent, item)
-    if intent.kind is IntentKind.UPDATE:
-        return changed(call, wakes=True) if wakes else call
-    return changed(call, task_id=None, tree_id=intent.tree_id)
+    update = intent.kind is IntentKind.UPDATE
+    return Call(
+        agent=item.agent_name or intent.agent_name,
+        upstream=intent.upstream,
+        supervisor=intent.supervisor,
+        session=intent.session_id,
+        depth=intent.depth,
+        task_id=intent.thread_id if update else None,
+        tree_id=intent.tree_id or (intent.thread_id if update else None),
+        fingerprint=item.fingerprint,
+        update=update,
+        wakes=wakes,
+    )
 
 
 def _tell(ledger: Ledger, intent: Intent, call: Call, verdict: Allow | Deny) -> None:

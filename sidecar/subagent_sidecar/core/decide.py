@@ -58,17 +58,19 @@ def decide(policy: Policy, numbers: Numbers, call: Call, now: datetime) -> Allow
         return Deny(check=check, checks=(check,), reason=freeze.reason)
     answers: list[Answer] = []
     limits, budgets = policy.concerning(call)
+    windows = _Windows(now)
     for limit in limits:
-        answers.append(_limit(limit, numbers, call, now))
+        answers.append(_limit(limit, numbers, call, windows))
     for budget in budgets:
         scope_id = call.scope_id(budget.per)
         spent = Spent()
         if scope_id is not None:
-            spent = numbers.spent(budget, scope_id, _since(budget.window, now))
+            spent = numbers.spent(budget, scope_id, windows.since(budget.window))
         answers.extend(spending(budget, spent, scope_id))
-    denied = [a for a in answers if a.denies and a.rule.mode is Mode.ENFORCE]
+    against = [answer for answer in answers if answer.denies]
+    denied = [answer for answer in against if answer.rule.mode is Mode.ENFORCE]
     if not denied:
-        return Allow(tuple(answers))
+        return Allow(tuple(answers), bool(against))
     return _deny(min(denied, key=lambda a: a.check.waiting_helps), answers, numbers, call, now)
 
 
@@ -86,7 +88,7 @@ def _frozen(freeze: Freeze) -> Check:
     )
 
 
-def _limit(limit: Limit, numbers: Numbers, call: Call, now: datetime) -> Answer:
+def _limit(limit: Limit, numbers: Numbers, call: Call, windows: "_Windows") -> Answer:
     kind, per, most = limit.kind, limit.per, limit.most
     if kind is LimitKind.DEPTH:
         # What stands at a depth is compared with it; what is counted has this start to come.
@@ -98,9 +100,9 @@ def _limit(limit: Limit, numbers: Numbers, call: Call, now: datetime) -> Answer:
     elif kind is LimitKind.CONCURRENT:
         current = numbers.live(limit, scope_id)
     elif kind is LimitKind.STARTS:
-        current = numbers.started(limit, scope_id, _since(limit.window, now))
+        current = numbers.started(limit, scope_id, windows.since(limit.window))
     elif kind is LimitKind.DUPLICATES and call.fingerprint is not None:
-        current = numbers.same(limit, scope_id, call, _since(limit.window, now))
+        current = numbers.same(limit, scope_id, call, windows.since(limit.window))
     return Answer(limit, limit.what, most, current, 1, current >= most, scope_id)
 
 
@@ -139,7 +141,7 @@ def _retry_after(
     check: Check, rule: Limit | Budget, numbers: Numbers, call: Call, now: datetime
 ) -> timedelta | None:
     """When enough will have left the window; None where nobody can tell."""
-    since = _since(check.window, now)
+    since = _Windows(now).since(check.window)
     if since is None or check.window is None or check.scope_id is None:
         return None
     excess = check.current + check.wants - check.limit
@@ -151,23 +153,31 @@ def _retry_after(
     return max(left, timedelta()) + timedelta(microseconds=1)
 
 
-def _since(window: timedelta | None, now: datetime) -> Timestamp | None:
-    """The beginning of a window."""
-    if window is None:
-        return None
-    # Written once a second: of most moments within it only the end is another.
-    second = now.replace(microsecond=0)
-    moment, head = _HEADS.get(window, (None, ""))
-    if moment != second or window.microseconds:
-        since = timestamp(now - window)
+class _Windows:
+    """When the windows began that end now. Of most moments within a second only the end of the text
+    is another, so the beginning is written once a second."""
+
+    __slots__ = ("_now", "_second", "_tail")
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._second = now.replace(microsecond=0)
+        self._tail = f"{now.microsecond:06d}Z"
+
+    def since(self, window: timedelta | None) -> Timestamp | None:
+        if window is None:
+            return None
+        known = _HEADS.get(window)
+        if known is not None and known[0] == self._second:
+            return known[1] + self._tail
+        since = timestamp(self._now - window)
         if not window.microseconds:
-            if len(_HEADS) >= _WINDOWS:
+            if len(_HEADS) >= _MOST_HEADS:
                 _HEADS.clear()
-            _HEADS[window] = second, since[:20]
+            _HEADS[window] = self._second, since[:20]
         return since
-    return f"{head}{now.microsecond:06d}Z"
 
 
-_WINDOWS = 1_000
+_MOST_HEADS = 1_000
 _HEADS: dict[timedelta, tuple[datetime, str]] = {}
 """By window: the second of the last question, and the text of when it began, up to its second."""

@@ -27,6 +27,8 @@ class Live:
         return len(self._places)
 
     def move(self, old: Fact | None, new: Fact | None) -> None:
+        if old is not None and new is not None and not self._runs and _stays(old, new):
+            return
         if new is not None and (new.live if self._runs else new.holds):
             self._hold(new.unit if self._runs else new.place, new.call)
         if old is not None and (old.live if self._runs else old.holds):
@@ -60,6 +62,12 @@ class Live:
         for _, task_id, owner in self._places.values():
             if task_id is not None and owner == supervisor:
                 yield task_id
+
+
+def _stays(old: Fact, new: Fact) -> bool:
+    """Whether a place is held as before: by a start that has arrived, most of the time."""
+    same = old.call.task_id == new.call.task_id
+    return same and new.call.task_id is not None and old.holds == new.holds
 
 
 class Started:
@@ -102,25 +110,28 @@ class Alike:
         self.floor = since
         self._windowed = since is not None
         self._runs = limit.per is Scope.TASK
-        self._groups: dict[tuple[str, str], Moments] = {}
-        self._order: deque[tuple[Timestamp, tuple[str, str]]] = deque()
+        self._groups: dict[_Likeness, _Group] = {}
+        self._order: deque[tuple[Timestamp, _Likeness]] = deque()
 
     def move(self, old: Fact | None, new: Fact | None) -> None:
         if old is not None and new is not None:
             return  # neither when it was started nor what it is ever changes
         if new is not None and (key := self._key(new)) is not None:
-            moments = self._groups.get(key)
-            if moments is None:
-                moments = self._groups[key] = Moments(windowed=self._windowed)
-            moments.enter(new.at)
+            group = self._groups.get(key)
+            if group is None:
+                group = self._groups[key] = _Group(Moments(windowed=self._windowed))
+            group.moments.enter(new.at)
+            group.newest.append(new)
             if self._windowed:
                 self._order.append((new.at, key))
         if old is not None and (key := self._key(old)) is not None:
-            moments = self._groups.get(key)
-            if moments is not None:
-                moments.leave(old.at)
+            group = self._groups.get(key)
+            if group is not None:
+                group.moments.leave(old.at)
+                if old in group.newest:
+                    group.newest.remove(old)
 
-    def _key(self, fact: Fact) -> tuple[str, str] | None:
+    def _key(self, fact: Fact) -> "_Likeness | None":
         call = fact.call
         if call.fingerprint is None or (call.update and not self._runs):
             return None
@@ -131,29 +142,51 @@ class Alike:
     def count(self, like: Call, since: Timestamp | None) -> int:
         if since is not None:
             self._forget(since)
-        moments = self._groups.get((like.agent, like.fingerprint or ""))
-        if moments is None:
+        group = self._group(like)
+        if group is None:
             return 0
         if since is not None:
-            moments.forget(since)
-        return len(moments)
+            group.moments.forget(since)
+        return len(group.moments)
+
+    def _group(self, like: Call) -> "_Group | None":
+        return self._groups.get((like.agent, like.fingerprint or ""))
 
     def _forget(self, since: Timestamp) -> None:
         """Let go of what was started before. What is in the order may have moved meanwhile; a
         group is looked at as often as something was put into it."""
         while self._order and self._order[0][0] < since:
             _, key = self._order.popleft()
-            moments = self._groups.get(key)
-            if moments is not None:
-                moments.forget(since)
-                if not len(moments):
+            group = self._groups.get(key)
+            if group is not None:
+                group.moments.forget(since)
+                if not len(group.moments):
                     del self._groups[key]
         self.floor = since
 
     def eases(self, like: Call, by: int) -> Timestamp | None:
         """When the `by`th of them was started."""
-        moments = self._groups.get((like.agent, like.fingerprint or ""))
-        return None if moments is None else moments.at(by - 1)
+        group = self._group(like)
+        return None if group is None else group.moments.at(by - 1)
+
+    def tasks_like(self, like: Call) -> Iterator[str]:
+        """The ids of some that the supervisor of `like` has, the newest first."""
+        group = self._group(like)
+        for fact in reversed(group.newest if group is not None else ()):
+            task_id, in_time = fact.call.task_id, self.floor is None or fact.at >= self.floor
+            if task_id is not None and in_time and fact.call.supervisor == like.supervisor:
+                yield task_id
+
+
+_Likeness = tuple[str, str]
+"""Agent and fingerprint."""
+_NEWEST = 16
+
+
+class _Group:
+    def __init__(self, moments: "Moments") -> None:
+        self.moments = moments
+        self.newest: deque[Fact] = deque(maxlen=_NEWEST)
 
 
 class Moments:

@@ -21,15 +21,14 @@ def run_moves(tallies: Tallies, before: Run | None, run: Run, task: Task) -> Non
     tallies.moved(old, run_fact(run, task))
 
 
-def intent_moves(tallies: Tallies, before: Intent | None, intent: Intent | None) -> None:
+def intent_moves(tallies: Tallies, intent_id: str, intent: Intent | None) -> None:
     """`intent` is None for a start whose outcome is on record."""
-    known = None if before is None else before.intent_id
     pending = tallies.pending
     if pending is None:
         return  # nothing was counted yet
-    old = () if known is None else pending.pop(known, ())
+    old = pending.pop(intent_id, ())
     new: Sequence[Fact] = ()
     if intent is not None:
-        new = pending[intent.intent_id] = tuple(intent_facts(intent))
+        new = pending[intent_id] = tuple(intent_facts(intent))
     for was, now in zip_longest(old, new):
         tallies.moved(was, now)

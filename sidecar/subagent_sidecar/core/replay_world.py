@@ -88,15 +88,10 @@ class World:
 
     # tally.Source
 
-    def facts(
-        self, place: Place, *, since: Timestamp | None = None, like: Call | None = None
-    ) -> Iterable[Fact]:
+    def facts(self, place: Place, *, since: Timestamp | None = None) -> Iterable[Fact]:
         for unit in self._in.get(place, ()):
             fact = self._facts[unit]
-            if since is not None and fact.at < since:
-                continue
-            call = fact.call
-            if like is None or (call.agent, call.fingerprint) == (like.agent, like.fingerprint):
+            if since is None or fact.at >= since:
                 yield fact
 
     def held(self, place: Place) -> Iterable[Fact]:

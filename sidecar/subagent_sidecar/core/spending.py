@@ -28,6 +28,12 @@ class Spending:
         self._order: list[_Kept] = []
 
     def move(self, old: Fact | None, new: Fact | None) -> None:
+        if old is not None and new is not None and _uses_the_same(old, new):
+            kept = self._kept.pop(old.unit, None)
+            if kept is not None:
+                kept.fact = new
+                self._kept[new.unit] = kept
+            return
         kept = None
         if old is not None and self._counts(old):
             kept = self._take(old)
@@ -97,6 +103,18 @@ class Spending:
         facts = [kept.fact for kept in self._order if kept.fact is not None]
         left = accumulate(_amount(fact, what, now) for fact in facts)
         return next((f.at for f, gone in zip(facts, left, strict=True) if gone >= by), None)
+
+
+def _uses_the_same(one: Fact, other: Fact) -> bool:
+    return (
+        one.open == other.open
+        and one.began == other.began
+        and one.tokens == other.tokens
+        and one.micro_usd == other.micro_usd
+        and one.run_time == other.run_time
+        and one.unpriced == other.unpriced
+        and (one.unit == other.unit or one.began is None)
+    )
 
 
 class _Kept:

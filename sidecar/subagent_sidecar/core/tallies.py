@@ -11,6 +11,7 @@ from typing import TypeVar, cast
 from .facts import Fact
 from .gauges import Alike, Live, Started
 from .matching import ANYTHING, Call, Scope
+from .model import Timestamp
 from .policy import Amounts, Budget, Limit, Policy
 from .spending import Spending
 from .verdict import Freeze
@@ -112,6 +113,11 @@ class Tallies:
         if self._left is not None:
             self.settle()
         return self._gauges.get(key)
+
+    def floor(self, key: tuple[object, ...]) -> Timestamp | None:
+        """From when on a gauge with a window counts."""
+        floor: Timestamp | None = getattr(self._gauges.get(key), "floor", None)
+        return floor
 
     def put(self, key: tuple[object, ...], place: Place, rule: Limit | Budget, gauge: G) -> G:
         """Keep a gauge that has just been filled."""

@@ -22,11 +22,8 @@ R = TypeVar("R", Limit, Budget)
 class Source(Protocol):
     """The books, to be counted anew."""
 
-    def facts(
-        self, place: Place, *, since: Timestamp | None = None, like: Call | None = None
-    ) -> Iterable[Fact]:
-        """Runs on record in a scope: those of `since` or later, those that were given the agent
-        and the instruction of `like`."""
+    def facts(self, place: Place, *, since: Timestamp | None = None) -> Iterable[Fact]:
+        """Runs on record in a scope, those of `since` or later."""
 
     def held(self, place: Place) -> Iterable[Fact]:
         """Of those the ones that are live, or hold their task."""
@@ -153,20 +150,11 @@ class Tally:
 
     def named(self, rule: Limit | Budget, scope_id: str, call: Call) -> Sequence[str]:
         if isinstance(rule, Limit) and rule.kind is LimitKind.DUPLICATES:
-            found = self._same(rule, scope_id, call)
+            since = self._tallies.floor((id(rule), scope_id))
+            found = self._alike(rule, scope_id, since).tasks_like(call)
         else:
             found = self._live(rule, scope_id).tasks_of(call.supervisor)
         return list(islice(dict.fromkeys(found), SHOWN))
-
-    def _same(self, rule: Limit, scope_id: str, call: Call) -> Iterator[str]:
-        place = _place(rule, scope_id)
-        alike = (f for f in self._on_their_way(place) if _same(f.call, call))
-        for fact in chain(self._source.facts(place, like=call), alike):
-            task_id = fact.call.task_id
-            if task_id is None or fact.call.supervisor != call.supervisor:
-                continue
-            if rule.match.fits(fact.call):
-                yield task_id
 
     def eases(
         self, rule: Limit | Budget, scope_id: str, call: Call, since: Timestamp, what: str, by: int
@@ -176,10 +164,6 @@ class Tally:
         if rule.kind is LimitKind.DUPLICATES:
             return self._alike(rule, scope_id, since).eases(call, by)
         return self._started(rule, scope_id, since).eases(by)
-
-
-def _same(call: Call, like: Call) -> bool:
-    return call.agent == like.agent and call.fingerprint == like.fingerprint
 
 
 def _place(rule: Limit | Budget, scope_id: str) -> Place:

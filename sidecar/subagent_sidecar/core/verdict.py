@@ -109,9 +109,10 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Allow:
-    """`answers` are all that were given; a rule that observes may have been against it."""
+    """`answers` are all that were given; `contested`: a rule that observes was against it."""
 
     answers: tuple[Answer, ...]
+    contested: bool = False
 
     @property
     def checks(self) -> tuple[Check, ...]:

@@ -7,7 +7,7 @@ will say what it thinks of it. Nothing here changes what is forwarded.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,6 +18,8 @@ from . import instruction
 _PURPOSE = 200
 _NAME = 256
 _MAX_READ = 256 * 1024
+
+Part = TypeVar("Part", bound=msgspec.Struct)
 
 
 @quick
@@ -62,10 +64,13 @@ class _Config(msgspec.Struct):
 
 
 class _Run(msgspec.Struct):
+    """Any object is one: each part is read for itself, so that nonsense in one hides no other.
+    Servers run what has an odd `config`, and rules go by the agent."""
+
     assistant_id: Any = None
     multitask_strategy: Any = None
-    metadata: _Metadata | None = None
-    config: _Config | None = None
+    metadata: msgspec.Raw = msgspec.Raw()
+    config: msgspec.Raw = msgspec.Raw()
     input: msgspec.Raw = msgspec.Raw()
 
 
@@ -79,7 +84,7 @@ class _Input(msgspec.Struct):
 
 
 class _UsualRun(msgspec.Struct):
-    """`_Run` whose input is what deepagents sends: read in one go."""
+    """What deepagents sends: read in one go."""
 
     assistant_id: Any = None
     multitask_strategy: Any = None
@@ -101,6 +106,8 @@ class _Cancel(msgspec.Struct):
 _USUAL = msgspec.json.Decoder(_UsualRun)
 _RUN = msgspec.json.Decoder(_Run)
 _RUNS = msgspec.json.Decoder(list[_Run])
+_METADATA = msgspec.json.Decoder(_Metadata)
+_CONFIG = msgspec.json.Decoder(_Config)
 _THREAD = msgspec.json.Decoder(_Thread)
 _CANCEL = msgspec.json.Decoder(_Cancel)
 _ERRORS = (msgspec.DecodeError, UnicodeError, RecursionError, ValueError)
@@ -165,15 +172,16 @@ def _loose_run(value: Any) -> _Run:
     """A run from what the standard library made of a body that msgspec would not read: wrongly
     typed members, lone surrogates, numbers too large."""
     members = value if isinstance(value, dict) else {}
-    parent = _at(members, "config", "configurable", "deepagents_parent", "thread_id")
-    given = json.dumps(members["input"]).encode() if "input" in members else b""
+    parts = ("metadata", "config", "input")
     return _Run(
         assistant_id=members.get("assistant_id"),
         multitask_strategy=members.get("multitask_strategy"),
-        metadata=_loose_metadata(members),
-        config=_Config(_Configurable(_Parent(parent))),
-        input=msgspec.Raw(given),
+        **{part: _raw(members[part]) for part in parts if part in members},
     )
+
+
+def _raw(value: Any) -> msgspec.Raw:
+    return msgspec.Raw(json.dumps(value).encode())
 
 
 def _loose_metadata(value: Any) -> _Metadata:
@@ -192,15 +200,24 @@ def _at(value: Any, *path: str) -> Any:
 def _run(run: _Run, *, is_object: bool = False) -> RunBody:
     given = _read(run.input)
     words, fingerprint = instruction.read(instruction.contents(given))
+    metadata = _part(run.metadata, _METADATA)
     return RunBody(
         assistant_id=name(run.assistant_id),
-        agent_name=name(run.metadata.subagent_name) if run.metadata else None,
-        session_id=_session(run.config, _at(given, "callbackThreadId")),
+        agent_name=name(metadata.subagent_name) if metadata else None,
+        session_id=_session(_part(run.config, _CONFIG), _at(given, "callbackThreadId")),
         strategy=name(run.multitask_strategy),
         purpose=_purpose(words),
         fingerprint=fingerprint,
         is_object=is_object,
     )
+
+
+def _part(raw: msgspec.Raw, decoder: "msgspec.json.Decoder[Part]") -> Part | None:
+    """None where it is missing, or is not of its shape."""
+    try:
+        return decoder.decode(raw) if len(memoryview(raw)) else None
+    except _ERRORS:
+        return None
 
 
 def _session(config: _Config | None, callback_thread_id: Any) -> str | None:

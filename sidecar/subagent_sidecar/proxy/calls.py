@@ -88,6 +88,7 @@ class Call:
     """What the answer says of budgets that are nearly spent."""
     fields: tuple[headers.Field, ...] = field(init=False)
     _sent_on: list[headers.Field] = field(init=False)
+    _auth: list[headers.Field] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Raises BadHeader: before anything is done about a request that cannot be sent on."""
@@ -119,8 +120,11 @@ class Call:
     @property
     def auth(self) -> list[headers.Field]:
         """What to present upstream when asking on this caller's behalf."""
-        own = {name.lower() for name, _ in self.target.own}
-        return [f for f in headers.credentials(self.fields) if f[0].lower() not in own]
+        if self._auth is None:
+            own = {name.lower() for name, _ in self.target.own}
+            given = headers.credentials(self.fields)
+            self._auth = [f for f in given if f[0].lower() not in own] if own else given
+        return self._auth
 
     def outgoing(
         self,

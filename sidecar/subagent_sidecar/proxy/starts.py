@@ -97,7 +97,8 @@ class Starts:
     ) -> Intent:
         """Make a start durable, by whatever door it came. Raises Refused, StoreError. One that is
         not `alone` in its request (a WebSocket) does not go by the request's id."""
-        body = await self._assistants.named(call.target.name, body, call.auth)
+        if self._assistants.concern(body):
+            body = await self._assistants.named(call.target.name, body, call.auth)
         try:
             return await self._admit(call, body, thread_id, alone=alone)
         except Refused:
@@ -111,8 +112,11 @@ class Starts:
         self, call: Call, body: bodies.RunBody, thread_id: str | None, *, alone: bool
     ) -> Intent:
         meaning = call.meaning
-        items = await self._assistants.all_named(call.target.name, _items(call), call.auth)
-        if thread_id is not None:
+        items: Sequence[Item] = ()
+        if meaning.act is Act.RUNS_BATCH:
+            items = bodies.batch_items(call.incoming.whole or b"")
+            items = await self._assistants.all_named(call.target.name, items, call.auth)
+        if thread_id is not None and self._tidier.concerns(thread_id):
             await self._tidier.spare(thread_id)  # from here to the intent nobody may come between
         intent = await self._service.admit(
             upstream=call.target.name,
@@ -309,12 +313,6 @@ def _said(call: Call) -> bodies.RunBody:
     if call.meaning.act is Act.RUNS_BATCH:
         return bodies.batch_body(whole)
     return bodies.run_body(whole)
-
-
-def _items(call: Call) -> Sequence[Item]:
-    if call.meaning.act is not Act.RUNS_BATCH:
-        return ()
-    return bodies.batch_items(call.incoming.whole or b"")
 
 
 def _outgoing(call: Call, intent: Intent, said: bodies.RunBody) -> Outgoing:

@@ -2,7 +2,7 @@
 
 These are asked once for each rule and scope, then the counts are kept (core/tally.py). So they may
 read a whole scope; what a rule asks often is met by an index (tasks of a session, of a tree, live
-tasks, equal instructions).
+tasks, runs that have not ended).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -39,7 +39,6 @@ _WITHIN = {
     Scope.TREE: "(t.tree_id = :id OR (t.task_id = :id AND t.tree_id IS NULL))",
     Scope.GLOBAL: "TRUE",
 }
-_ALIKE = " AND r.fingerprint = :fingerprint AND t.agent_name = :agent"
 _UNFINISHED = (
     "r.ended_at IS NULL",
     "r.cancel_unconfirmed_at IS NOT NULL",
@@ -56,16 +55,11 @@ _RAISES = (
 )
 
 
-def facts(
-    execute: Execute, place: Place, since: Timestamp | None, like: Call | None
-) -> Iterator[Fact]:
+def facts(execute: Execute, place: Place, since: Timestamp | None) -> Iterator[Fact]:
     """The runs of a scope."""
     scope, scope_id = place
     values: dict[str, object] = {"id": scope_id}
     where = _WITHIN[scope]
-    if like is not None:
-        where += _ALIKE
-        values |= {"fingerprint": like.fingerprint, "agent": like.agent}
     if since is not None:
         where += " AND r.created_at >= :since"
         values["since"] = since
@@ -112,8 +106,8 @@ def on_their_way(execute: Execute) -> dict[str, Sequence[Fact]]:
 
 def live_tasks(execute: Execute, place: Place) -> Sequence[Call]:
     scope, scope_id = place
-    # Those of a session and of a tree have an index; else all live ones are gone through.
-    within = _apart(_WITHIN[scope]) if scope in _BROAD else _WITHIN[scope]
+    # Where there is much in the scope all live tasks are gone through.
+    within = _WITHIN[scope] if _is_small(execute, place) else _apart(_WITHIN[scope])
     rows = execute(_TASK + within, {"id": scope_id}).fetchall()
     return [_call(row) for row in rows]
 

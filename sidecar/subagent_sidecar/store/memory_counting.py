@@ -12,16 +12,9 @@ if TYPE_CHECKING:
     from .memory_tables import Tables
 
 
-def facts(
-    tables: "Tables", place: Place, since: Timestamp | None, like: Call | None
-) -> Iterator[Fact]:
+def facts(tables: "Tables", place: Place, since: Timestamp | None) -> Iterator[Fact]:
     """See tally.Source."""
-    for fact in _all(tables, place):
-        if since is not None and fact.at < since:
-            continue
-        call = fact.call
-        if like is None or (call.agent, call.fingerprint) == (like.agent, like.fingerprint):
-            yield fact
+    return (fact for fact in _all(tables, place) if since is None or fact.at >= since)
 
 
 def held(tables: "Tables", place: Place) -> Iterator[Fact]:

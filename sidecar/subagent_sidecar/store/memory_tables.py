@@ -78,11 +78,12 @@ class Tables:
         return sorted(mine, key=lambda intent: (intent.created_at, intent.intent_id))
 
     def put_intent(self, intent: Intent) -> None:
-        intent_moves(self.tallies, self.intents.get(intent.intent_id), intent)
+        intent_moves(self.tallies, intent.intent_id, intent)
         self.intents[intent.intent_id] = intent
 
     def drop_intent(self, intent_id: str) -> None:
-        intent_moves(self.tallies, self.intents.pop(intent_id, None), None)
+        intent_moves(self.tallies, intent_id, None)
+        self.intents.pop(intent_id, None)
 
     def usage(self, task_id: str, message_id: str) -> UsageEntry | None:
         return self.all_usage.get((task_id, message_id))
@@ -118,10 +119,8 @@ class Tables:
 
     # tally.Source
 
-    def facts(
-        self, place: Place, *, since: Timestamp | None = None, like: Call | None = None
-    ) -> Iterable[Fact]:
-        return memory_counting.facts(self, place, since, like)
+    def facts(self, place: Place, *, since: Timestamp | None = None) -> Iterable[Fact]:
+        return memory_counting.facts(self, place, since)
 
     def held(self, place: Place) -> Iterable[Fact]:
         return memory_counting.held(self, place)

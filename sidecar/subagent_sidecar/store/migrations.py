@@ -212,9 +212,7 @@ UPDATE runs SET
     settled = ended_at IS NOT NULL;
 
 CREATE INDEX tasks_of_tree ON tasks (tree_id) WHERE tree_id IS NOT NULL;
-CREATE INDEX tasks_live_of_session ON tasks (session_id) WHERE ended_at IS NULL;
 CREATE INDEX runs_unended ON runs (task_id) WHERE ended_at IS NULL;
-CREATE INDEX runs_alike ON runs (fingerprint) WHERE fingerprint IS NOT NULL;
 
 CREATE TABLE decisions (
     seq INTEGER PRIMARY KEY,

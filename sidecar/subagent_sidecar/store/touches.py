@@ -27,7 +27,6 @@ class Touches:
     tasks: set[str] = field(default_factory=set)
     runs: set[tuple[str, str]] = field(default_factory=set)
     usage: set[tuple[str, str]] = field(default_factory=set)
-    intents: set[str] = field(default_factory=set)
     new_intents: set[str] = field(default_factory=set)
     """Not to be read: their ids were made just now."""
 
@@ -45,7 +44,6 @@ class Touches:
         for change in changes:
             match change:
                 case Accepted():
-                    self.intents.add(change.intent.intent_id)
                     self.tasks.update(run.thread_id for run in change.runs)
                     self.runs.update((run.thread_id, run.run_id) for run in change.runs)
                 case UsageSeen():
@@ -59,7 +57,6 @@ class Touches:
                 case Frozen() | Unfrozen() | BudgetRaised() | BudgetTold():
                     pass
                 case Released() | Doubted():
-                    self.intents.add(change.intent.intent_id)
                     if change.intent.thread_id is not None:
                         self.tasks.add(change.intent.thread_id)
                 case _:

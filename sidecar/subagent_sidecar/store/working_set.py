@@ -61,8 +61,6 @@ class WorkingSet:
                 self._runs.known[key] = None
         self._runs.load(touches.runs)
         self._intents.known.update(dict.fromkeys(touches.new_intents))
-        if tallies.pending is not None:
-            self._intents.load(touches.intents)
         self._usage.load(touches.usage)
 
     def thread(self, thread_id: str) -> Thread | None:
@@ -102,16 +100,12 @@ class WorkingSet:
         return sorted(mine, key=lambda intent: (intent.created_at, intent.intent_id))
 
     def put_intent(self, intent: Intent) -> None:
-        self._start_moved(intent.intent_id, intent)
+        intent_moves(self._tallies, intent.intent_id, intent)
         self._intents.put(intent)
 
     def drop_intent(self, intent_id: str) -> None:
-        self._start_moved(intent_id, None)
+        intent_moves(self._tallies, intent_id, None)
         self._intents.drop(intent_id)
-
-    def _start_moved(self, intent_id: str, intent: Intent | None) -> None:
-        if self._tallies.pending is not None:
-            intent_moves(self._tallies, self.intent(intent_id), intent)
 
     def usage(self, task_id: str, message_id: str) -> UsageEntry | None:
         return self._usage.get((task_id, message_id))
@@ -149,11 +143,9 @@ class WorkingSet:
 
     # tally.Source, for what is not counted yet
 
-    def facts(
-        self, place: Place, *, since: str | None = None, like: Call | None = None
-    ) -> Iterable[Fact]:
+    def facts(self, place: Place, *, since: Timestamp | None = None) -> Iterable[Fact]:
         self.flush()
-        return counting.facts(self._execute, place, since, like)
+        return counting.facts(self._execute, place, since)
 
     def held(self, place: Place) -> Iterable[Fact]:
         self.flush()
