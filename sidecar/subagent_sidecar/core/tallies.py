@@ -21,6 +21,8 @@ G = TypeVar("G", Live, Started, Alike, Spending)
 Place = tuple[Scope, str]
 """One scope: its kind and its id."""
 _MOST_GAUGES = 50_000
+_MOST_TOLD = 50_000
+"""Facts; budgets with a window keep each, some 900 bytes."""
 
 
 class Tallies:
@@ -31,6 +33,7 @@ class Tallies:
         self._in: dict[Place, list[tuple[Limit | Budget, _Gauge]]] = {}
         self._scopes: set[Scope] = set()
         self._version = -1
+        self._told = 0
         self._policy: Policy | None = None
         self._left: Fact | None = None
         self.pending: dict[str, Sequence[Fact]] | None = None
@@ -60,12 +63,16 @@ class Tallies:
         self.freezes = self.raises = None
 
     def serve(self, policy: Policy) -> None:
-        """Let go of what only the rules of another policy ask for."""
+        """Let go of what only the rules of another policy ask for; and of everything once much has
+        come together, for scopes that nobody starts in any more are never asked about again."""
+        if self._told >= _MOST_TOLD:
+            self._drop_gauges()
         if policy is not self._policy and (policy.limits or policy.budgets):
             self._policy = policy
             self._drop_gauges()
 
     def _drop_gauges(self) -> None:
+        self._told = 0
         self._gauges.clear()
         self._in.clear()
         self._scopes.clear()
@@ -84,6 +91,8 @@ class Tallies:
             self._move(old, new)
 
     def _move(self, old: Fact | None, new: Fact | None) -> None:
+        if old is None:
+            self._told += 1
         call = (new or cast(Fact, old)).call
         for scope in self._scopes:
             scope_id = call.scope_id(scope)

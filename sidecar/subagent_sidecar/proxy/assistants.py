@@ -5,10 +5,10 @@ is computed from the name and thus known to everybody, and as an MCP tool by an 
 which anybody may choose: a rule that could be passed by with one of these would be none.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
-from uuid import UUID
 
 from ..core.model import Item
 from ..errors import UpstreamError
@@ -17,7 +17,7 @@ from .bodies import RunBody, name
 
 Said = TypeVar("Said", RunBody, Item)
 
-_DIGITS = 32
+_ID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 _KEPT_S = 60.0
 """An assistant may be given another graph."""
 
@@ -35,15 +35,14 @@ class Assistants:
 
     def concern(self, said: RunBody | Item) -> bool:
         """Whether a start gives an id where a graph's name may stand."""
-        return said.assistant_id is not None and _assistant(said.assistant_id) is not None
+        return said.assistant_id is not None and _ID.fullmatch(said.assistant_id) is not None
 
     async def named(self, upstream: str, said: Said, auth: Headers) -> Said:
         """What a start says, with the graph's name where it gave the id of an assistant. One the
         server does not know, or cannot be asked about, stays as it is."""
-        given = None if said.assistant_id is None else _assistant(said.assistant_id)
-        if given is None:
+        if said.assistant_id is None or not self.concern(said):
             return said
-        graph = await self._graph(upstream, given, auth, tool=False)
+        graph = await self._graph(upstream, said.assistant_id, auth, tool=False)
         return said if graph is None else replace(said, assistant_id=graph)
 
     async def tool_named(self, upstream: str, said: RunBody, auth: Headers) -> RunBody:
@@ -77,15 +76,3 @@ class Assistants:
                 self._known.clear()
             self._known[key] = (graph, self._now() + _KEPT_S)
         return graph
-
-
-def _assistant(given: str) -> str | None:
-    """The id of an assistant as everybody writes it; None for what is no id. Servers in Python take
-    what `UUID` takes: in braces, behind `urn:uuid:`, with dashes anywhere, in digits of any script.
-    """
-    if len(given) < _DIGITS:
-        return None
-    try:
-        return str(UUID(given))
-    except ValueError:
-        return None

@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from uuid import UUID
 
 import msgspec
 
@@ -18,6 +19,7 @@ from . import instruction
 _PURPOSE = 200
 _NAME = 256
 _MAX_READ = 256 * 1024
+_UUID_DIGITS = 32
 
 Part = TypeVar("Part", bound=msgspec.Struct)
 
@@ -64,8 +66,7 @@ class _Config(msgspec.Struct):
 
 
 class _Run(msgspec.Struct):
-    """Any object is one: each part is read for itself, so that nonsense in one hides no other.
-    Servers run what has an odd `config`, and rules go by the agent."""
+    """Every object is one: parts are read each for itself, so that an odd one hides no other."""
 
     assistant_id: Any = None
     multitask_strategy: Any = None
@@ -131,7 +132,7 @@ def _usual_run(run: _UsualRun) -> RunBody:
     messages = given.messages if given and given.messages else ()
     words, fingerprint = instruction.read([message.content for message in messages])
     return RunBody(
-        assistant_id=name(run.assistant_id),
+        assistant_id=assistant(run.assistant_id),
         agent_name=name(run.metadata.subagent_name) if run.metadata else None,
         session_id=_session(run.config, given.callbackThreadId if given else None),
         strategy=name(run.multitask_strategy),
@@ -202,7 +203,7 @@ def _run(run: _Run, *, is_object: bool = False) -> RunBody:
     words, fingerprint = instruction.read(instruction.contents(given))
     metadata = _part(run.metadata, _METADATA)
     return RunBody(
-        assistant_id=name(run.assistant_id),
+        assistant_id=assistant(run.assistant_id),
         agent_name=name(metadata.subagent_name) if metadata else None,
         session_id=_session(_part(run.config, _CONFIG), _at(given, "callbackThreadId")),
         strategy=name(run.multitask_strategy),
@@ -270,6 +271,17 @@ def _read_loosely(text: bytes) -> Any:
         return json.loads(text)
     except _ERRORS:
         return None
+
+
+def assistant(value: object) -> str | None:
+    """The name of a graph, or the id of an assistant as everybody writes it. Servers take all that
+    Python does: in braces, behind `urn:uuid:`, dashes anywhere, digits of any script."""
+    if isinstance(value, str) and len(value) >= _UUID_DIGITS:
+        try:
+            return str(UUID(value))
+        except ValueError:
+            pass
+    return name(value)
 
 
 def name(value: object) -> str | None:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from ..core.wire import Act, Meaning
-from .bodies import RunBody, name, run_body
+from .bodies import RunBody, assistant, name, run_body
 
 _COMMANDS = frozenset({"run.start", "input.respond"})
 _MESSAGES = frozenset({"message/send", "message/stream", "SendMessage", "SendStreamingMessage"})
@@ -45,7 +45,7 @@ def asked(meaning: Meaning, body: bytes | None) -> Asked | None:
     None where it was too large to be read."""
     message = _UNREADABLE if body is None else _parsed(body)
     if message is _UNREADABLE:
-        said = RunBody(assistant_id=name(meaning.assistant_id))
+        said = RunBody(assistant_id=assistant(meaning.assistant_id))
         return Asked(said=said, thread_id=meaning.thread_id, readable=False)
     methods, read = _READERS[meaning.act]
     found = _starting(message, methods)
@@ -107,7 +107,9 @@ def _mcp(meaning: Meaning, message: Mapping[str, Any]) -> Asked:
         said = _instructed(params.get("name"), messages)
     else:
         said = run_body(_encoded({"assistant_id": params.get("name"), "input": given}))
-    return Asked(said=replace(said, is_object=False), message_id=message.get("id"))
+    # A tool's name is none but its own, whatever it looks like.
+    said = replace(said, assistant_id=name(params.get("name")), is_object=False)
+    return Asked(said=said, message_id=message.get("id"))
 
 
 def _instructed(assistant_id: Any, content: Any) -> RunBody:
