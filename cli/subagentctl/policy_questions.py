@@ -45,7 +45,10 @@ def explain(
     call = {"agent": agent, "session": session, "supervisor": supervisor, "upstream": upstream}
     given = {**call, "depth": "" if depth is None else str(depth)}
     if bool(task) == bool(agent) or (task and any(given.values())):
-        raise Misused("give a TASK, or --agent and what else the start would say, not both.")
+        raise Misused(
+            "give either a TASK, or --agent and what else the start would say. "
+            "See `subagentctl policy explain --help`."
+        )
     with app.client() as client:
         answer = client.get("/v1/policy/explain", {"task": task.strip(), **given})
     if app.output == "json":

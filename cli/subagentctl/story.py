@@ -8,8 +8,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+from subagent_sidecar.core.prices import usd_text
 from subagentctl import fields
 from subagentctl.fields import Record, nested
+from subagentctl.numbers import of_limit, usd
 
 R = TypeVar("R", bound=Record)
 
@@ -119,11 +121,29 @@ def _against(words: str) -> Callable[[Record], str]:
     """`start refused by session-fan-out: concurrent 5 of 5 (session s1)`."""
 
     def told(event: Record) -> str:
-        rule, what = _detail(event, "rule"), _detail(event, "what").replace("_", " ")
-        numbers = f"{_detail(event, 'current')} of {_detail(event, 'limit')}"
-        return f"{words}{rule}: {what} {numbers}{_within(event)}" if rule else words.split(",")[0]
+        rule = _detail(event, "rule")
+        if not rule:
+            return words.split(",")[0]
+        return f"{words}{rule}{_counted(event)}{_within(event)}"
 
     return told
+
+
+def _counted(event: Record) -> str:
+    """`: concurrent 5 of 5`; nothing where nothing is counted."""
+    what, detail = _detail(event, "what"), nested(event, "detail")
+    current, limit = detail.get("current"), detail.get("limit")
+    match what:
+        case "deny" | "frozen" | "":
+            return ""
+        case "unpriced":
+            return ": runs of models without a price"
+        case "micro_usd" if isinstance(current, int) and isinstance(limit, int):
+            return f": {usd(usd_text(current))} of {usd(usd_text(limit))}"
+        case "run_time" if isinstance(current, int) and isinstance(limit, int):
+            return f": run time {of_limit(what, current // 1_000_000, limit // 1_000_000)}"
+        case _:
+            return f": {what} {of_limit(what, current, limit)}"
 
 
 def _within(event: Record) -> str:

@@ -73,7 +73,7 @@ _policy = click.option(
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="subagent-sidecar")
 def main() -> None:
-    """A proxy that keeps a record of every async subagent task."""
+    """A proxy that records every async subagent task, and holds starts to policies."""
 
 
 @main.command()
@@ -111,7 +111,10 @@ def serve(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
 @_store
 @_policy
 def check(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
-    """Validate configuration and policies and exit: 0, or 64 with every problem."""
+    """Check the configuration and policies.
+
+    Exits with 0, or with 64 and a line for every problem.
+    """
     found, policies = _read(config, upstreams, flags)
     click.echo(f"configuration is valid; upstreams: {', '.join(compose.sources(found))}")
     click.echo(f"store: {found.store}, {compose.store_engine(found)}")

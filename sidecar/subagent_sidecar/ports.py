@@ -159,6 +159,10 @@ class AgentServer(Protocol):
         """Ask the server to cancel one run. Whether it said yes, which proves nothing; no means
         that it has nothing to cancel: the run is over, or was never there."""
 
+    async def blank_since(self, thread_id: str, *, auth: Headers = ()) -> str | None:
+        """When a thread was made, as the server writes it. None where it holds something or was
+        changed since, and where the server does not tell."""
+
     async def delete_thread(self, thread_id: str, *, auth: Headers = ()) -> bool:
         """Remove a thread with all that is in it. No means that there was none, or that the server
         has no such route."""

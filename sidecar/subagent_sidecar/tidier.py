@@ -2,8 +2,9 @@
 
 deepagents makes a thread and then starts a run on it. Where the start is refused, nobody will ever
 ask after that thread again. Behind the answer it is removed upstream, with the credentials of whom
-it was made for: but only one that was made through us moments ago, and on which nothing was
-started, for all that we and the server know.
+it was made for: but only one that was made through us moments ago, on which nothing was started and
+in which nothing is, for all that we and the server know. To make a thread may also be to be given
+one that somebody has had for long (`if_exists: do_nothing`), and state can be put into a new one.
 """
 
 import asyncio
@@ -11,7 +12,8 @@ import logging
 from collections.abc import Mapping
 from datetime import timedelta
 
-from .core.model import timestamp
+from .core.model import Timestamp, timestamp
+from .core.recovery import normalised
 from .errors import StoreError, UpstreamError
 from .ports import AgentServer, Clock, Headers, Store
 from .service import Service
@@ -125,6 +127,9 @@ class Tidier:
         listed = await server.runs(removal.thread_id, limit=1, auth=removal.auth)
         if listed is None or listed:  # where the server does not tell, nobody knows
             return
+        made = await server.blank_since(removal.thread_id, auth=removal.auth)
+        if made is None or not self._is_fresh(normalised(made)):
+            return
         async with removal.deciding:
             # Once more: starts of other processes on the same store call nothing off.
             if removal.called_off or not await self._nothing_began(removal):
@@ -146,7 +151,7 @@ class Tidier:
             removal.supervisor,
         ):
             return False
-        if thread.created_at < timestamp(self._clock.now() - _FRESH):
+        if not self._is_fresh(thread.created_at):
             return False
         events = await self._store.events(removal.thread_id, limit=_EVENTS)
         if any(event.kind not in _NOTHING_CAME_OF for event in events):
@@ -154,6 +159,9 @@ class Tidier:
         return await self._store.task(removal.thread_id) is None and not await self._under_way(
             removal.thread_id
         )
+
+    def _is_fresh(self, made: Timestamp | None) -> bool:
+        return made is not None and made >= timestamp(self._clock.now() - _FRESH)
 
     async def _under_way(self, thread_id: str) -> bool:
         before = timestamp(self._clock.now() + _FRESH)

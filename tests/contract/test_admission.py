@@ -218,3 +218,26 @@ async def test_a_tree_is_all_that_was_started_from_its_root_however_far_down(sto
     great = await door.let_in("great-grandchild", header_session="grandchild")
     assert (great.depth, great.tree_id) == (3, "root")
     assert await door.ask("root") == "limit_concurrent"
+
+
+async def test_a_follow_up_is_judged_by_the_graph_it_names(store: Store) -> None:
+    rules = policy(
+        "limits: [{name: none, deny: true, match: {agent: coder}},"
+        " {name: one, concurrent: 1, per: global, match: {agent: hang}}]"
+    )
+    door = Door(store, rules)
+    for name in ("a", "b"):
+        await door.started(name, assistant_id="quick")
+        await door.seen(name, "success", ThreadStatus.IDLE)
+    assert await door.ask("a", assistant_id="coder") == "denied"
+    intent = await door.let_in("a", assistant_id="hang")
+    await door.tell(accepted(intent, "hanging", 9, thread_id="a"))
+    assert await door.ask("b", assistant_id="hang") == "limit_concurrent"
+    await door.let_in("b", assistant_id="quick")
+
+
+async def test_a_thread_of_another_server_is_another_thread(store: Store) -> None:
+    door = Door(store, policy("limits: [{name: one, concurrent: 1, per: global}]"))
+    await door.started("a")
+    assert await door.ask("a", upstream="other") == "limit_concurrent"
+    await door.let_in("a")

@@ -19,6 +19,7 @@ class ScriptedServer:
     thread: str | None = "idle"
     result: str | None = "success"
     state: Sequence[Any] | None = ()
+    blank: str | None = "9999-01-01T00:00:00+00:00"
     graph: str | None = "researcher"
     cancels: bool = True
     down: UpstreamError | None = None
@@ -68,6 +69,10 @@ class ScriptedServer:
     ) -> bool:
         await self._call(f"{'rollback' if rollback else 'cancel'} {run_id}", auth)
         return self.cancels
+
+    async def blank_since(self, thread_id: str, *, auth: Headers = ()) -> str | None:
+        await self._call(f"blank {thread_id}", auth)
+        return self.blank
 
     async def delete_thread(self, thread_id: str, *, auth: Headers = ()) -> bool:
         await self._call(f"delete {thread_id}", auth)

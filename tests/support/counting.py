@@ -173,7 +173,7 @@ def counted(tables: Tables, now: Timestamp) -> Counted:
         found.runs.append(
             CountedRun(
                 call=Call(
-                    agent=task.agent_name,
+                    agent=run.agent_name or task.agent_name,
                     upstream=task.upstream,
                     supervisor=task.supervisor,
                     session=task.session_id,
@@ -189,7 +189,9 @@ def counted(tables: Tables, now: Timestamp) -> Counted:
                 tokens=run.tokens,
                 run_time=0 if began is None else _between(began, ended or now),
                 unpriced=run.unpriced > 0,
-                task_live=task.ended_at is None or ended is None or goes_on,
+                task_live=(
+                    (task.ended_at is None and run.agent_name is None) or ended is None or goes_on
+                ),
                 settled=run.settled,
             )
         )

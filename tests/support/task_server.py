@@ -98,6 +98,9 @@ class TaskServer:
     ) -> bool:
         raise NotImplementedError
 
+    async def blank_since(self, thread_id: str, *, auth: Headers = ()) -> str | None:
+        raise NotImplementedError
+
     async def delete_thread(self, thread_id: str, *, auth: Headers = ()) -> bool:
         self._ask(f"delete {thread_id}", auth)
         return self.threads_.pop(thread_id, None) is not None

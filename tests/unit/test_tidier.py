@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from subagent_sidecar.tidier import Tidier
 
 KEY = [(b"x-api-key", b"secret")]
 NOTHING = policy('limits: [{name: a, match: {agent: "*"}, deny: true}]')
-REMOVED = ["runs of t", "delete t"]
+REMOVED = ["runs of t", "blank t", "delete t"]
 
 
 @dataclass
@@ -91,7 +92,7 @@ async def test_the_thread_a_refused_start_was_made_for_is_removed(desk: Desk) ->
     await desk.refused()
     await desk.settled()
     assert desk.server.asked == REMOVED
-    assert desk.server.presented == [KEY, KEY]
+    assert desk.server.presented == [KEY] * 3
 
 
 async def test_the_record_of_the_thread_stays(desk: Desk) -> None:
@@ -179,6 +180,22 @@ async def the_server_lists_no_runs_at_all(desk: Desk) -> None:
     desk.server.listed = None
 
 
+async def something_is_in_it_or_the_server_does_not_tell(desk: Desk) -> None:
+    desk.thread_created()
+    desk.server.blank = None
+
+
+async def the_server_has_had_it_for_long(desk: Desk) -> None:
+    """Who asks for a thread of an id with `if_exists: do_nothing` may be given an old one."""
+    desk.thread_created()
+    desk.server.blank = (desk.clock.now() - timedelta(seconds=61)).isoformat()
+
+
+async def the_server_says_nonsense_of_its_age(desk: Desk) -> None:
+    desk.thread_created()
+    desk.server.blank = "recently"
+
+
 @pytest.mark.parametrize(
     "beginning",
     [
@@ -196,6 +213,9 @@ async def the_server_lists_no_runs_at_all(desk: Desk) -> None:
         a_cron_is_on_it,
         the_server_lists_a_run,
         the_server_lists_no_runs_at_all,
+        something_is_in_it_or_the_server_does_not_tell,
+        the_server_has_had_it_for_long,
+        the_server_says_nonsense_of_its_age,
     ],
     ids=lambda beginning: beginning.__name__,
 )
@@ -255,7 +275,7 @@ async def test_a_start_that_comes_after_all_calls_the_removal_off(desk: Desk) ->
     await desk.tidier.spare("t")
     desk.server.gate.set()
     await desk.settled()
-    assert desk.server.asked == ["runs of t"]
+    assert "delete t" not in desk.server.asked
 
 
 async def test_a_start_that_is_refused_again_is_cleaned_up_after_again(desk: Desk) -> None:

@@ -113,3 +113,9 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_bytes(b"a: \xff\xfe\n")
     with pytest.raises(ConfigError, match=r"c\.yaml: cannot be read: it is not UTF-8 text"):
         load(tmp_path / "c.yaml")
+
+
+def test_a_file_that_would_take_minutes_to_parse_is_refused_unread(tmp_path: Path) -> None:
+    rules = "- {name: a, concurrent: 1, per: session}\n" * 30_000
+    with pytest.raises(ConfigError, match="larger than a MiB"):
+        loaded(tmp_path, rules)

@@ -77,7 +77,8 @@ def raise_budget(
     """Add to what a budget allows in one scope, for good. The very next start is held against it.
 
     SCOPE_ID is what `subagentctl budgets` shows under ID: a session, an agent, ...; of a task any
-    part of its id that fits only one; '*' for a budget of all callers together.
+    part of its id that fits only one; '*' for a budget of all callers together. One that nothing
+    is on record of yet is taken as it is typed, for what is to come: mind slips.
     """
     said = {"usd": usd, "tokens": tokens, "run_time": run_time, "runs": runs}
     amounts = {key: value for key, value in said.items() if value is not None}

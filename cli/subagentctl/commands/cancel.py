@@ -25,7 +25,7 @@ _MARGIN_S = 30.0
 def parse_selector(text: str) -> str:
     """A name. An empty one (an unset variable) would fit every task. Raises ValueError."""
     if not text.strip():
-        raise ValueError("it is empty; leave it out, or say --all for every live task")
+        raise ValueError("it is empty; leave it out, or say --all")
     return text
 
 

@@ -49,7 +49,8 @@ def parse_kinds(text: str) -> str:
 @click.option(
     "--last",
     type=click.IntRange(min=0, max=_MOST),
-    help=f"Begin with the newest that many.  [default: {_DEFAULT_LAST}; without --since]",
+    help="Begin with the newest that many; several may share a line.  "
+    f"[default: {_DEFAULT_LAST}; without --since]",
 )
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 @shared_options

@@ -55,6 +55,9 @@ def freeze(
 
     Follow-ups are refused as well. What is at work goes on: `subagentctl cancel` ends it. The very
     next start is refused once this has answered.
+
+    One agent or session at a time; a name nothing is on record of is frozen as it is typed. To
+    freeze once more replaces the reason.
     """
     _no_csv(app)
     place = _place(agent, session, everything, needed=not show)

@@ -33,8 +33,16 @@ def admit(ledger: Ledger, start: Start) -> Intent:
 def admit_by(policy: Policy, ledger: Ledger, numbers: Numbers, start: Start) -> Intent | Refused:
     """`admit` if the policy lets it. A refusal is returned, not raised: it goes on record, too."""
     intent, task = _understood(ledger, start)
-    wakes = task is not None and not task.live and not _has_a_place(ledger, task.task_id)
+    wakes = task is not None and _takes_a_place(ledger, task, intent)
     return _decided(ledger, intent, policy, numbers, wakes=wakes)
+
+
+def _takes_a_place(ledger: Ledger, task: Task, intent: Intent) -> bool:
+    """Whether a follow-up makes something unfinished that was not: its task, which had ended, or
+    another agent than the task's."""
+    if intent.agent_name != task.agent_name:
+        return True
+    return not task.live and not _has_a_place(ledger, task.task_id)
 
 
 def _has_a_place(ledger: Ledger, task_id: str) -> bool:
@@ -46,8 +54,11 @@ def _has_a_place(ledger: Ledger, task_id: str) -> bool:
 
 
 def _understood(ledger: Ledger, start: Start) -> tuple[Intent, Task | None]:
-    """The start, and the task that it is an update of."""
+    """The start, and the task that it is an update of. The same thread on another server is another
+    thread, whoever gave it that id."""
     task = ledger.task(start.thread_id) if start.thread_id and not start.cron else None
+    if task is not None and task.upstream != start.upstream:
+        task = None
     return (_spawn(ledger, start) if task is None else _update(ledger, start, task)), task
 
 
@@ -125,7 +136,7 @@ def _update(ledger: Ledger, start: Start, task: Task) -> Intent:
         created_at=start.at if newest is None else max(start.at, just_after(newest.created_at)),
         session_id=task.session_id,
         supervisor=task.supervisor,
-        agent_name=task.agent_name,
+        agent_name=_agent_of(start, task),
         depth=task.depth,
         thread_id=task.task_id,
         parent_task_id=task.parent_task_id,
@@ -136,6 +147,14 @@ def _update(ledger: Ledger, start: Start, task: Task) -> Intent:
         tree_id=task.tree_id,
         fingerprint=start.fingerprint,
     )
+
+
+def _agent_of(start: Start, task: Task) -> str:
+    """Whose run a follow-up is. A task goes by its subagent's name, which need not be its graph's;
+    a follow-up that names another graph is another agent's, whatever thread it is on."""
+    if start.assistant_id is None or start.assistant_id in (task.assistant_id, task.agent_name):
+        return task.agent_name
+    return start.agent_name or start.assistant_id
 
 
 def _spawn(ledger: Ledger, start: Start) -> Intent:

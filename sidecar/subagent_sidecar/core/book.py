@@ -166,6 +166,7 @@ def _begin_run(ledger: Ledger, intent: Intent, new: NewRun, at: Timestamp) -> No
         strategy=intent.strategy,
         fingerprint=intent.fingerprint,
         admitted=intent.admitted,
+        agent_name=None if intent.agent_name == task.agent_name else intent.agent_name,
     )
     add_run(ledger, task, run, new.status, at)
 

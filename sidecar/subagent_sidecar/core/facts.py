@@ -56,7 +56,12 @@ def run_fact(run: Run, task: Task) -> Fact:
         worked = max(microseconds(run.ended_at) - microseconds(run.started_at), 0)
     return Fact(
         unit=(run.task_id, run.run_id),
-        call=task_call(task, fingerprint=run.fingerprint, update=run.kind == "update"),
+        call=task_call(
+            task,
+            fingerprint=run.fingerprint,
+            update=run.kind == "update",
+            agent=run.agent_name,
+        ),
         at=run.created_at,
         live=run.unfinished,
         holds=run.unfinished,
@@ -69,10 +74,16 @@ def run_fact(run: Run, task: Task) -> Fact:
     )
 
 
-def task_call(task: Task, *, fingerprint: str | None = None, update: bool = False) -> Call:
-    """A task on record, as the rules see it."""
+def task_call(
+    task: Task,
+    *,
+    fingerprint: str | None = None,
+    update: bool = False,
+    agent: str | None = None,
+) -> Call:
+    """A task on record, or a run of it, as the rules see it."""
     return Call(
-        agent=task.agent_name,
+        agent=agent or task.agent_name,
         upstream=task.upstream,
         supervisor=task.supervisor,
         session=task.session_id,

@@ -103,7 +103,8 @@ class Run:
     its status says. `cancel_confirmed_at`: when it was seen that the cancel came true.
     `tokens`, `cost_micro_usd` and `unpriced` (messages without a price) add up what is on record of
     its usage; `settled`: all of it was read after the end. `admitted` is what the policy was asked
-    when it was let in (see decisions.admitted).
+    when it was let in (see decisions.admitted). `agent_name` is set where it is another agent's
+    than its task.
     """
 
     run_id: str
@@ -128,6 +129,7 @@ class Run:
     unpriced: int = 0
     settled: bool = False
     admitted: str | None = None
+    agent_name: str | None = None
 
     @property
     def ended(self) -> bool:

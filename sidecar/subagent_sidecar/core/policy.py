@@ -244,12 +244,14 @@ class Policy:
     prices: PriceList = field(default_factory=dict)
     by_session: bool = field(init=False, repr=False, compare=False)
     """Whether some rule looks at the session's name."""
+    by_agent: bool = field(init=False, repr=False, compare=False)
     _concerning: dict[tuple[object, ...], tuple[tuple[Limit, ...], tuple[Budget, ...]]] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_session", any(rule.match.session for rule in self.rules))
+        object.__setattr__(self, "by_agent", any(rule.match.agent for rule in self.rules))
 
     @property
     def rules(self) -> Iterator[Rule]:

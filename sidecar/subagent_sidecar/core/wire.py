@@ -40,6 +40,7 @@ class Act(StrEnum):
     COMMAND_SOCKET = "command_socket"
     A2A = "a2a"
     MCP = "mcp"
+    ASSISTANT_CHANGE = "assistant_change"
     OTHER = "other"
 
 
@@ -69,6 +70,7 @@ STARTS = frozenset({Act.RUN_START, Act.RUNS_BATCH, Act.CRON_CREATE})
 DOORS = frozenset({Act.COMMAND, Act.A2A, Act.MCP})
 """Requests that start something if their body says so."""
 
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORMS = {"stream": Form.STREAM, "wait": Form.WAIT}
 
 
@@ -105,6 +107,10 @@ def recognise(method: str, path: str) -> Meaning:
             return Meaning(Act.A2A, form=Form.WAIT, assistant_id=assistant_id)
         case ["mcp"] if method == "POST":
             return Meaning(Act.MCP, form=Form.WAIT)
+        case ["assistants", *_, "search" | "count" | "versions"]:
+            return OTHER
+        case ["assistants", *_] if method not in _READS:
+            return Meaning(Act.ASSISTANT_CHANGE)
         case _:
             return OTHER
 

@@ -71,6 +71,7 @@ class DataPlane:
             **dict.fromkeys(wire.STARTS, starts.serve),
             **dict.fromkeys(wire.DOORS, doors.serve),
             **threads.routes,
+            Act.ASSISTANT_CHANGE: doors.change_assistant,
             Act.RUN_GET: polls.serve,
             Act.THREAD_GET: polls.serve,
         }

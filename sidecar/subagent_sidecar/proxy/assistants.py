@@ -19,7 +19,7 @@ Said = TypeVar("Said", RunBody, Item)
 
 _ID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 _KEPT_S = 60.0
-"""An assistant may be given another graph."""
+"""An assistant may be given another graph, by others than those who come through here."""
 
 _KEPT = 10_000
 
@@ -32,6 +32,12 @@ class Assistants:
         self._servers = servers
         self._now = now
         self._known: dict[tuple[str, str, bool], tuple[str | None, float]] = {}
+        self._changes = 0
+
+    def changed(self) -> None:
+        """Somebody changes an assistant: nothing holds that was learned before."""
+        self._changes += 1
+        self._known.clear()
 
     def concern(self, said: RunBody | Item) -> bool:
         """Whether a start gives an id where a graph's name may stand."""
@@ -67,11 +73,12 @@ class Assistants:
         if server is None:
             return None
         ask = server.graph_of_tool if tool else server.graph_of
+        changes = self._changes
         try:
             graph = name(await ask(given, auth=auth))
         except UpstreamError:
             return None
-        if graph is not None:
+        if graph is not None and changes == self._changes:
             if len(self._known) >= _KEPT:
                 self._known.clear()
             self._known[key] = (graph, self._now() + _KEPT_S)

@@ -62,6 +62,14 @@ class Doors:
             raise
         return await answered.pass_on()
 
+    async def change_assistant(self, call: Call) -> web.StreamResponse:
+        """Before it is sent and after: who asks meanwhile may be told either."""
+        self._assistants.changed()
+        try:
+            return await forwarding.through(call)
+        finally:
+            self._assistants.changed()
+
     async def _said(self, call: Call, start: Asked) -> RunBody:
         if call.meaning.act is not Act.MCP:
             return start.said

@@ -36,6 +36,7 @@ from .explaining import Whole
 from .keeping import Keeper
 from .retelling import answer_of, retell, reused, under_way
 from .starts import Starts
+from .unread import is_unread
 
 _log = logging.getLogger(__name__)
 
@@ -206,23 +207,16 @@ def claim_of(call: Call) -> Claim | None:
             raise BadHeader(
                 f"an Idempotency-Key is one value of 1 to {LONGEST_KEY} printable ASCII characters"
             )
-        if _is_unread(call):
+        if is_unread(call):
             raise BodyTooLarge(
                 f"a start with an Idempotency-Key has at most {call.limits.inspect_limit} bytes "
                 "(inspect_limit): a longer body is not read before it is sent on"
             )
         return claim_by_key(key, _asked(call))
     request_id = call.request_id
-    if request_id is None or _is_unread(call):
+    if request_id is None or is_unread(call):
         return None
     return claim_by_request_id(request_id, _asked(call))
-
-
-def _is_unread(call: Call) -> bool:
-    """Whether the body is too long to be read, or would be if it came more slowly."""
-    return call.incoming.stream is not None or (
-        len(call.incoming.whole or b"") > call.limits.inspect_limit
-    )
 
 
 def _asked(call: Call) -> Asked:

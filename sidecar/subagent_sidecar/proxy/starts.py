@@ -26,6 +26,7 @@ from . import answering, bodies, forwarding, headers, marks, peek
 from .assistants import Assistants
 from .calls import SUPERVISOR, Call
 from .coalescing import Coalescer
+from .unread import refuse_unread
 from .unrecorded import Unrecorded
 
 _log = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ class Starts:
 
     async def _begin(self, call: Call) -> "_Started":
         failpoints.hit("start.before_intent")
+        refuse_unread(call, self._service.policy)
         said = _said(call)
         intent = await self.admit(call, said, call.meaning.thread_id)
         failpoints.hit("start.after_intent")

@@ -22,8 +22,10 @@ _CALL = (
     "t.agent_name, t.upstream, t.supervisor, t.session_id, t.depth, t.task_id, "
     "coalesce(t.tree_id, t.task_id)"
 )
+_AGENT = "coalesce(r.agent_name, t.agent_name)"
 _FACT = (
-    f"SELECT {_CALL}, r.fingerprint, r.kind, r.run_id, r.created_at, r.started_at, r.ended_at, "
+    f"SELECT {_CALL.replace('t.agent_name', _AGENT)}, r.fingerprint, r.kind, r.run_id, "
+    "r.created_at, r.started_at, r.ended_at, "
     "r.cancel_unconfirmed_at IS NOT NULL OR (r.cancel_asked_at IS NOT NULL AND "
     "r.cancel_confirmed_at IS NULL AND r.status = 'interrupted'), "
     "r.settled, r.tokens, r.cost_micro_usd, r.unpriced "
@@ -59,7 +61,7 @@ def facts(execute: Execute, place: Place, since: Timestamp | None) -> Iterator[F
     """The runs of a scope."""
     scope, scope_id = place
     values: dict[str, object] = {"id": scope_id}
-    where = _WITHIN[scope]
+    where = _of_runs(scope)
     if since is not None:
         where += " AND r.created_at >= :since"
         values["since"] = since
@@ -73,15 +75,20 @@ def held(execute: Execute, place: Place) -> Iterator[Fact]:
     values = {"id": scope_id}
     if _is_small(execute, place):
         every = " OR ".join(f"({kind})" for kind in _UNFINISHED)
-        yield from map(_fact, execute(f"{_FACT}{_WITHIN[scope]} AND ({every})", values).fetchall())
+        yield from map(_fact, execute(f"{_FACT}{_of_runs(scope)} AND ({every})", values).fetchall())
         return
     seen = set()
     for kind in _UNFINISHED:  # by its index, whatever else there is in the scope
-        for row in execute(_FACT + _apart(_WITHIN[scope]) + f" AND {kind}", values).fetchall():
+        for row in execute(_FACT + _apart(_of_runs(scope)) + f" AND {kind}", values).fetchall():
             fact = _fact(row)
             if fact.unit not in seen:
                 seen.add(fact.unit)
                 yield fact
+
+
+def _of_runs(scope: Scope) -> str:
+    """Of runs: a follow-up may be another agent's than its task."""
+    return _WITHIN[scope].replace("t.agent_name", _AGENT)
 
 
 def _is_small(execute: Execute, place: Place) -> bool:

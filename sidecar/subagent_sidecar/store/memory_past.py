@@ -40,7 +40,12 @@ def _concerns(tables: "Tables", task: Task, since: str | None) -> bool:
 def _start(run: Run, task: Task) -> PastStart:
     newest = task.run_id == run.run_id
     return PastStart(
-        call=task_call(task, fingerprint=run.fingerprint, update=run.kind == "update"),
+        call=task_call(
+            task,
+            fingerprint=run.fingerprint,
+            update=run.kind == "update",
+            agent=run.agent_name,
+        ),
         run_id=run.run_id,
         at=run.created_at,
         task_at=task.created_at,

@@ -191,6 +191,7 @@ ALTER TABLE intents ADD COLUMN fingerprint TEXT;
 ALTER TABLE intents ADD COLUMN items TEXT;
 ALTER TABLE intents ADD COLUMN admitted TEXT;
 ALTER TABLE runs ADD COLUMN admitted TEXT;
+ALTER TABLE runs ADD COLUMN agent_name TEXT;
 
 UPDATE tasks SET tree_id = (
     WITH RECURSIVE up(task_id, parent, height) AS (

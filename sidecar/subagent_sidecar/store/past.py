@@ -14,9 +14,10 @@ _STRETCH = 20_000
 
 # Along the index of tasks by age, each with its runs: only those of one task are sorted.
 STARTS = """
-    SELECT t.agent_name, t.upstream, t.supervisor, t.session_id, t.depth, t.task_id,
-        coalesce(t.tree_id, t.task_id), r.fingerprint, r.kind = 'update', r.run_id, r.created_at,
-        t.created_at, r.request_id, t.parent_task_id, r.started_at, r.ended_at, t.ended_at,
+    SELECT coalesce(r.agent_name, t.agent_name), t.upstream, t.supervisor, t.session_id, t.depth,
+        t.task_id, coalesce(t.tree_id, t.task_id), r.fingerprint, r.kind = 'update', r.run_id,
+        r.created_at, t.created_at, r.request_id, t.parent_task_id, r.started_at, r.ended_at,
+        t.ended_at,
         t.run_id IS r.run_id, r.cancel_unconfirmed_at NOTNULL, r.tokens, r.cost_micro_usd,
         r.unpriced, r.settled
     FROM tasks t INDEXED BY tasks_newest CROSS JOIN runs r ON r.task_id = t.task_id

@@ -180,7 +180,9 @@ RUNS = Table(
     name="runs",
     cls=Run,
     key=("task_id", "run_id"),
-    frozen=frozenset({"created_at", "assistant_id", "strategy", "fingerprint", "admitted"}),
+    frozen=frozenset(
+        {"created_at", "assistant_id", "strategy", "fingerprint", "admitted", "agent_name"}
+    ),
     readers={"status": RunStatus, "cancel_asked_by": _ended_by, "settled": bool},
     writers={"settled": int},
 )

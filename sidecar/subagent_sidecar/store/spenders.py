@@ -26,12 +26,12 @@ _SCOPE = {
     Scope.TASK: "t.task_id",
     Scope.SESSION: "t.session_id",
     Scope.SUPERVISOR: "t.supervisor",
-    Scope.AGENT: "t.agent_name",
+    Scope.AGENT: "coalesce(r.agent_name, t.agent_name)",
     Scope.UPSTREAM: "t.upstream",
     Scope.TREE: "coalesce(t.tree_id, t.task_id)",
     Scope.GLOBAL: "'*'",
 }
-_MATCHED = "t.agent_name, t.upstream, t.supervisor, t.session_id, t.depth"
+_MATCHED = "coalesce(r.agent_name, t.agent_name), t.upstream, t.supervisor, t.session_id, t.depth"
 
 
 def _microseconds(column: str) -> str:

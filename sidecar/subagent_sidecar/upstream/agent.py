@@ -19,6 +19,7 @@ _MAX_BODY = 32 * 1024 * 1024
 _TIMEOUT_S = 10.0
 _UNSAID = "unknown"
 """For the status of a thread that is there and does not say."""
+_NO_VALUES = (b"null", b"{}")
 _SELECTED = ("thread_id", "status")
 _ASSISTANTS = 1000
 """So many a server looks through itself for an MCP tool."""
@@ -54,6 +55,12 @@ class _Run(msgspec.Struct):
 
 class _Thread(msgspec.Struct):
     status: str | None = None
+
+
+class _Made(msgspec.Struct):
+    created_at: str | None = None
+    updated_at: str | None = None
+    values: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Found(msgspec.Struct):
@@ -103,6 +110,14 @@ class AgentClient:
     async def thread_status(self, thread_id: str, *, auth: Headers = ()) -> str | None:
         body = await self._get(f"/threads/{_id(thread_id)}", auth)
         return None if body is None else _decode(body, _Thread).status or _UNSAID
+
+    async def blank_since(self, thread_id: str, *, auth: Headers = ()) -> str | None:
+        body = await self._get(f"/threads/{_id(thread_id)}", auth)
+        if body is None:
+            return None
+        made = _decode(body, _Made)
+        touched = made.updated_at != made.created_at or bytes(made.values) not in _NO_VALUES
+        return None if touched else made.created_at
 
     async def threads(
         self, thread_ids: Sequence[str], *, auth: Headers = ()

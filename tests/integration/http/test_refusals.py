@@ -109,6 +109,7 @@ async def test_the_thread_made_for_a_refused_start_is_removed_with_its_callers_k
             assert (await direct.call("GET", f"/threads/{thread_id}")).status == 404
     assert [(each.method, each.raw_path) for each in asked] == [
         ("GET", f"/threads/{thread_id}/runs"),
+        ("GET", f"/threads/{thread_id}"),
         ("DELETE", f"/threads/{thread_id}"),
     ]
     assert all((b"x-api-key", b"secret") in each.raw_headers for each in asked)
@@ -151,3 +152,25 @@ async def test_a_start_on_a_thread_that_is_just_being_removed_waits_until_it_is_
         (removal,), (start_sent,) = server.received("DELETE"), server.received("POST", "/runs")
     assert answer.status == 404
     assert (start_sent.at - removal.at).total_seconds() > 0.4
+
+
+async def test_a_start_that_is_not_read_is_not_let_by_rules_that_must_know_what_it_says(
+    policy: str,
+) -> None:
+    filler = {"assistant_id": "writer", "input": {"messages": [], "filler": "x" * 2_000}}
+    async with (
+        FakeAgentServer(GRAPHS) as server,
+        sidecar(server.url, policy=policy, inspect_limit="1KiB") as parts,
+        agent_client(f"http://{LOCAL}:{parts.port}") as client,
+    ):
+        for path, body in (("/runs", filler), ("/runs/batch", [filler])):
+            answer = await client.call("POST", path, body, headers=KEY)
+            assert (answer.status, answer.json["code"]) == (413, "body_too_large")
+        assert not server.ledger.run_ids
+
+
+async def test_a_batch_that_cannot_be_counted_is_not_let_in(policy: str) -> None:
+    async with FakeAgentServer(GRAPHS) as server, front(server, policy) as client:
+        answer = await client.call("POST", "/runs/batch", {"not": "a list"}, headers=KEY)
+        assert (answer.status, answer.json["code"]) == (400, "bad_body")
+        assert not server.ledger.run_ids

@@ -78,6 +78,22 @@ def event(kind: str, status: str | None = None, **detail: object) -> JsonObject:
             "start refused by fan-out: concurrent 5 of 5 (session s1)",
         ),
         (
+            event("refused", rule="dime", what="micro_usd", current=180_000, limit=100_000),
+            "start refused by dime: $0.18 of $0.10",
+        ),
+        (
+            event("refused", rule="slow", what="run_time", current=61_500_000, limit=60_000_000),
+            "start refused by slow: run time 1m 1s of 1m 0s",
+        ),
+        (
+            event("refused", rule="no-coder", what="deny", current=0, limit=0),
+            "start refused by no-coder",
+        ),
+        (
+            event("refused", rule="dime", what="unpriced", current=2, limit=0),
+            "start refused by dime: runs of models without a price",
+        ),
+        (
             event("would_refuse", rule="deep", what="depth", current=3, limit=2),
             "start let in, although an observing rule was against it: deep: depth 3 of 2",
         ),

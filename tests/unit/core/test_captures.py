@@ -37,6 +37,10 @@ EXPECTED = {
     "POST /runs/crons": (Act.CRON_CREATE, Form.CREATE, 0),
     "POST /threads/{}/commands": (Act.COMMAND, Form.CREATE, 1),
     "POST /mcp/": (Act.MCP, Form.WAIT, 0),
+    "POST /assistants": (Act.ASSISTANT_CHANGE, Form.CREATE, 0),
+    "PATCH /assistants/{}": (Act.ASSISTANT_CHANGE, Form.CREATE, 0),
+    "DELETE /assistants/{}": (Act.ASSISTANT_CHANGE, Form.CREATE, 0),
+    "POST /assistants/{}/latest": (Act.ASSISTANT_CHANGE, Form.CREATE, 0),
 }
 
 # Passed on without a second look. On a thread, where it lives still decides where it goes.

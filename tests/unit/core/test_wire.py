@@ -66,6 +66,13 @@ TABLE = [
     ("GET", "/a2a/a/.well-known/agent-card.json", Meaning(Act.OTHER)),
     ("POST", "/mcp", Meaning(Act.MCP, form=Form.WAIT)),
     ("GET", "/mcp", Meaning(Act.OTHER)),
+    ("POST", "/assistants", Meaning(Act.ASSISTANT_CHANGE)),
+    ("PATCH", "/assistants/a", Meaning(Act.ASSISTANT_CHANGE)),
+    ("DELETE", "/assistants/a", Meaning(Act.ASSISTANT_CHANGE)),
+    ("POST", "/assistants/a/latest", Meaning(Act.ASSISTANT_CHANGE)),
+    ("GET", "/assistants/a", Meaning(Act.OTHER)),
+    ("POST", "/assistants/search", Meaning(Act.OTHER)),
+    ("POST", "/assistants/count", Meaning(Act.OTHER)),
     ("DELETE", "/mcp", Meaning(Act.OTHER)),
     # methods are case sensitive (RFC 9110 9.1), and paths too
     ("post", "/threads/t/runs", Meaning(Act.OTHER, "t")),

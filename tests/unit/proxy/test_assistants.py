@@ -1,15 +1,18 @@
 """The graph behind an assistant's id: rules that name agents hold whichever of the two is given."""
 
+import asyncio
 from dataclasses import dataclass, field
 
 import pytest
 from tests.support.agent_server import ScriptedServer
+from tests.support.waiting import eventually
 
 from subagent_sidecar.core.model import Item
 from subagent_sidecar.errors import UpstreamUnreachable
 from subagent_sidecar.ports import AgentServer
 from subagent_sidecar.proxy.assistants import Assistants
 from subagent_sidecar.proxy.bodies import RunBody
+from subagent_sidecar.tasks import spawn
 from subagent_sidecar.testing import FakeClock
 
 ID = "c926ac5a-b04e-5949-878a-8e4830d4338b"
@@ -61,6 +64,26 @@ async def test_each_is_asked_about_once_a_minute(desk: Desk) -> None:
     desk.server.graph = "another"
     desk.clock.tick(60)
     assert await desk.agent(ID) == "another"
+
+
+async def test_what_was_learned_is_forgotten_once_somebody_changes_an_assistant(
+    desk: Desk,
+) -> None:
+    assert await desk.agent(ID) == "researcher"
+    desk.server.graph = "coder"
+    desk.assistants.changed()
+    assert await desk.agent(ID) == "coder"
+
+
+async def test_what_is_told_in_the_midst_of_a_change_is_not_kept(desk: Desk) -> None:
+    desk.server.gate = asyncio.Event()
+    asking = spawn(desk.agent(ID), name="ask", awaited=True)
+    await eventually(lambda: desk.server.asked)
+    desk.assistants.changed()
+    desk.server.gate.set()
+    assert await asking == "researcher"
+    desk.server.graph = "coder"
+    assert await desk.agent(ID) == "coder"
 
 
 @pytest.mark.parametrize("graph", [None, ""])

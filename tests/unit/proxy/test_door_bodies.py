@@ -80,6 +80,12 @@ def test_a_tool_is_the_agent_and_its_messages_are_the_instruction() -> None:
     assert said_in(MCP, {**CALL, "params": params}) == expected
 
 
+def test_a_tool_that_looks_like_an_assistants_id_is_called_what_it_is_called() -> None:
+    name = "A4F50DF0-146C-55A5-B4F0-264C9E73BB20"
+    called = {**CALL, "params": {"name": name, "arguments": {}}}
+    assert said_in(MCP, called).assistant_id == name
+
+
 def test_equal_instructions_are_equal_by_whatever_door() -> None:
     words = "topic A"
     by_tool = {**CALL, "params": {"name": "r", "arguments": {"messages": words}}}

@@ -170,6 +170,31 @@ async def test_a_joined_run_ended_as_its_output_says(body: bytes, word: str) -> 
     assert await client(Server(body=body)).outcome("t", "r") == word
 
 
+MADE = b'"created_at":"2026-01-01T00:00:00+00:00"'
+
+
+@pytest.mark.parametrize(
+    ("body", "blank"),
+    [
+        (b'{%s,%s,"values":null}' % (MADE, MADE.replace(b"created", b"updated")), True),
+        (b'{%s,%s,"values":{}}' % (MADE, MADE.replace(b"created", b"updated")), True),
+        (b'{%s,%s,"values":{"a":1}}' % (MADE, MADE.replace(b"created", b"updated")), False),
+        (b'{%s,"updated_at":"2026-01-01T00:00:01+00:00"}' % MADE, False),
+        (b"{%s}" % MADE, False),
+        (b"{}", False),
+    ],
+)
+async def test_a_thread_is_blank_as_long_as_nothing_was_put_into_it(
+    body: bytes, blank: bool
+) -> None:
+    expected = "2026-01-01T00:00:00+00:00" if blank else None
+    assert await client(Server(body=body)).blank_since("t") == expected
+
+
+async def test_a_thread_that_is_not_there_is_not_blank() -> None:
+    assert await client(Server(404)).blank_since("t") is None
+
+
 @pytest.mark.parametrize(("status", "removed"), [(204, True), (200, True), (404, False)])
 async def test_a_thread_is_removed_once_whoever_asks_twice(status: int, removed: bool) -> None:
     server = Server(status, b"")
