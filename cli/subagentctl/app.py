@@ -54,6 +54,19 @@ def parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parame
     return callback
 
 
+class EachOnce(click.Command):
+    """A command whose options take one value each, and say so when they are given two. click itself
+    keeps the last one, and whoever asked for both would not know."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        single = [p for p in given if isinstance(p, click.Option) and not (p.multiple or p.is_flag)]
+        for option in single:
+            if single.count(option) > 1:
+                raise click.UsageError(f"{option.opts[0]} is given twice; it takes one value.", ctx)
+        return super().parse_args(ctx, args)
+
+
 def shared_options(command: F) -> F:
     """Let `--server`, `--token` and `-o` stand behind the command's name as well as before it."""
     again = partial(click.option, expose_value=False, help="As before the command.")

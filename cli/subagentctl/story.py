@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from subagent_sidecar.core.prices import usd_text
 from subagentctl import fields
 from subagentctl.fields import Record, nested
 from subagentctl.numbers import of_limit, usd
@@ -139,11 +138,15 @@ def _counted(event: Record) -> str:
         case "unpriced":
             return ": runs of models without a price"
         case "micro_usd" if isinstance(current, int) and isinstance(limit, int):
-            return f": {usd(usd_text(current))} of {usd(usd_text(limit))}"
+            return f": {_dollars(current)} of {_dollars(limit)}"
         case "run_time" if isinstance(current, int) and isinstance(limit, int):
             return f": run time {of_limit(what, current // 1_000_000, limit // 1_000_000)}"
         case _:
             return f": {what} {of_limit(what, current, limit)}"
+
+
+def _dollars(micro: int) -> str:
+    return usd(f"{micro // 1_000_000}.{micro % 1_000_000:06d}")
 
 
 def _within(event: Record) -> str:

@@ -138,3 +138,14 @@ async def test_of_several_freezes_each_is_lifted_by_itself(store: Store) -> None
     await door.let_in("b", header_session="s2")
     await door.tell(Unfrozen(scope=Scope.SESSION, scope_id="s", at=at(9)))
     await door.let_in("a")
+
+
+async def test_what_is_frozen_again_keeps_its_beginning_and_its_reason(store: Store) -> None:
+    def frozen(second: int, reason: str | None) -> Frozen:
+        freeze = Freeze(scope=Scope.AGENT, scope_id="coder", reason=reason, at=at(second))
+        return Frozen(freeze=freeze, at=at(second))
+
+    await store.apply([frozen(1, "it loops"), frozen(2, None)])
+    assert [(each.at, each.reason) for each in await store.freezes()] == [(at(1), "it loops")]
+    await store.apply([frozen(3, "for good")])
+    assert [(each.at, each.reason) for each in await store.freezes()] == [(at(1), "for good")]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import click
 
-from subagentctl.app import App, parsed, shared_options
+from subagentctl.app import App, EachOnce, parsed, shared_options
 from subagentctl.client import Client, JsonObject
 from subagentctl.ends import ends_csv, ends_json, ends_table, is_over, summary
 from subagentctl.errors import Misused, Unreachable
@@ -32,7 +32,7 @@ def parse_selector(text: str) -> str:
 _name = parsed(parse_selector)
 
 
-@click.command(short_help="Cancel tasks, and say how each really ended.")
+@click.command(cls=EachOnce, short_help="Cancel tasks, and say how each really ended.")
 @click.argument("task_ids", metavar="[ID]...", nargs=-1)
 @click.option("--session", callback=_name, help="The live tasks of this session.")
 @click.option("--agent", callback=_name, help="The live tasks of this agent.")

@@ -5,7 +5,7 @@ from functools import partial
 import click
 
 from subagentctl import fields
-from subagentctl.app import App, parsed, shared_options, since_option
+from subagentctl.app import App, EachOnce, parsed, shared_options, since_option
 from subagentctl.client import JsonObject
 from subagentctl.errors import Misused
 from subagentctl.feed import BEGINNING, Following, Show, Wanted, show_recorded
@@ -33,7 +33,7 @@ def parse_kinds(text: str) -> str:
     return ",".join(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
 
 
-@click.command(short_help="Show what happens to tasks, as it happens.")
+@click.command(cls=EachOnce, short_help="Show what happens to tasks, as it happens.")
 @click.option("--task", "task_id", default="", metavar="ID", help="Only of this task.")
 @click.option("--session", default="", help="Only of tasks of this session.")
 @click.option("--agent", default="", help="Only of tasks of this agent.")

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from subagentctl.app import App, parsed, shared_options
+from subagentctl.app import App, EachOnce, parsed, shared_options
 from subagentctl.client import JsonObject
 from subagentctl.commands.cancel import parse_selector
 from subagentctl.errors import Misused
@@ -35,7 +35,7 @@ def _selectors(verb: str) -> Callable[[F], F]:
     return decorated
 
 
-@click.command(short_help="Refuse every start: of an agent, a session, or all.")
+@click.command(cls=EachOnce, short_help="Refuse every start: of an agent, a session, or all.")
 @_selectors("Refuse")
 @click.option("--reason", default="", metavar="TEXT", help="Why; refused models are told.")
 @click.option("--yes", "sure", is_flag=True, help="With --all: do not ask whether that is meant.")
@@ -74,7 +74,7 @@ def freeze(
     _say(app, answer, f"frozen: {place_of(place)}")
 
 
-@click.command(short_help="Lift a freeze.")
+@click.command(cls=EachOnce, short_help="Lift a freeze.")
 @_selectors("Let in")
 @shared_options
 @click.pass_obj

@@ -2,7 +2,7 @@
 
 import click
 
-from subagentctl.app import App, parsed, shared_options, since_option
+from subagentctl.app import App, EachOnce, parsed, shared_options, since_option
 from subagentctl.client import Client
 from subagentctl.errors import Misused
 from subagentctl.listing import STATUSES, Listing, Query, fetch_listing, fetch_task
@@ -26,7 +26,7 @@ def parse_statuses(text: str) -> str:
     return ",".join(dict.fromkeys(words))
 
 
-@click.command(short_help="List tasks, newest first.")
+@click.command(cls=EachOnce, short_help="List tasks, newest first.")
 @click.option("--session", default="", help="Only tasks of this session.")
 @click.option("--agent", default="", help="Only tasks of this agent.")
 @click.option(

@@ -197,7 +197,8 @@ class ThreadGone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frozen:
-    """An operator pulls the kill switch. One that is pulled already gets the new reason."""
+    """An operator pulls the kill switch. One that is pulled already stays as it is, but for a new
+    reason."""
 
     freeze: Freeze
     at: Timestamp

@@ -1,6 +1,7 @@
 """What operators do by hand: freeze, unfreeze, raise a budget; and what is told of budgets."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from .changes import BudgetRaised, BudgetTold, Frozen, Told, Unfrozen
@@ -13,6 +14,10 @@ _TASKS_NAMED = 20
 
 def frozen(ledger: Ledger, change: Frozen) -> None:
     freeze = change.freeze
+    for known in ledger.freezes():
+        if (known.scope, known.scope_id) == (freeze.scope, freeze.scope_id):
+            # Frozen again: since before, and without a word for the reason it was given then.
+            freeze = replace(freeze, at=known.at, reason=freeze.reason or known.reason)
     ledger.put_freeze(freeze)
     detail = {"scope": freeze.scope.value, "scope_id": freeze.scope_id}
     if freeze.reason:

@@ -281,3 +281,19 @@ def test_an_interrupt_outside_of_watching_is_quiet(admin: FakeAdmin, run: Run) -
     admin.tasks = [make_task()]
     result = run("tasks", outside=Outside(now=lambda: NOW, look=now_or_never))
     assert (result.exit_code, result.output) == (130, "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("freeze", "--agent", "a", "--agent", "b"),
+        ("unfreeze", "--session", "a", "--session", "b"),
+        ("cancel", "--session", "a", "--yes", "--session", "b"),
+        ("tasks", "--agent", "a", "--agent", "b"),
+        ("events", "--kind", "ended", "--kind", "started"),
+    ],
+)
+def test_of_two_values_neither_is_dropped_in_silence(words: tuple[str, ...], run: Run) -> None:
+    result = run(*words)
+    assert result.exit_code == 2
+    assert "is given twice; it takes one value" in result.stderr
