@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+from ..core.refusal import Refused
 from ..core.repeats import Repeats
 from ..errors import SidecarError, StoreError, UpstreamError
 
@@ -15,8 +16,9 @@ class Telling:
     """What the server or we did wrong is for the operator, what the caller did is for the curious.
 
     While a server is down every request fails in the same way: that is said once a minute at most
-    for each upstream and kind of trouble, and of every request only to who debugs. `now` reads
-    seconds on a clock that never jumps.
+    for each upstream and kind of trouble, and of every request only to who debugs. So it is with
+    what a rule refuses, for the record has each of these. `now` reads seconds on a clock that never
+    jumps.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
@@ -25,14 +27,21 @@ class Telling:
 
     def tell(self, error: SidecarError, *, method: str, target: str) -> None:
         """`target` is that of the request, as it came."""
-        if not isinstance(error, UpstreamError | StoreError):
-            return _write(logging.INFO, error, method, target)
-        upstream = error.upstream if isinstance(error, UpstreamError) else None
-        held_back = self._repeats.held_back((upstream, error.code), self._now())
+        level = logging.WARNING
+        match error:
+            case UpstreamError():
+                about = error.upstream
+            case StoreError():
+                about = None
+            case Refused():
+                level, about = logging.INFO, error.deny.check.rule
+            case _:
+                return _write(logging.INFO, error, method, target)
+        held_back = self._repeats.held_back((about, error.code), self._now())
         if held_back is None:
             return _write(logging.DEBUG, error, method, target)
         more = f" ({held_back:,} more like it since the last such line)" if held_back else ""
-        return _write(logging.WARNING, error, method, target, more)
+        return _write(level, error, method, target, more)
 
 
 def _write(level: int, error: SidecarError, method: str, target: str, more: str = "") -> None:

@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from tests.support.refusals import refused
 
 from subagent_sidecar.errors import (
     BadTarget,
@@ -85,3 +86,14 @@ def test_what_callers_do_wrong_is_for_the_curious(
 def test_a_query_is_never_logged(telling: Telling, caplog: pytest.LogCaptureFixture) -> None:
     tell(telling, down(), down(), BadTarget("odd"))
     assert len(caplog.records) == 3 and "secret" not in caplog.text
+
+
+def test_what_a_rule_refuses_is_a_line_a_minute_for_each_rule_the_record_has_the_rest(
+    telling: Telling, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    tell(telling, *(refused("denied") for _ in range(3)), refused("limit_depth"))
+    assert levels(caplog) == ["INFO", "DEBUG", "DEBUG", "INFO"]
+    clock.tick(60)
+    tell(telling, refused("denied"))
+    assert caplog.records[-1].levelname == "INFO"
+    assert caplog.records[-1].getMessage().endswith("(2 more like it since the last such line)")
