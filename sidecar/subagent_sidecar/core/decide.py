@@ -6,10 +6,10 @@ It is exact if the numbers are counted in the transaction that also puts the sta
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from .matching import Call
+from .matching import SCOPE_ID, Call
 from .model import Timestamp, timestamp
 from .policy import Budget, Limit, LimitKind, Mode, OnUnpriced, Policy
 from .verdict import OPERATOR, Allow, Answer, Check, Deny, Freeze, Spent
@@ -90,20 +90,24 @@ def _frozen(freeze: Freeze) -> Check:
 
 def _limit(limit: Limit, numbers: Numbers, call: Call, windows: "_Windows") -> Answer:
     kind, per, most = limit.kind, limit.per, limit.most
-    if kind is LimitKind.DEPTH:
+    if per is None:
         # What stands at a depth is compared with it; what is counted has this start to come.
-        return Answer(limit, limit.what, most, call.depth, 1, call.depth > most, None)
-    scope_id = None if per is None else call.scope_id(per)
+        depth, deep = (call.depth, call.depth > most) if kind is _DEPTH else (0, True)
+        return Answer(limit, limit.what, most, depth, 1, deep, None)
+    scope_id = SCOPE_ID[per](call)
     current = 0
     if scope_id is None:
-        pass  # nothing is in there yet, or there is nothing to count
-    elif kind is LimitKind.CONCURRENT:
-        current = numbers.live(limit, scope_id)
-    elif kind is LimitKind.STARTS:
+        pass  # nothing is in there yet
+    elif kind is _STARTS:
         current = numbers.started(limit, scope_id, windows.since(limit.window))
-    elif kind is LimitKind.DUPLICATES and call.fingerprint is not None:
+    elif kind is _CONCURRENT:
+        current = numbers.live(limit, scope_id)
+    elif call.fingerprint is not None:
         current = numbers.same(limit, scope_id, call, windows.since(limit.window))
     return Answer(limit, limit.what, most, current, 1, current >= most, scope_id)
+
+
+_CONCURRENT, _STARTS, _DEPTH = LimitKind.CONCURRENT, LimitKind.STARTS, LimitKind.DEPTH
 
 
 def spending(budget: Budget, spent: Spent, scope_id: str | None) -> Iterator[Answer]:
@@ -157,27 +161,28 @@ class _Windows:
     """When the windows began that end now. Of most moments within a second only the end of the text
     is another, so the beginning is written once a second."""
 
-    __slots__ = ("_now", "_second", "_tail")
+    __slots__ = ("_heads", "_now", "_tail")
 
     def __init__(self, now: datetime) -> None:
         self._now = now
-        self._second = now.replace(microsecond=0)
         self._tail = f"{now.microsecond:06d}Z"
+        first, last, self._heads = _LATELY[0]
+        if not first <= now < last:  # or another thread asks about another time
+            first, self._heads = now.replace(microsecond=0), {}
+            _LATELY[0] = first, first + timedelta(seconds=1), self._heads
 
     def since(self, window: timedelta | None) -> Timestamp | None:
         if window is None:
             return None
-        known = _HEADS.get(window)
-        if known is not None and known[0] == self._second:
-            return known[1] + self._tail
+        head = self._heads.get(window)
+        if head is not None:
+            return head + self._tail
         since = timestamp(self._now - window)
         if not window.microseconds:
-            if len(_HEADS) >= _MOST_HEADS:
-                _HEADS.clear()
-            _HEADS[window] = self._second, since[:20]
+            self._heads[window] = since[:20]
         return since
 
 
-_MOST_HEADS = 1_000
-_HEADS: dict[timedelta, tuple[datetime, str]] = {}
-"""By window: the second of the last question, and the text of when it began, up to its second."""
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_LATELY: list[tuple[datetime, datetime, dict[timedelta, str]]] = [(_NEVER, _NEVER, {})]
+"""The second that was asked about last, and its end; by window, when those began that end in it."""

@@ -4,7 +4,7 @@ The same facts come out of the rows a transaction is changing and out of a query
 that counts can be kept up to date by what changes and still be counted anew at any time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -95,18 +95,18 @@ def task_call(
     )
 
 
-def intent_facts(intent: Intent) -> Iterator[Fact]:
+def intent_facts(intent: Intent) -> Sequence[Fact]:
     """What a start on its way counts: as if it had arrived. A cron starts nothing by itself."""
     if intent.kind is IntentKind.CRON:
-        return
+        return ()
     if not intent.items:
         call = item_call(intent, intent)
-        yield Fact(unit=(intent.intent_id, "0"), call=call, at=intent.created_at)
-        return
-    for number, item in enumerate(intent.items):
-        yield Fact(
-            unit=(intent.intent_id, str(number)), call=item_call(intent, item), at=intent.created_at
-        )
+        return (Fact(unit=(intent.intent_id, "0"), call=call, at=intent.created_at),)
+    calls = [item_call(intent, item) for item in intent.items]
+    return tuple(
+        Fact(unit=(intent.intent_id, str(number)), call=call, at=intent.created_at)
+        for number, call in enumerate(calls)
+    )
 
 
 def items_of(intent: Intent) -> Sequence[Item | Intent]:

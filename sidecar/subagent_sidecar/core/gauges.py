@@ -1,7 +1,8 @@
 """Running counts, one class for each way of counting: fed with facts, asked for numbers.
 
 A fact that changes is handed in as it was and as it is (`move`), so that nothing has to be kept of
-what is over. What slides out of a window is let go when the next question comes.
+what is over. What slides out of a window is let go when the next question comes. Those with
+`by_unit` have to know when nothing of a fact has changed but what it is about.
 """
 
 from bisect import bisect_left, insort
@@ -22,6 +23,7 @@ class Live:
     def __init__(self, rule: Limit | Budget) -> None:
         self._runs = rule.per is Scope.TASK
         self._places: dict[object, list[Any]] = {}
+        self.by_unit = self._runs
 
     def __len__(self) -> int:
         return len(self._places)
@@ -73,6 +75,8 @@ def _stays(old: Fact, new: Fact) -> bool:
 class Started:
     """How many tasks (under Scope.TASK: runs) were started; with a window, and when."""
 
+    by_unit = False
+
     def __init__(self, limit: Limit, since: Timestamp | None) -> None:
         self.floor = since
         self._runs = limit.per is Scope.TASK
@@ -106,6 +110,8 @@ class Alike:
     """As Started, apart for each agent and instruction. Starts whose instruction was not read are
     like no other."""
 
+    by_unit = False
+
     def __init__(self, limit: Limit, since: Timestamp | None) -> None:
         self.floor = since
         self._windowed = since is not None
@@ -119,15 +125,15 @@ class Alike:
         if new is not None and (key := self._key(new)) is not None:
             group = self._groups.get(key)
             if group is None:
-                group = self._groups[key] = _Group(Moments(windowed=self._windowed))
-            group.moments.enter(new.at)
-            group.newest.append(new)
+                group = self._groups[key] = _Group(windowed=self._windowed)
+            group.enter(new.at)
+            group.remember(new)
             if self._windowed:
                 self._order.append((new.at, key))
         if old is not None and (key := self._key(old)) is not None:
             group = self._groups.get(key)
             if group is not None:
-                group.moments.leave(old.at)
+                group.leave(old.at)
                 if old in group.newest:
                     group.newest.remove(old)
 
@@ -146,8 +152,8 @@ class Alike:
         if group is None:
             return 0
         if since is not None:
-            group.moments.forget(since)
-        return len(group.moments)
+            group.forget(since)
+        return len(group)
 
     def _group(self, like: Call) -> "_Group | None":
         return self._groups.get((like.agent, like.fingerprint or ""))
@@ -159,15 +165,15 @@ class Alike:
             _, key = self._order.popleft()
             group = self._groups.get(key)
             if group is not None:
-                group.moments.forget(since)
-                if not len(group.moments):
+                group.forget(since)
+                if not len(group):
                     del self._groups[key]
         self.floor = since
 
     def eases(self, like: Call, by: int) -> Timestamp | None:
         """When the `by`th of them was started."""
         group = self._group(like)
-        return None if group is None else group.moments.at(by - 1)
+        return None if group is None else group.at(by - 1)
 
     def tasks_like(self, like: Call) -> Iterator[str]:
         """The ids of some that the supervisor of `like` has, the newest first."""
@@ -183,14 +189,10 @@ _Likeness = tuple[str, str]
 _NEWEST = 16
 
 
-class _Group:
-    def __init__(self, moments: "Moments") -> None:
-        self.moments = moments
-        self.newest: deque[Fact] = deque(maxlen=_NEWEST)
-
-
 class Moments:
     """When things were started, in order; only how many, where no window will ask."""
+
+    __slots__ = ("_count", "_moments")
 
     def __init__(self, *, windowed: bool) -> None:
         self._moments: list[Timestamp] | None = [] if windowed else None
@@ -224,3 +226,18 @@ class Moments:
         if self._moments is None or not 0 <= index < len(self._moments):
             return None
         return self._moments[index]
+
+
+class _Group(Moments):
+    """Starts that are alike; `newest` are the last few of them."""
+
+    __slots__ = ("newest",)
+
+    def __init__(self, *, windowed: bool) -> None:
+        super().__init__(windowed=windowed)
+        self.newest: list[Fact] = []
+
+    def remember(self, fact: Fact) -> None:
+        self.newest.append(fact)
+        if len(self.newest) > _NEWEST:
+            del self.newest[0]

@@ -52,11 +52,11 @@ class Call:
 
     def scope_id(self, scope: Scope) -> str | None:
         """Which one of its kind; None where there is nothing yet to count in."""
-        found: str | None = _SCOPE_ID[scope](self)
+        found: str | None = SCOPE_ID[scope](self)
         return found
 
 
-_SCOPE_ID: Mapping[Scope, Callable[[Call], Any]] = {
+SCOPE_ID: Mapping[Scope, Callable[[Call], Any]] = {
     Scope.TASK: attrgetter("task_id"),
     Scope.SESSION: attrgetter("session"),
     Scope.SUPERVISOR: attrgetter("supervisor"),
@@ -65,6 +65,7 @@ _SCOPE_ID: Mapping[Scope, Callable[[Call], Any]] = {
     Scope.TREE: attrgetter("tree_id"),
     Scope.GLOBAL: lambda call: EVERYTHING,
 }
+"""Call.scope_id, a kind at a time."""
 
 
 @dataclass(frozen=True, slots=True)

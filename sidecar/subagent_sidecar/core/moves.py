@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 
 from .facts import Fact, intent_facts, run_fact, task_call
-from .model import Intent, Run, Task
+from .model import Intent, Run, RunStatus, Task
 from .tallies import Tallies
 
 
@@ -14,11 +14,34 @@ def task_moves(tallies: Tallies, before: Task | None, task: Task) -> None:
 
 
 def run_moves(tallies: Tallies, before: Run | None, run: Run, task: Task) -> None:
+    if before is None and tallies.left is not None and _is_run(tallies.left, run, task):
+        tallies.arrived((run.task_id, run.run_id))
+        return
     old = None if before is None else run_fact(before, task)
     if before is not None and before.kind != run.kind:
         tallies.moved(old, None)  # found out to be no follow-up, or to be one
         old = None
     tallies.moved(old, run_fact(run, task))
+
+
+def _is_run(start: Fact, run: Run, task: Task) -> bool:
+    """Whether the fact of a run that was not there is that of the start, but for the unit: the rule
+    for starts that have arrived, and told without making another fact."""
+    call = start.call
+    return (
+        run.status is RunStatus.PENDING
+        and run.cancel_asked_at is None
+        and start.at == run.created_at
+        and call.task_id == run.task_id
+        and call.fingerprint == run.fingerprint
+        and call.update == (run.kind == "update")
+        and call.agent == (run.agent_name or task.agent_name)
+        and call.session == task.session_id
+        and call.supervisor == task.supervisor
+        and call.upstream == task.upstream
+        and call.depth == task.depth
+        and call.tree_id == (task.tree_id or task.task_id)
+    )
 
 
 def intent_moves(tallies: Tallies, intent_id: str, intent: Intent | None) -> None:
@@ -29,6 +52,9 @@ def intent_moves(tallies: Tallies, intent_id: str, intent: Intent | None) -> Non
     old = pending.pop(intent_id, ())
     new: Sequence[Fact] = ()
     if intent is not None:
-        new = pending[intent_id] = tuple(intent_facts(intent))
+        new = pending[intent_id] = intent_facts(intent)
+    if len(old) + len(new) == 1:
+        tallies.moved(old[0] if old else None, new[0] if new else None)
+        return
     for was, now in zip_longest(old, new):
         tallies.moved(was, now)

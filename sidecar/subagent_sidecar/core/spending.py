@@ -20,6 +20,7 @@ class Spending:
 
     def __init__(self, budget: Budget, since: Timestamp | None) -> None:
         self.floor = since
+        self.by_unit = since is not None or budget.limit.run_time is not None
         self._reserve = budget.reserve.amounts
         self._timed = budget.limit.run_time is not None
         self._sums = [0] * len(_FIELDS)

@@ -5,14 +5,15 @@ A count is made from a query the first time somebody asks, and moved by every ch
 to `forget` it when a transaction is rolled back, and when others have written to the same books.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TypeVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
-from .facts import Fact
+from .facts import Fact, Unit
 from .gauges import Alike, Live, Started
-from .matching import ANYTHING, Call, Scope
+from .matching import ANYTHING, SCOPE_ID, Call, Scope
 from .model import Timestamp
 from .policy import Amounts, Budget, Limit, Policy
+from .quick import changed
 from .spending import Spending
 from .verdict import Freeze
 
@@ -25,17 +26,36 @@ _MOST_TOLD = 50_000
 """Facts; budgets with a window keep each, some 900 bytes."""
 
 
+class _Peers:
+    """The gauges of one scope: all of them, those of what is live, and those that know facts by
+    what they are about. With each its rule, so that its id() in a key stays its own."""
+
+    __slots__ = ("all", "by_unit", "live")
+
+    def __init__(self) -> None:
+        self.all: list[tuple[Limit | Budget, _Gauge]] = []
+        self.live: list[tuple[Limit | Budget, Live]] = []
+        self.by_unit: list[tuple[Limit | Budget, _Gauge]] = []
+
+    def put(self, rule: Limit | Budget, gauge: _Gauge, instead: _Gauge | None) -> None:
+        kept = [peer for peer in self.all if peer[1] is not instead]
+        self.all = [*kept, (rule, gauge)]
+        self.live = [(peer, one) for peer, one in self.all if isinstance(one, Live)]
+        self.by_unit = [peer for peer in self.all if peer[1].by_unit]
+
+
 class Tallies:
     """Counts by rule and scope, all of them true until `forget`."""
 
     def __init__(self) -> None:
         self._gauges: dict[tuple[object, ...], _Gauge] = {}
-        self._in: dict[Place, list[tuple[Limit | Budget, _Gauge]]] = {}
-        self._scopes: set[Scope] = set()
+        self._in: dict[Scope, dict[str, _Peers]] = {}
+        self._scopes: list[tuple[Callable[[Call], Any], dict[str, _Peers]]] = []
         self._version = -1
         self._told = 0
         self._policy: Policy | None = None
-        self._left: Fact | None = None
+        self.left: Fact | None = None
+        """A start that is on its way no more. It has most likely arrived: its run comes next."""
         self.pending: dict[str, Sequence[Fact]] | None = None
         self.freezes: Sequence[Freeze] | None = None
         self.raises: Mapping[tuple[str, str], Amounts] | None = None
@@ -59,7 +79,7 @@ class Tallies:
     def forget(self) -> None:
         """Count anew from now on."""
         self._drop_gauges()
-        self.pending = self._left = None
+        self.pending = self.left = None
         self.freezes = self.raises = None
 
     def serve(self, policy: Policy) -> None:
@@ -79,47 +99,60 @@ class Tallies:
 
     def moved(self, old: Fact | None, new: Fact | None) -> None:
         """A fact has changed, begun to be (`old` is None) or is none any more (`new`)."""
-        if (left := self._left) is not None:
-            self._left = None
+        if (left := self.left) is not None:
+            self.left = None
             if old is None and new is not None and _became(left, new):
                 old = left
             else:
                 self._move(left, None)
         if new is None:
-            self._left = old  # a start that has arrived: the run comes next
+            self.left = old  # a start that has arrived: the run comes next
         else:
             self._move(old, new)
+
+    def arrived(self, unit: Unit) -> None:
+        """The start that left is the run `unit`, which counts what it counted."""
+        start, self.left = cast(Fact, self.left), None
+        run = None
+        for id_in, places in self._scopes:
+            peers = places.get(id_in(start.call))
+            if peers is None:
+                continue
+            for rule, gauge in peers.by_unit:
+                if rule.match is ANYTHING or rule.match.fits(start.call):
+                    run = run or changed(start, unit=unit)
+                    gauge.move(start, run)
 
     def _move(self, old: Fact | None, new: Fact | None) -> None:
         if old is None:
             self._told += 1
         call = (new or cast(Fact, old)).call
-        for scope in self._scopes:
-            scope_id = call.scope_id(scope)
-            if scope_id is None:
+        for id_in, places in self._scopes:
+            peers = places.get(id_in(call))
+            if peers is None:
                 continue
-            for rule, gauge in self._in.get((scope, scope_id), ()):
+            for rule, gauge in peers.all:
                 if rule.match is ANYTHING or rule.match.fits(call):
                     gauge.move(old, new)
 
     def settle(self) -> None:
         """Be up to date with what was told last; before anything is read."""
-        if (left := self._left) is not None:
-            self._left = None
+        if (left := self.left) is not None:
+            self.left = None
             self._move(left, None)
 
     def task_moved(self, call: Call, *, live: bool) -> None:
         """A task has become unfinished, or is finished."""
-        for scope in self._scopes:
-            scope_id = call.scope_id(scope)
-            if scope_id is None:
+        for id_in, places in self._scopes:
+            peers = places.get(id_in(call))
+            if peers is None:
                 continue
-            for rule, gauge in self._in.get((scope, scope_id), ()):
-                if isinstance(gauge, Live) and rule.match.fits(call):
+            for rule, gauge in peers.live:
+                if rule.match is ANYTHING or rule.match.fits(call):
                     gauge.task(call, live=live)
 
     def get(self, key: tuple[object, ...]) -> _Gauge | None:
-        if self._left is not None:
+        if self.left is not None:
             self.settle()
         return self._gauges.get(key)
 
@@ -134,11 +167,15 @@ class Tallies:
             self._drop_gauges()  # what is on its way is still told
         earlier = self._gauges.get(key)
         self._gauges[key] = gauge
-        self._scopes.add(place[0])
-        peers = self._in.setdefault(place, [])
-        peers[:] = [peer for peer in peers if peer[1] is not earlier]
-        peers.append((rule, gauge))  # keeps the rule, so that its id() in the key stays its own
+        self._places(place[0]).setdefault(place[1], _Peers()).put(rule, gauge, earlier)
         return gauge
+
+    def _places(self, scope: Scope) -> dict[str, _Peers]:
+        places = self._in.get(scope)
+        if places is None:
+            places = self._in[scope] = {}
+            self._scopes.append((SCOPE_ID[scope], places))
+        return places
 
 
 def _became(left: Fact, new: Fact) -> bool:
