@@ -72,4 +72,6 @@ def admitted(answers: Sequence[Answer]) -> str | None:
     line each. None where no rule was asked."""
     if not answers:
         return None
-    return "\n".join([f"{a.rule.name} {a.what} {a.current}/{a.limit}" for a in answers])
+    return "\n".join(
+        [f"{rule.name} {what} {current}/{most}" for rule, what, most, current, _, _, _ in answers]
+    )

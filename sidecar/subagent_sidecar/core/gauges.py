@@ -25,7 +25,8 @@ class Live:
         self._places: dict[object, list[Any]] = {}
         self.by_unit = self._runs
 
-    def __len__(self) -> int:
+    @property
+    def number(self) -> int:
         return len(self._places)
 
     def move(self, old: Fact | None, new: Fact | None) -> None:
@@ -72,23 +73,59 @@ def _stays(old: Fact, new: Fact) -> bool:
     return same and new.call.task_id is not None and old.holds == new.holds
 
 
-class Started:
+class Moments:
+    """When things were started, in order; only how many, where no window will ask."""
+
+    __slots__ = ("_moments", "number")
+
+    def __init__(self, *, windowed: bool) -> None:
+        self._moments: list[Timestamp] | None = [] if windowed else None
+        self.number = 0
+
+    def enter(self, at: Timestamp) -> None:
+        self.number += 1
+        moments = self._moments
+        if moments is None:
+            return
+        if not moments or at >= moments[-1]:
+            moments.append(at)
+        else:
+            insort(moments, at)
+
+    def leave(self, at: Timestamp) -> None:
+        self.number -= 1
+        if self._moments is not None:
+            del self._moments[bisect_left(self._moments, at)]
+
+    def forget(self, since: Timestamp) -> None:
+        if self._moments and self._moments[0] < since:
+            gone = bisect_left(self._moments, since)
+            del self._moments[:gone]
+            self.number -= gone
+
+    def at(self, index: int) -> Timestamp | None:
+        if self._moments is None or not 0 <= index < len(self._moments):
+            return None
+        return self._moments[index]
+
+
+class Started(Moments):
     """How many tasks (under Scope.TASK: runs) were started; with a window, and when."""
 
     by_unit = False
 
     def __init__(self, limit: Limit, since: Timestamp | None) -> None:
+        super().__init__(windowed=since is not None)
         self.floor = since
         self._runs = limit.per is Scope.TASK
-        self._moments = Moments(windowed=since is not None)
 
     def move(self, old: Fact | None, new: Fact | None) -> None:
         if old is not None and new is not None:
             return  # neither when it was started nor what it is ever changes
         if new is not None and self._counts(new):
-            self._moments.enter(new.at)
+            self.enter(new.at)
         if old is not None and self._counts(old):
-            self._moments.leave(old.at)
+            self.leave(old.at)
 
     def _counts(self, fact: Fact) -> bool:
         if fact.call.update and not self._runs:
@@ -97,13 +134,13 @@ class Started:
 
     def count(self, since: Timestamp | None) -> int:
         if since is not None:
-            self._moments.forget(since)
+            self.forget(since)
             self.floor = since
-        return len(self._moments)
+        return self.number
 
     def eases(self, by: int) -> Timestamp | None:
         """When the `by`th of them was started."""
-        return self._moments.at(by - 1)
+        return self.at(by - 1)
 
 
 class Alike:
@@ -153,7 +190,7 @@ class Alike:
             return 0
         if since is not None:
             group.forget(since)
-        return len(group)
+        return group.number
 
     def _group(self, like: Call) -> "_Group | None":
         return self._groups.get((like.agent, like.fingerprint or ""))
@@ -166,7 +203,7 @@ class Alike:
             group = self._groups.get(key)
             if group is not None:
                 group.forget(since)
-                if not len(group):
+                if not group.number:
                     del self._groups[key]
         self.floor = since
 
@@ -187,45 +224,6 @@ class Alike:
 _Likeness = tuple[str, str]
 """Agent and fingerprint."""
 _NEWEST = 16
-
-
-class Moments:
-    """When things were started, in order; only how many, where no window will ask."""
-
-    __slots__ = ("_count", "_moments")
-
-    def __init__(self, *, windowed: bool) -> None:
-        self._moments: list[Timestamp] | None = [] if windowed else None
-        self._count = 0
-
-    def __len__(self) -> int:
-        return self._count
-
-    def enter(self, at: Timestamp) -> None:
-        self._count += 1
-        moments = self._moments
-        if moments is None:
-            return
-        if not moments or at >= moments[-1]:
-            moments.append(at)
-        else:
-            insort(moments, at)
-
-    def leave(self, at: Timestamp) -> None:
-        self._count -= 1
-        if self._moments is not None:
-            del self._moments[bisect_left(self._moments, at)]
-
-    def forget(self, since: Timestamp) -> None:
-        if self._moments and self._moments[0] < since:
-            gone = bisect_left(self._moments, since)
-            del self._moments[:gone]
-            self._count -= gone
-
-    def at(self, index: int) -> Timestamp | None:
-        if self._moments is None or not 0 <= index < len(self._moments):
-            return None
-        return self._moments[index]
 
 
 class _Group(Moments):

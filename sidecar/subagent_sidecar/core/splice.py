@@ -15,6 +15,7 @@ from typing import Any
 _scan_value = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 _quoted = json.encoder.encode_basestring_ascii
 _SPACE = " \t\n\r"
+_SPACES = _SPACE.encode()
 
 
 def with_metadata(
@@ -81,12 +82,12 @@ def with_changed(body: bytes, at: str, change: Callable[[bytes], bytes]) -> byte
 def _put_first(body: bytes, member: bytes) -> bytes:
     """The object `body` with one member more, before the others."""
     start = body.index(b"{") + 1
-    comma = b"" if body[start:].lstrip(_SPACE.encode())[:1] == b"}" else b","
+    comma = b"" if body[start:].lstrip(_SPACES)[:1] == b"}" else b","
     return b"".join((body[:start], member, comma, body[start:]))
 
 
 def _object(members: Mapping[str, str]) -> str:
-    return "{" + ",".join(f"{_quoted(k)}:{_quoted(v)}" for k, v in members.items()) + "}"
+    return "{" + ",".join([f"{_quoted(k)}:{_quoted(v)}" for k, v in members.items()]) + "}"
 
 
 def _spliced(text: str, extra: Mapping[str, str], at: str) -> str:

@@ -64,7 +64,7 @@ class Tally:
         return None
 
     def live(self, limit: Limit, scope_id: str) -> int:
-        return len(self._live(limit, scope_id))
+        return self._live(limit, scope_id).number
 
     def _live(self, rule: Limit | Budget, scope_id: str) -> Live:
         key = (id(rule), scope_id, Live)
@@ -80,7 +80,10 @@ class Tally:
         return self._tallies.put(key, place, rule, gauge)
 
     def started(self, limit: Limit, scope_id: str, since: Timestamp | None) -> int:
-        return self._started(limit, scope_id, since).count(since)
+        known: Any = self._tallies.get((id(limit), scope_id))
+        if known is None or _lacks(known, since):
+            known = self._started(limit, scope_id, since)
+        return cast(int, known.count(since))
 
     def _started(self, limit: Limit, scope_id: str, since: Timestamp | None) -> Started:
         return self._since(limit, scope_id, since, Started)
@@ -109,11 +112,11 @@ class Tally:
         since: Timestamp | None,
         new: Callable[[R, Timestamp | None], W],
     ) -> W:
-        """The gauge there is, unless the clock was set back behind what it has let go."""
+        """The gauge there is, if it has all that is asked for."""
         key = (id(rule), scope_id)
-        gauge: Any = self._tallies.get(key)
-        if gauge is not None and (since is None or gauge.floor is None or since >= gauge.floor):
-            found: W = gauge
+        known: Any = self._tallies.get(key)
+        if known is not None and not _lacks(known, since):
+            found: W = known
             return found
         place = _place(rule, scope_id)
         fresh = self._filled(new(rule, since), rule, self._facts(place, since))
@@ -164,6 +167,11 @@ class Tally:
         if rule.kind is LimitKind.DUPLICATES:
             return self._alike(rule, scope_id, since).eases(call, by)
         return self._started(rule, scope_id, since).eases(by)
+
+
+def _lacks(gauge: Started | Alike | Spending, since: Timestamp | None) -> bool:
+    """Whether the clock was set back behind what the gauge has let go."""
+    return since is not None and gauge.floor is not None and since < gauge.floor
 
 
 def _place(rule: Limit | Budget, scope_id: str) -> Place:

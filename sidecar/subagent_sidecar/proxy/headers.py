@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 
 from ..errors import BadHeader
 
@@ -84,7 +85,7 @@ def for_upstream(
                     raise BadHeader(f"the header {low.decode()} stands twice; send it once")
                 once.add(low)
             out.append((name, value))
-    if not _HOST.fullmatch(client_host):
+    if not _is_host(client_host):
         raise BadHeader("the Host header is not a host")
     out.insert(0, (b"Host", client_host if host is None else host))
     out.append((b"X-Forwarded-For", forwarded + peer))
@@ -117,6 +118,12 @@ def for_client(
         else:
             out.append(field)
     return out, length
+
+
+@lru_cache(1_024)
+def _is_host(value: bytes) -> bool:
+    """There are few, and each comes with every request."""
+    return _HOST.fullmatch(value) is not None
 
 
 def credentials(fields: Sequence[Field]) -> list[Field]:

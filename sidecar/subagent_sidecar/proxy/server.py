@@ -103,6 +103,11 @@ class DataProtocol(web.RequestHandler):
             if self.head_size > _HEAD_LIMIT:
                 self.force_close()
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Called whenever a body was taken: aiohttp would run its parser once more each time."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
     def _fail_body(self) -> None:
         """The parser gave up; if in the middle of a body, aiohttp leaves its reader waiting."""
         body = self._messages[-2][1] if len(self._messages) > 1 else self.body

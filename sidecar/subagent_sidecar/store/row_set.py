@@ -8,8 +8,9 @@ from .rows import Key, Table
 
 T = TypeVar("T")
 
-_SIZES = (32, 16, 8, 4, 2, 1)
-"""Rows in one statement; a fixed few, so that prepared statements are found again."""
+_MOST = 32
+"""Rows in one statement: of every size up to this one there is a prepared statement to be found
+again, for each statement hands the interpreter over twice."""
 
 
 class RowSet(Generic[T]):
@@ -77,9 +78,7 @@ class RowSet(Generic[T]):
 
 
 def parts(items: Sequence[T]) -> Iterable[Sequence[T]]:
-    """`items` in runs of the fixed sizes."""
-    start = 0
-    for size in _SIZES:
-        while len(items) - start >= size:
-            yield items[start : start + size]
-            start += size
+    """`items` in as few runs as there are statements for."""
+    if len(items) <= _MOST:
+        return (items,) if items else ()
+    return [items[start : start + _MOST] for start in range(0, len(items), _MOST)]

@@ -132,8 +132,8 @@ class Table(Generic[T]):
         row = list(self._plain(item))
         for position in self._words:
             if row[position] is not None:
-                # SQLite's driver takes a slow way round for subclasses of str.
-                row[position] = row[position].value
+                # SQLite's driver takes a slow way round for subclasses of str, and `value` another.
+                row[position] = row[position]._value_
         for position, write in self._written:
             row[position] = write(row[position])
         return row

@@ -64,8 +64,8 @@ _LOOKED_BACK = 20
 
 _BUSY_MS = 5_000
 _READERS = 2
-_STATEMENTS = 256
-"""More than there are: each kind comes in a few sizes."""
+_STATEMENTS = 1_024
+"""More than there are: each kind comes in every size up to 32 rows."""
 _WAL_TRIES = 50
 _THREAD = THREADS.select("WHERE thread_id = ?")
 _TASK = TASKS.select("WHERE task_id = ?")
