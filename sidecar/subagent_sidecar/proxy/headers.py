@@ -40,8 +40,13 @@ def named_in_connection(fields: Iterable[Field]) -> frozenset[bytes]:
     named: frozenset[bytes] = frozenset()
     for name, value in fields:
         if len(name) == 10 and name.lower() == b"connection":
-            named |= {word.strip().lower() for word in value.split(b",")}
+            named |= _named(value)
     return named
+
+
+@lru_cache(1_024)
+def _named(value: bytes) -> frozenset[bytes]:
+    return frozenset(word.strip().lower() for word in value.split(b","))
 
 
 def for_upstream(
