@@ -31,6 +31,7 @@ from .core.model import (
     Thread,
     ThreadStatus,
     Timestamp,
+    UsageEntry,
 )
 from .core.past import DecisionPage, DecisionQuery, StartPage, StartQuery
 from .core.policy import Budget, Policy
@@ -329,6 +330,15 @@ class Store(Replies, Protocol):
     ) -> Sequence[tuple[str, Spent]]:
         """The ids of the scopes that have used the largest share of a budget, the largest first,
         with what was spent there. Reads all there is."""
+
+    async def unpriced_models(self, *, after: str = "", limit: int) -> Sequence[str]:
+        """The models of messages without a price, in order, those that come after `after`."""
+
+    async def unpriced(
+        self, model: str, *, after: tuple[str, str] | None = None, limit: int
+    ) -> Sequence[UsageEntry]:
+        """What messages of a model used that have no price, by task and message; `after` is the
+        (task_id, message_id) of the last one of the page before."""
 
     async def freezes(self) -> Sequence[Freeze]:
         """What is frozen, the longest first."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 
+from .core.model import UsageEntry
 from .core.prices import PriceList, cost, micro_usd, own_price
 from .core.usage import Reading
 
@@ -26,6 +27,16 @@ class Prices:
     def charge(self, own: PriceList) -> None:
         """Go by other prices of the operator's from now on."""
         self._own = own
+
+    def has(self, model: str) -> bool:
+        """Whether the operator says what the model costs."""
+        return own_price(self._own, model) is not None
+
+    def own_cost(self, entry: UsageEntry) -> int | None:
+        """Micro-USD of a message on record, by the operator's own prices. The published ones need
+        more than the record has: who served the model, for one."""
+        own = own_price(self._own, entry.model) if entry.model is not None else None
+        return None if own is None else cost(entry, own)
 
     def cost(self, reading: Reading, at: datetime) -> int | None:
         """Micro-USD; None where nobody says what the model costs."""

@@ -34,6 +34,7 @@ from .core.changes import (
     ThreadSeen,
     Told,
     Unfrozen,
+    UsagePriced,
     UsageSeen,
     WaitingCancelled,
 )
@@ -353,6 +354,13 @@ class Service:
             self._recorder.post(seen)
             for observer in self._usage_observers:
                 observer(thread_id)
+
+    async def usage_priced(self, entries: Sequence[UsageEntry]) -> None:
+        """Prices for messages on record that had none. On record when it returns, or StoreError."""
+        await self._recorder.enter_now([UsagePriced(entries=tuple(entries))])
+        for task_id in dict.fromkeys(entry.task_id for entry in entries):
+            for observer in self._usage_observers:
+                observer(task_id)
 
     def run_gone(
         self, upstream: str, thread_id: str, run_id: str, *, by: EndedBy, reason: str

@@ -1,5 +1,7 @@
 """What budgets let start by what is on record of use, and what operators change of that by hand."""
 
+from dataclasses import replace
+
 import pytest
 from tests.support.books import at
 from tests.support.door import Door
@@ -11,6 +13,7 @@ from subagent_sidecar.core.changes import (
     Frozen,
     Released,
     Unfrozen,
+    UsagePriced,
     UsageSeen,
 )
 from subagent_sidecar.core.matching import EVERYTHING, Scope
@@ -20,6 +23,7 @@ from subagent_sidecar.core.verdict import Freeze
 from subagent_sidecar.ports import Store
 
 TOKENS = policy("budgets: [{name: tokens, tokens: 100, per: session, reserve: {tokens: 40}}]")
+USD = policy("budgets: [{name: usd, usd: 1, per: session}]")
 RUNS = policy("budgets: [{name: few, runs: 2, per: session}]")
 
 
@@ -49,6 +53,19 @@ async def test_what_is_reserved_is_kept_until_it_is_known_what_was_used(store: S
     assert await door.used("tokens") == 60
     await door.started("c")
     assert await door.ask("d") == "budget_tokens"
+
+
+async def test_a_price_opens_again_what_was_closed_for_want_of_one(store: Store) -> None:
+    door = Door(store, USD)
+    await door.started("a")
+    seen = use("a", 5, settled=True)
+    await door.tell(seen)
+    assert await door.ask("b") == "budget_unpriced"
+    assert isinstance(seen, UsageSeen)
+    [entry] = seen.entries
+    await door.tell(UsagePriced(entries=(replace(entry, cost_micro_usd=999_999),)))
+    assert await door.used("usd") == 999_999
+    await door.started("b")
 
 
 async def test_more_than_was_reserved_counts_as_soon_as_it_is_seen(store: Store) -> None:

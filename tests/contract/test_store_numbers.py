@@ -3,7 +3,7 @@ what counting its rows one by one comes to (tests/support/counting.py)."""
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from random import Random
@@ -30,6 +30,7 @@ from subagent_sidecar.core.changes import (
     Start,
     ThreadGone,
     ThreadSeen,
+    UsagePriced,
     UsageSeen,
 )
 from subagent_sidecar.core.decide import decide
@@ -101,8 +102,8 @@ class Story:
                 yield step
 
     def _step(self, number: int) -> Start | Change | None:
-        kinds = (self._start, self._settle, self._move, self._cancel, self._use)
-        return self.dice.choices(kinds, weights=(6, 7, 6, 2, 3))[0](number)
+        kinds = (self._start, self._settle, self._move, self._cancel, self._use, self._price)
+        return self.dice.choices(kinds, weights=(6, 7, 6, 2, 3, 1))[0](number)
 
     def _start(self, number: int) -> Start:
         dice = self.dice
@@ -191,6 +192,12 @@ class Story:
         )
         settled = (run_id,) if dice.random() < 0.5 else ()
         return UsageSeen(thread_id=task_id, run_id=run_id, entries=(entry,), settled=settled)
+
+    def _price(self, number: int) -> Change:
+        """What has no price gets one, and what has one another, which changes nothing."""
+        known = self.tables.all_usage.values()
+        entries = [replace(entry, cost_micro_usd=self.dice.randrange(40)) for entry in known]
+        return UsagePriced(entries=tuple(entries))
 
     def calls(self) -> Iterator[Call]:
         """Starts to ask about: of tasks that are there, and a new one."""

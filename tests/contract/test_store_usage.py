@@ -5,7 +5,7 @@ from dataclasses import replace
 from tests.support.books import accepted, at, start
 from tests.support.stores import listed
 
-from subagent_sidecar.core.changes import UsageSeen
+from subagent_sidecar.core.changes import UsagePriced, UsageSeen
 from subagent_sidecar.core.model import TaskQuery, UsageEntry, total
 from subagent_sidecar.ports import Store
 
@@ -110,3 +110,71 @@ async def test_the_largest_numbers_there_can_be_are_kept(store: Store) -> None:
     large = replace(FIRST, input_tokens=10**12, cost_micro_usd=2**63 - 1)
     await store.apply([seen(large)])
     assert await entries(store) == {"m1": large}
+
+
+UNPRICED = replace(FIRST, cost_micro_usd=None)
+
+
+def priced(*entries: UsageEntry) -> UsagePriced:
+    return UsagePriced(entries=entries)
+
+
+async def sums(store: Store) -> tuple[int, int, int]:
+    """What the run `r1` adds up to: tokens, micro-USD, messages without a price."""
+    record = await store.task("t")
+    assert record is not None
+    return record.runs[0].tokens, record.runs[0].cost_micro_usd, record.runs[0].unpriced
+
+
+async def test_a_price_that_comes_later_is_entered_once_and_the_sums_follow(store: Store) -> None:
+    await started(store)
+    await store.apply([seen(UNPRICED, SECOND)])
+    assert await sums(store) == (220, 0, 2)
+    for _ in range(2):
+        await store.apply([priced(FIRST)])
+        assert await entries(store) == {"m1": FIRST, "m2": SECOND}
+        assert await sums(store) == (220, 345, 1)
+
+
+async def test_a_price_that_stands_is_not_changed(store: Store) -> None:
+    await started(store)
+    await store.apply([seen(FIRST)])
+    await store.apply([priced(replace(FIRST, cost_micro_usd=1))])
+    assert await entries(store) == {"m1": FIRST}
+    assert await sums(store) == (110, 345, 0)
+
+
+async def test_a_price_is_not_lost_to_what_was_read_before_there_was_one(store: Store) -> None:
+    await started(store)
+    await store.apply([seen(UNPRICED), priced(FIRST)])
+    await store.apply([seen(replace(UNPRICED, at=at(20)))])
+    assert await entries(store) == {"m1": FIRST}
+    assert await sums(store) == (110, 345, 0)
+
+
+async def test_a_message_that_is_another_by_now_does_not_get_the_price_of_what_it_was(
+    store: Store,
+) -> None:
+    await started(store)
+    grown = replace(UNPRICED, output_tokens=99)
+    await store.apply([seen(grown)])
+    await store.apply([priced(FIRST, replace(FIRST, message_id="none"))])
+    assert await entries(store) == {"m1": grown}
+
+
+async def test_what_has_no_price_is_found_by_model_page_by_page(store: Store) -> None:
+    await started(store)
+    await started(store, 2, "r2", "other")
+    theirs = replace(UNPRICED, task_id="other", run_id="r2")
+    another = replace(UNPRICED, message_id="m4", model="b-model")
+    await store.apply([seen(FIRST, SECOND, replace(UNPRICED, message_id="m3"), another)])
+    await store.apply([seen(theirs, run_id="r2", thread_id="other")])
+    assert await store.unpriced_models(limit=9) == ["a-model", "b-model"]
+    assert await store.unpriced_models(limit=1) == ["a-model"]
+    assert await store.unpriced_models(after="a-model", limit=9) == ["b-model"]
+    assert await store.unpriced_models(after="b-model", limit=9) == []
+    assert await store.unpriced("nobody's", limit=9) == []
+    [first] = await store.unpriced("a-model", limit=1)
+    assert first == theirs
+    [last] = await store.unpriced("a-model", after=("other", "m1"), limit=9)
+    assert (last.task_id, last.message_id) == ("t", "m3")

@@ -10,6 +10,7 @@ from ..core.cancel import Rollback
 from ..core.policy import Policy
 from ..pricing import Prices
 from ..reconciler import Reconciler
+from ..repricing import Repricing
 from ..retention import Retention
 from ..tidier import Tidier
 from ..usage_reader import UsageReader
@@ -30,6 +31,7 @@ class Background:
     ender: TaskCanceller
     tidier: Tidier
     budgets: BudgetWatch
+    repricing: Repricing
 
     def start(self, stack: AsyncExitStack) -> None:
         self.watcher.start()
@@ -37,6 +39,7 @@ class Background:
         spawned(stack, self.reconciler.run(), name="reconciler")
         spawned(stack, self.canceller.resume(), name="resume cancels")
         spawned(stack, self.budgets.run(), name="budgets")
+        spawned(stack, self.repricing.run(), name="repricing")
 
 
 def make(stack: AsyncExitStack, base: Base) -> Background:
@@ -48,7 +51,8 @@ def make(stack: AsyncExitStack, base: Base) -> Background:
         servers=base.servers,
         patience=base.settings.start_timeout + timedelta(seconds=5),
     )
-    usage = _usage(stack, base, watcher)
+    prices = Prices({})
+    usage = _usage(stack, base, watcher, prices)
     canceller = _canceller(stack, base)
     ender = TaskCanceller(
         runs=canceller,
@@ -65,6 +69,7 @@ def make(stack: AsyncExitStack, base: Base) -> Background:
         ender=ender,
         tidier=_tidier(stack, base),
         budgets=_budgets(stack, base, ender),
+        repricing=_repricing(base, prices),
     )
 
 
@@ -80,13 +85,21 @@ def _watcher(stack: AsyncExitStack, base: Base) -> Watcher:
     return watcher
 
 
-def _usage(stack: AsyncExitStack, base: Base, watcher: Watcher) -> UsageReader:
-    prices = Prices({})
+def _repricing(base: Base, prices: Prices) -> Repricing:
+    """`prices` follow the policy from now on."""
+    repricing = Repricing(
+        service=base.service, store=base.store, has=prices.has, cost=prices.own_cost
+    )
 
     def follow(policy: Policy) -> None:
         prices.charge(policies.prices(base.settings, policy))
+        repricing.charged()
 
     base.policies.follow(follow)
+    return repricing
+
+
+def _usage(stack: AsyncExitStack, base: Base, watcher: Watcher, prices: Prices) -> UsageReader:
     usage = UsageReader(
         service=base.service,
         store=base.store,

@@ -29,6 +29,7 @@ from .changes import (
     ThreadGone,
     ThreadSeen,
     Unfrozen,
+    UsagePriced,
     UsageSeen,
     WaitingCancelled,
 )
@@ -81,6 +82,8 @@ def apply(ledger: Ledger, change: Change) -> None:
             endings.waiting_cancelled(ledger, change)
         case UsageSeen():
             _usage_seen(ledger, change)
+        case UsagePriced():
+            _usage_priced(ledger, change)
         case RunGone():
             endings.run_gone(ledger, change)
         case ThreadGone():
@@ -304,14 +307,29 @@ def _usage_seen(ledger: Ledger, change: UsageSeen) -> None:
         if known is None:
             ledger.put_usage(entry)
             _add_up(ledger, None, entry)
-        elif known != (better := changed(entry, run_id=known.run_id, at=known.at)):
-            # A message read while it was still being written, or priced anew.
+            continue
+        better = changed(entry, run_id=known.run_id, at=known.at)
+        if better != known and better != _unpriced(known):
+            # A message read while it was still being written, or priced at last. One that has
+            # its price keeps it: this was read before there was any.
             ledger.put_usage(better)
             _add_up(ledger, known, better)
     for run_id in change.settled:
         run = ledger.run(change.thread_id, run_id)
         if run is not None and run.ended and not run.settled:
             ledger.put_run(changed(run, settled=True))
+
+
+def _usage_priced(ledger: Ledger, change: UsagePriced) -> None:
+    for entry in change.entries:
+        known = ledger.usage(entry.task_id, entry.message_id)
+        if known is not None and known.cost_micro_usd is None and known == _unpriced(entry):
+            ledger.put_usage(entry)
+            _add_up(ledger, known, entry)
+
+
+def _unpriced(entry: UsageEntry) -> UsageEntry:
+    return changed(entry, cost_micro_usd=None)
 
 
 def _add_up(ledger: Ledger, before: UsageEntry | None, entry: UsageEntry) -> None:

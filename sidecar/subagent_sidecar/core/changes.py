@@ -173,6 +173,14 @@ class UsageSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UsagePriced:
+    """What messages cost that had no price when they were read: each entry as it was found on
+    record, with its cost. One that is another by now, or has a cost, stays as it is."""
+
+    entries: tuple[UsageEntry, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunGone:
     """The server does not have the run any more (deleted, or rolled back)."""
 
@@ -256,6 +264,7 @@ Change = (
     | CancelConfirmed
     | WaitingCancelled
     | UsageSeen
+    | UsagePriced
     | RunGone
     | ThreadGone
     | Frozen

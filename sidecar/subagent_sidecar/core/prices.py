@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from re import compile as pattern
 from typing import Any
 
+from .model import UsageEntry
 from .usage import Reading
 
 _DATED = pattern(r"[-@](?:20\d{6}|20\d\d-\d\d-\d\d)$")
@@ -54,7 +55,7 @@ def price_list(given: Any) -> PriceList:
     return prices
 
 
-def cost(reading: Reading, price: ModelPrice) -> int | None:
+def cost(reading: Reading | UsageEntry, price: ModelPrice) -> int | None:
     """Micro-USD; None where the parts of the input are more than the whole."""
     cached, kept = reading.cache_read_tokens, reading.cache_write_tokens
     plain = reading.input_tokens - cached - kept

@@ -27,6 +27,7 @@ from ..core.model import (
     TaskRecord,
     Thread,
     Timestamp,
+    UsageEntry,
     timestamp,
 )
 from ..core.past import DecisionPage, DecisionQuery, StartPage, StartQuery
@@ -88,6 +89,18 @@ class MemoryStore:
         self, budget: Budget, now: datetime, *, limit: int
     ) -> Sequence[tuple[str, Spent]]:
         return memory_spenders.spenders(self._tables, budget, now, limit)
+
+    async def unpriced_models(self, *, after: str = "", limit: int) -> Sequence[str]:
+        models = {entry.model or "" for entry in self._tables.unpriced()}
+        return sorted(model for model in models if model > after)[:limit]
+
+    async def unpriced(
+        self, model: str, *, after: tuple[str, str] | None = None, limit: int
+    ) -> Sequence[UsageEntry]:
+        found = [entry for entry in self._tables.unpriced() if entry.model == model]
+        found.sort(key=lambda entry: (entry.task_id, entry.message_id))
+        later = [e for e in found if after is None or (e.task_id, e.message_id) > after]
+        return later[:limit]
 
     async def freezes(self) -> Sequence[Freeze]:
         return self._tables.freezes()

@@ -88,6 +88,11 @@ class Tables:
     def usage(self, task_id: str, message_id: str) -> UsageEntry | None:
         return self.all_usage.get((task_id, message_id))
 
+    def unpriced(self) -> Sequence[UsageEntry]:
+        """Messages of models that had no price."""
+        found = self.all_usage.values()
+        return [e for e in found if e.cost_micro_usd is None and e.model is not None]
+
     def put_usage(self, entry: UsageEntry) -> None:
         self.all_usage[entry.task_id, entry.message_id] = entry
 

@@ -38,6 +38,12 @@ def replies(db: Database) -> None:
     create_replies(db)
 
 
+@migrations(name="0004_unpriced")
+def unpriced(db: Database) -> None:
+    """The messages without a price, by model: what is looked for once there is one."""
+    db.execute("CREATE INDEX usage_unpriced ON usage (model) WHERE cost_micro_usd IS NULL")
+
+
 def _run(db: Database, script: str) -> None:
     for statement in script.split(";"):
         if statement.strip():

@@ -36,6 +36,7 @@ from ..core.model import (
     TaskRecord,
     Thread,
     Timestamp,
+    UsageEntry,
     timestamp,
 )
 from ..core.past import DecisionPage, DecisionQuery, StartPage, StartQuery
@@ -51,6 +52,7 @@ from .migrations import migrations
 from .pruning import Pruner
 from .rows import EVENT_COLUMNS, INTENTS, RUNS, SUMS, TASKS, THREADS, read_event
 from .spenders import spenders
+from .unpriced import unpriced, unpriced_models
 from .working_set import WorkingSet
 from .writer import Writer, as_store_error
 
@@ -148,6 +150,14 @@ class SqliteStore:
         self, budget: Budget, now: datetime, *, limit: int
     ) -> Sequence[tuple[str, Spent]]:
         return await self._read(lambda conn: spenders(conn, budget, now, limit))
+
+    async def unpriced_models(self, *, after: str = "", limit: int) -> Sequence[str]:
+        return await self._read(lambda conn: unpriced_models(conn, after, limit))
+
+    async def unpriced(
+        self, model: str, *, after: tuple[str, str] | None = None, limit: int
+    ) -> Sequence[UsageEntry]:
+        return await self._read(lambda conn: unpriced(conn, model, after, limit))
 
     async def freezes(self) -> Sequence[Freeze]:
         return await self._read(lambda conn: counting.freezes(conn.execute))

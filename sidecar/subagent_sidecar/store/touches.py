@@ -15,6 +15,7 @@ from ..core.changes import (
     Start,
     ThreadCreated,
     Unfrozen,
+    UsagePriced,
     UsageSeen,
 )
 
@@ -50,6 +51,10 @@ class Touches:
                     self.tasks.add(change.thread_id)
                     self.usage.update((e.task_id, e.message_id) for e in change.entries)
                     self.runs.update((change.thread_id, e.run_id) for e in change.entries)
+                case UsagePriced():
+                    self.tasks.update(e.task_id for e in change.entries)
+                    self.usage.update((e.task_id, e.message_id) for e in change.entries)
+                    self.runs.update((e.task_id, e.run_id) for e in change.entries)
                 case Polled():
                     self.tasks.add(change.task_id)
                 case ThreadCreated():

@@ -1,6 +1,6 @@
 """What a policy says of polls, prices and cancels holds, and follows a reload."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,15 +40,21 @@ class Desk:
 
     async def cost(self, graph: str) -> str:
         """What a run of it cost."""
+        return str((await self.ended(graph))["usage"]["cost_usd"])
+
+    async def ended(self, graph: str) -> Any:
+        """The task of a run that ended, once it was read what it used."""
         thread_id = await self.client.new_thread()
         run_id = await self.client.start(thread_id, graph)
         await self.client.run_when(thread_id, run_id, "success")
 
-        async def task() -> Any:
-            return (await self.admin.call("GET", f"/v1/tasks/{thread_id}")).json["task"]
+        return await self.task_when(thread_id, lambda task: bool(task["usage"]))
 
-        found = await eventually_got(task, lambda task: bool(task["usage"]), within=WITHIN)
-        return str(found["usage"]["cost_usd"])
+    async def task_when(self, task_id: str, good: Callable[[Any], bool]) -> Any:
+        async def task() -> Any:
+            return (await self.admin.call("GET", f"/v1/tasks/{task_id}")).json["task"]
+
+        return await eventually_got(task, good, within=WITHIN)
 
 
 @asynccontextmanager
@@ -93,6 +99,25 @@ async def test_what_tokens_cost_follows_the_policy(tmp_path: Path) -> None:
         assert await at.cost("quick") == "2.000000"
         await at.reload(priced(3))
         assert await at.cost("quick") == "3.000000"
+
+
+async def test_a_price_that_is_added_is_that_of_what_ended_before_and_opens_its_budget(
+    tmp_path: Path,
+) -> None:
+    budget = "version: 1\nbudgets: [{name: usd, usd: 9, per: global}]\n"
+    async with desk(tmp_path, budget, usage_interval="200ms") as at:
+        task = await at.ended("quick")
+        assert task["usage"]["cost_usd"] is None
+        refused = await at.client.call(
+            "POST", f"/threads/{await at.client.new_thread()}/runs", {"assistant_id": "quick"}
+        )
+        assert (refused.status, refused.json["code"]) == (402, "budget_unpriced")
+        await at.reload(budget + priced(2).partition("\n")[2])
+        found = await at.task_when(task["task_id"], lambda task: task["usage"]["cost_usd"])
+        assert found["usage"]["cost_usd"] == "2.000000"
+        await at.client.start(await at.client.new_thread(), "quick")
+        [standing] = (await at.admin.call("GET", "/v1/budgets")).json["budgets"]
+        assert (standing["unpriced"], standing["amounts"]["usd"]["used"]) == (0, "2.000000")
 
 
 async def test_how_a_run_is_cancelled_follows_the_policy(tmp_path: Path) -> None:
