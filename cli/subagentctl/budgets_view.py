@@ -5,18 +5,19 @@ import io
 from collections.abc import Iterator, Sequence
 from math import isfinite
 
-from subagentctl.fields import Record, nested, number, text
+from subagentctl.fields import Record, count, nested, number, text
 from subagentctl.look import Look
 from subagentctl.render import csv_cell
 from subagentctl.table import Cell, Column, cell, table
 from subagentctl.when import span
 
 _COLUMNS = (
-    Column(title="RULE", least=10, yields=2),
+    Column(title="RULE", least=9, yields=2),
     Column(title="PER"),
     Column(title="ID", least=9, yields=1, is_id=True),
     Column(title="WHAT"),
-    Column(title="USED", right=True),
+    Column(title="SPENT", right=True),
+    Column(title="RESERVED", right=True, drops=4),
     Column(title="LIMIT", right=True),
     Column(title="LEFT", right=True, drops=3),
     Column(title="SHARE", right=True, drops=2),
@@ -24,15 +25,21 @@ _COLUMNS = (
     Column(title="STATE"),
 )
 _AMOUNTS = ("usd", "tokens", "run_time", "runs")
-_STYLES = {"exhausted": "alarm", "unpriced": "alarm", "near": "waiting"}
+_STYLES = {"exhausted": "alarm", "unpriced": "alarm", "near": "waiting", "reserved": "waiting"}
 _FLAT = ("rule", "policy", "mode", "scope", "scope_id", "window", "on_exhausted", "state", "share")
-_NUMBERS = ("used", "limit", "raised", "remaining")
+_NUMBERS = ("used", "spent", "reserved", "limit", "raised", "remaining", "reserving", "at_least")
+_RESERVED = next(index for index, column in enumerate(_COLUMNS) if column.title == "RESERVED")
 
 
 def budgets_table(budgets: Sequence[Record], look: Look) -> list[str]:
-    """One line for each amount that a budget limits, in each scope."""
-    rows = [_row(budget, what, amount, look) for budget, what, amount in _amounts(budgets)]
-    return table(_COLUMNS, rows, look)
+    """One line for each amount that a budget limits, in each scope. What is reserved has a column
+    while there is any."""
+    found = list(_amounts(budgets))
+    rows = [_row(budget, what, amount, look) for budget, what, amount in found]
+    if any(number(amount, "reserved") for _, _, amount in found):
+        return table(_COLUMNS, rows, look)
+    columns = [column for index, column in enumerate(_COLUMNS) if index != _RESERVED]
+    return table(columns, [[*row[:_RESERVED], *row[_RESERVED + 1 :]] for row in rows], look)
 
 
 def footer(budgets: Sequence[Record], rules: Sequence[str], *, more: bool) -> str:
@@ -43,6 +50,11 @@ def footer(budgets: Sequence[Record], rules: Sequence[str], *, more: bool) -> st
         parts.append("Those that have used least of theirs are left out; --rule shows one budget.")
     if any(text(each, "mode") == "observe" for each in budgets):
         parts.append("A budget in brackets only observes.")
+    if any(amount.get("at_least") is True for _, _, amount in _amounts(budgets)):
+        parts.append(
+            "What says `at least` is not known: a model had no price. Give it one in the policy's "
+            "`prices`, and reload."
+        )
     used = {text(budget, "rule") for budget in budgets}
     if idle := [rule for rule in rules if rule not in used]:
         parts.append(f"Nothing is spent of: {cell(', '.join(idle)).text}.")
@@ -59,7 +71,8 @@ def nothing(rules: Sequence[str]) -> str:
 def raised(budget: Record) -> str:
     """`session-usd (session s1) is raised: $8.00, of which $4.60 are used`."""
     said = [
-        f"{_shown(what, amount, 'limit')}, of which {_shown(what, amount, 'used')} is used"
+        f"{_shown(what, amount, 'limit')}, of which {_spent(what, amount)} is spent"
+        + (f" and {_shown(what, amount, 'reserved')} reserved" if _reserves(amount) else "")
         for _, what, amount in _amounts([budget])
     ]
     place = f"{text(budget, 'scope')} {text(budget, 'scope_id')}"
@@ -93,13 +106,43 @@ def _row(budget: Record, what: str, amount: Record, look: Look) -> list[Cell]:
         cell(text(budget, "scope")),
         cell(text(budget, "scope_id")),
         cell(what),
-        cell(_shown(what, amount, "used")),
+        cell(_spent(what, amount)),
+        cell(_reserved(what, amount) or look.unknown),
         cell(_shown(what, amount, "limit")),
-        cell(_shown(what, amount, "remaining")),
+        cell(_left(what, amount)),
         cell(_share(amount)),
         cell(text(budget, "window") or look.unknown),
-        cell(state, _STYLES.get(state, "")),
+        cell(_state(budget), _STYLES.get(state, "")),
     ]
+
+
+def _spent(what: str, amount: Record) -> str:
+    """`at least $0.00`: a sum is not known where something in it has no price."""
+    shown = _shown(what, amount, "spent" if "spent" in amount else "used")
+    return f"at least {shown}" if amount.get("at_least") is True else shown
+
+
+def _reserved(what: str, amount: Record) -> str:
+    """`$0.20 (2 runs)`; nothing where nothing is reserved."""
+    if not _reserves(amount):
+        return ""
+    runs = count(amount, "reserving")
+    return _shown(what, amount, "reserved") + (f" ({_count(runs, 'run')})" if runs else "")
+
+
+def _reserves(amount: Record) -> bool:
+    return bool(number(amount, "reserved"))
+
+
+def _left(what: str, amount: Record) -> str:
+    shown = _shown(what, amount, "remaining")
+    return f"at most {shown}" if amount.get("at_least") is True else shown
+
+
+def _state(budget: Record) -> str:
+    """`unpriced (2 runs)`: so many used a model without a price."""
+    state, runs = text(budget, "state"), count(budget, "unpriced")
+    return f"{state} ({_count(runs, 'run')})" if state == "unpriced" and runs else state
 
 
 def _shown(what: str, amount: Record, key: str) -> str:
@@ -123,7 +166,7 @@ def _dollars(value: float) -> str:
 
 def _share(amount: Record) -> str:
     used, limit = number(amount, "used"), number(amount, "limit")
-    if used is None or not limit or not isfinite(used / limit):
+    if amount.get("at_least") is True or used is None or not limit or not isfinite(used / limit):
         return "?"
     return f"{100 * used / limit:.0f}%"
 

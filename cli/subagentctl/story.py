@@ -123,7 +123,7 @@ def _against(words: str) -> Callable[[Record], str]:
         rule = _detail(event, "rule")
         if not rule:
             return words.split(",")[0]
-        return f"{words}{rule}{_counted(event)}{_within(event)}"
+        return f"{words}{rule}{_counted(event)}{_held(event)}{_within(event)}"
 
     return told
 
@@ -172,12 +172,21 @@ def _budget(words: str) -> Callable[[Record], str]:
         ended = fields.count(nested(event, "detail"), "count")
         tasks = f", {ended:,} task{'' if ended == 1 else 's'} at work" if ended else ""
         note = " (observed only)" if _detail(event, "mode") == "observe" else ""
-        return f"budget {_detail(event, 'rule')} {words}: {numbers}{_within(event)}{tasks}{note}"
+        said = f"{words}: {numbers}{_held(event)}{_within(event)}"
+        return f"budget {_detail(event, 'rule')} {said}{tasks}{note}"
 
     return told
 
 
 _USED = ("current", "limit")
+
+
+def _held(event: Record) -> str:
+    """`, $0.40 of it only reserved`."""
+    detail = nested(event, "detail")
+    if not fields.number(detail, "reserved"):
+        return ""
+    return f", {_amount(_detail(event, 'what'), detail, 'reserved')} of it only reserved"
 
 
 def _amount(what: str, detail: Record, key: str) -> str:

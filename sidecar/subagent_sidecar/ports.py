@@ -321,15 +321,17 @@ class Store(Replies, Protocol):
     def explain(self, call: Call, policy: Policy, now: datetime) -> Future[Allow | Deny]:
         """What would become of such a start now, by the same numbers. Nothing is recorded."""
 
-    def spent(self, asked: Sequence[BudgetIn], now: datetime) -> Future[Sequence[Spent]]:
+    def spent(
+        self, asked: Sequence[BudgetIn], now: datetime, *, apart: bool = False
+    ) -> Future[Sequence[Spent]]:
         """What was spent of budgets in some scopes, in order: the numbers that starts are held
-        against, whatever is frozen."""
+        against, whatever is frozen. `apart`: Spent.reserved is wanted, too."""
 
     async def spenders(
         self, budget: Budget, now: datetime, *, limit: int
     ) -> Sequence[tuple[str, Spent]]:
         """The ids of the scopes that have used the largest share of a budget, the largest first,
-        with what was spent there. Reads all there is."""
+        with what was spent there, and reserved. Reads all there is."""
 
     async def unpriced_models(self, *, after: str = "", limit: int) -> Sequence[str]:
         """The models of messages without a price, in order, those that come after `after`."""

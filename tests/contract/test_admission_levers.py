@@ -1,9 +1,10 @@
 """What budgets let start by what is on record of use, and what operators change of that by hand."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from tests.support.books import at
+from tests.support.books import at, start
 from tests.support.door import Door
 from tests.support.refusals import policy
 
@@ -17,9 +18,11 @@ from subagent_sidecar.core.changes import (
     UsageSeen,
 )
 from subagent_sidecar.core.matching import EVERYTHING, Scope
-from subagent_sidecar.core.model import ThreadStatus, UsageEntry
+from subagent_sidecar.core.model import Item, ThreadStatus, UsageEntry
+from subagent_sidecar.core.past import DecisionQuery
 from subagent_sidecar.core.policy import Amounts, Policy
-from subagent_sidecar.core.verdict import Freeze
+from subagent_sidecar.core.refusal import Refused
+from subagent_sidecar.core.verdict import Batch, Freeze, Held
 from subagent_sidecar.ports import Store
 
 TOKENS = policy("budgets: [{name: tokens, tokens: 100, per: session, reserve: {tokens: 40}}]")
@@ -66,6 +69,69 @@ async def test_a_price_opens_again_what_was_closed_for_want_of_one(store: Store)
     await door.tell(UsagePriced(entries=(replace(entry, cost_micro_usd=999_999),)))
     assert await door.used("usd") == 999_999
     await door.started("b")
+
+
+async def refusal_of(door: Door, **facts: Any) -> Refused:
+    door.second += 1
+    asked = start(door.second, None, **{"header_session": "s", **facts})
+    with pytest.raises(Refused) as refused:
+        await door.store.admit(asked, door.rules)
+    return refused.value
+
+
+async def test_a_refusal_names_who_holds_what_is_not_spent_and_what_is_spent(store: Store) -> None:
+    door = Door(store, TOKENS)
+    await door.started("a", "b")
+    await door.tell(use("a", 10, settled=False))
+    refused = await refusal_of(door)
+    assert refused.deny.check.held == Held(30 + 40, 2, 2)
+    assert "10 of 100 tokens spent, 70 kept in reserve by 2 runs in flight" in refused.message
+    assert refused.deny.tasks == ("a", "b")
+    await door.seen("a", "success", ThreadStatus.IDLE)
+    refused = await refusal_of(door)
+    assert (refused.deny.tasks, refused.retry_after_s) == (("b",), None)
+    await door.seen("b", "success", ThreadStatus.IDLE)
+    refused = await refusal_of(door)
+    assert (refused.deny.tasks, refused.retry_after_s) == ((), 2)
+    [kept] = (await store.decisions(DecisionQuery())).decisions[0].checks
+    assert kept.held == Held(70, 2, 0), "the record tells it, too"
+
+
+async def test_where_the_spend_alone_is_too_much_nobody_is_told_to_wait(store: Store) -> None:
+    door = Door(store, TOKENS)
+    await door.started("a", "b")
+    await door.tell(use("a", 61, settled=False))
+    refused = await refusal_of(door)
+    assert "nearly spent: 61 of 100 tokens, and a run needs 40" in refused.message
+    assert "Waiting does not help" in refused.message and refused.retry_after_s is None
+
+
+async def test_what_a_run_holds_leaves_the_window_with_it(store: Store) -> None:
+    door = Door(store, policy("budgets: [{name: t, tokens: 100, per: session, "
+                              "reserve: {tokens: 40}, window: 60s}]"))  # fmt: skip
+    await door.started("a", "b")  # in the seconds 1 and 2
+    assert (await refusal_of(door)).retry_after_s == 1 + 60 - 3 + 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "room", "said"),
+    [
+        ("tokens: 100, reserve: {tokens: 40}", 1, "10 of 100 tokens spent, 30 kept in reserve"),
+        ("tokens: 100, reserve: {tokens: 25}", 3, "10 of 100 tokens spent, 15 kept in reserve"),
+        ("runs: 3", 2, "1 of 3 runs used"),
+    ],
+)
+async def test_a_batch_is_told_what_there_is_without_itself(
+    store: Store, rule: str, room: int, said: str
+) -> None:
+    door = Door(store, policy(f"budgets: [{{name: b, {rule}, per: session}}]"))
+    await door.started("a")
+    await door.tell(use("a", 10, settled=False))
+    items = tuple(Item(agent_name="x") for _ in range(4))
+    refused = await refusal_of(door, batch=True, items=items)
+    assert refused.deny.batch == Batch(size=4, counted=room)
+    assert f"room for no more than {room} of the 4 runs of this batch: {said}" in refused.message
+    await door.let_in(batch=True, items=items[:room])
 
 
 async def test_more_than_was_reserved_counts_as_soon_as_it_is_seen(store: Store) -> None:

@@ -4,6 +4,7 @@ Held against tests/support/counting.py, after random stories."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from random import Random
@@ -61,7 +62,12 @@ def everywhere(budget: Budget, count: Counted, now: datetime) -> dict[str, Spent
         if budget.match.fits(run.call) and (since is None or run.at >= since)
         if (place := run.call.scope_id(budget.per)) is not None
     }
-    return {place: count.spent(budget, place, since) for place in places}
+    return {
+        place: replace(
+            count.spent(budget, place, since), reserved=count.reserved(budget, place, since)
+        )
+        for place in places
+    }
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -77,8 +83,11 @@ async def test_what_was_spent_is_what_counting_comes_to(
             expected = everywhere(budget, count, now)
             found = await store.spenders(budget, now, limit=100)
             assert said(budget, found) == said(budget, expected.items()), budget.name
-            asked = await store.spent([(budget, place) for place in expected], now)
+            places = [(budget, place) for place in expected]
+            asked = await store.spent(places, now, apart=True)
             assert said(budget, zip(expected, asked, strict=True)) == said(budget, found)
+            without = [replace(each, reserved=()) for each in asked]
+            assert await store.spent(places, now) == without
 
 
 async def test_the_largest_share_comes_first_and_the_rest_is_left_out(store: Store) -> None:

@@ -8,8 +8,15 @@ from itertools import accumulate
 from subagent_sidecar.core.decide import SHOWN
 from subagent_sidecar.core.matching import Call, Match, Scope
 from subagent_sidecar.core.model import IntentKind, Item, RunStatus, Timestamp
-from subagent_sidecar.core.policy import NOTHING, Amounts, Budget, Limit, LimitKind
-from subagent_sidecar.core.verdict import Freeze, Spent
+from subagent_sidecar.core.policy import (
+    NOTHING,
+    Amounts,
+    Budget,
+    Limit,
+    LimitKind,
+    OnUnpriced,
+)
+from subagent_sidecar.core.verdict import Freeze, Held, Spent
 from subagent_sidecar.store.memory_tables import Tables
 
 
@@ -78,7 +85,7 @@ class Counted:
         reserve = dict(budget.reserve.said)
 
         def total(what: str) -> int:
-            return sum(_used(run, what, reserve.get(what, 0)) for run in runs)
+            return sum(_counted(run, what, reserve.get(what, 0)) for run in runs)
 
         return Spent(
             micro_usd=total("micro_usd"),
@@ -88,6 +95,30 @@ class Counted:
             unpriced=total("unpriced"),
             raised=self.raised.get((budget.name, scope_id), NOTHING),
         )
+
+    def reserved(
+        self, budget: Budget, scope_id: str, since: Timestamp | None
+    ) -> tuple[tuple[str, Held], ...]:
+        runs = list(self._in(budget.match, budget.per, scope_id, since))
+        found = []
+        for what, least in budget.reserve.said:
+            holding = [run for run in runs if _left(run, what, least) > 0]
+            amount = sum(_left(run, what, least) for run in holding)
+            if holding:
+                found.append((what, Held(amount, len(holding), sum(r.live for r in holding))))
+        return tuple(found)
+
+    def holders(
+        self, budget: Budget, scope_id: str, call: Call, since: Timestamp | None, what: str
+    ) -> Sequence[str]:
+        least = dict(budget.reserve.said).get(what, 0)
+        found = [
+            run.call.task_id
+            for run in self._in(budget.match, budget.per, scope_id, since)
+            if run.call.supervisor == call.supervisor and run.live
+            if _left(run, what, least) > 0
+        ]
+        return list(dict.fromkeys(each for each in found if each is not None))[:SHOWN]
 
     def named(self, rule: Limit | Budget, scope_id: str, call: Call) -> Sequence[str]:
         assert rule.per is not None
@@ -110,7 +141,7 @@ class Counted:
             moments = sorted(self._units(rule, scope_id, since=since, like=like))
             return moments[by - 1] if by <= len(moments) else None
         runs = sorted(self._in(rule.match, rule.per, scope_id, since), key=lambda run: run.at)
-        left = accumulate(_used(run, what, 0) for run in runs)
+        left = accumulate(_used(run, what, rule) for run in runs)
         return next((run.at for run, gone in zip(runs, left, strict=True) if gone >= by), None)
 
     def _units(
@@ -148,7 +179,19 @@ class Counted:
                 yield run
 
 
-def _used(run: CountedRun, what: str, reserve: int) -> int:
+def _used(run: CountedRun, what: str, budget: Budget) -> int:
+    """What is counted, and what is assumed of a run without a price."""
+    counted = _counted(run, what, dict(budget.reserve.said).get(what, 0))
+    assumes = what == "micro_usd" and budget.on_unpriced is OnUnpriced.ASSUME
+    return counted + _counted(run, "unpriced", 0) * (budget.assumed_micro_usd if assumes else 0)
+
+
+def _left(run: CountedRun, what: str, reserve: int) -> int:
+    """What a run keeps in reserve beyond what it has used."""
+    return reserve - (getattr(run, what) or 0) if run.open else 0
+
+
+def _counted(run: CountedRun, what: str, reserve: int) -> int:
     if what == "runs":
         return 1
     if what == "unpriced":

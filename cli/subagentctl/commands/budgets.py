@@ -32,7 +32,7 @@ def budgets(ctx: click.Context, rule: str) -> None:
     """What is left of each budget, wherever something was spent of it.
 
     One line for each amount that a budget limits, the largest share that is used first, at most
-    200 scopes. What a run keeps in reserve counts as used.
+    200 scopes. RESERVED is what runs in flight keep and may not need: it is not LEFT.
     """
     if ctx.invoked_subcommand is not None:
         if rule:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import islice
 
-from ..core.budgets import BudgetIn, Standing, ends_tasks
+from ..core.budgets import BudgetIn, Standing, ends_tasks, near_apart
 from ..core.changes import Told
 from ..core.facts import task_call
 from ..core.feed import EventQuery
@@ -226,7 +226,7 @@ class BudgetWatch:
         """`kept` counts the reserve, `used` does not."""
         if self.near.put(kept) and kept.budget.per is not Scope.TASK:
             await self._living()  # so that checks of all those tasks tell it
-        for answer in kept.near:
+        for answer in near_apart(kept, used):
             await self._tell(Told.NEAR, answer, now)
         if not used.exhausted:
             return

@@ -1,5 +1,7 @@
 """Deciding what a start is, whether it may be, and making it durable before it is sent."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from .changes import Start
@@ -9,10 +11,10 @@ from .facts import items_of
 from .ledger import Ledger
 from .matching import Call
 from .model import Event, Intent, IntentKind, Item, Task, just_after
-from .policy import Policy
+from .policy import Budget, LimitKind, Policy
 from .quick import changed
 from .refusal import Refused
-from .verdict import Allow, Deny
+from .verdict import Allow, Batch, Deny
 
 _DEFAULT = "default:"
 NO_RULES = Policy()
@@ -73,6 +75,9 @@ def _decided(
         call = _call(intent, item, wakes=wakes)
         verdict = decide(policy, numbers, call, now)
         if isinstance(verdict, Deny):
+            if len(items) > 1:
+                before = [_call(intent, each, wakes=wakes) for each in let_in]
+                verdict = _of_batch(verdict, call, before, len(items))
             if let_in:
                 ledger.drop_intent(intent.intent_id)
             _tell(ledger, intent, call, verdict)
@@ -87,6 +92,25 @@ def _decided(
             intent = changed(intent, admitted=asked)
         ledger.put_intent(intent)
     return intent
+
+
+def _of_batch(deny: Deny, call: Call, before: Sequence[Call], size: int) -> Deny:
+    """With how many of those before it are counted in the number it was refused by. None of them
+    is going to be there: when their places are free again is not the question."""
+    rule, counted = deny.rule, 0
+    if rule is not None and rule.per is not None and deny.check.what != "unpriced":
+        scope_id = deny.check.scope_id
+        alike = deny.check.what == LimitKind.DUPLICATES
+        counted = sum(
+            rule.match.fits(each)
+            and each.scope_id(rule.per) == scope_id
+            and (not alike or (each.agent, each.fingerprint) == (call.agent, call.fingerprint))
+            for each in before
+        )
+    if isinstance(rule, Budget) and deny.check.what != "runs" and not deny.check.held.amount:
+        counted = 0  # they have not used anything yet
+    retry_after = None if counted else deny.retry_after
+    return replace(deny, batch=Batch(size=size, counted=counted), retry_after=retry_after)
 
 
 def _call(intent: Intent, item: Item | Intent, *, wakes: bool) -> Call:

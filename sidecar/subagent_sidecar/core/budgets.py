@@ -11,9 +11,10 @@ from heapq import nlargest
 
 from .decide import Numbers, spending
 from .model import Timestamp, timestamp
-from .policy import NOTHING, Budget, Mode, OnExhausted
+from .policy import NOTHING, Budget, Mode, OnExhausted, OnUnpriced
 from .prices import usd_text
-from .verdict import Answer, Spent
+from .quick import changed
+from .verdict import Answer, Held, Spent
 
 BudgetIn = tuple[Budget, str]
 """A budget, and the id of a scope it counts in."""
@@ -49,6 +50,17 @@ class Standing:
         return tuple(answer for answer in self.amounts if answer.current >= answer.limit)
 
     @property
+    def spent_up(self) -> bool:
+        """Whether some amount is spent altogether, without what is only held: as far as that was
+        asked for."""
+        return any(a.current - a.held.amount >= a.limit for a in self.amounts)
+
+    @property
+    def known(self) -> bool:
+        """Whether what it cost is known, or assumed: else there is more than the sum says."""
+        return not self.spent.unpriced or self.budget.on_unpriced is OnUnpriced.ASSUME
+
+    @property
     def unpriced(self) -> bool:
         """Whether nobody knows what was spent, so that nothing starts any more."""
         return any(answer.denies for answer in self.answers if answer.what == "unpriced")
@@ -59,9 +71,19 @@ class Standing:
         return max((share_of(answer) for answer in self.amounts), default=0.0)
 
 
-def spent(numbers: Numbers, asked: Iterable[BudgetIn], now: datetime) -> Sequence[Spent]:
-    """What was spent of each budget in each scope, in order."""
-    return [numbers.spent(budget, scope_id, _since(budget, now)) for budget, scope_id in asked]
+def spent(
+    numbers: Numbers, asked: Iterable[BudgetIn], now: datetime, *, apart: bool = False
+) -> Sequence[Spent]:
+    """What was spent of each budget in each scope, in order; with `apart` also what of it is only
+    held, for which every run in flight is looked at."""
+    found = []
+    for budget, scope_id in asked:
+        since = _since(budget, now)
+        one = numbers.spent(budget, scope_id, since)
+        if apart and budget.reserve != NOTHING:
+            one = changed(one, reserved=numbers.reserved(budget, scope_id, since))
+        found.append(one)
+    return found
 
 
 def _since(budget: Budget, now: datetime) -> Timestamp | None:
@@ -77,6 +99,16 @@ def share_of(answer: Answer) -> float:
 def bare(budget: Budget) -> Budget:
     """The budget without its reserve: it counts what was used and no more."""
     return budget if budget.reserve == NOTHING else replace(budget, reserve=NOTHING)
+
+
+def near_apart(kept: Standing, used: Standing) -> Sequence[Answer]:
+    """What is nearly spent in `kept`, with how much of it is only held: `used` is the same place
+    without the reserve."""
+    bare_of = {answer.what: answer.current for answer in used.amounts}
+    return [
+        answer._replace(held=Held(max(answer.current - bare_of[answer.what], 0)))
+        for answer in kept.near
+    ]
 
 
 def ends_tasks(budget: Budget) -> bool:

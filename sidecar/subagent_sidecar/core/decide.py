@@ -5,14 +5,17 @@
 It is exact if the numbers are counted in the transaction that also puts the start on record.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from .matching import SCOPE_ID, Call
 from .model import Timestamp, timestamp
 from .policy import Budget, Limit, LimitKind, Mode, OnUnpriced, Policy
-from .verdict import OPERATOR, Allow, Answer, Check, Deny, Freeze, Spent
+from .verdict import NOTHING_HELD, OPERATOR, Allow, Answer, Check, Deny, Freeze, Held, Spent
+
+_READ_WITHIN = timedelta(seconds=2)
+"""What a run used is read this soon after its end, if its server can be read."""
 
 SHOWN = 5
 """How many tasks a refusal names."""
@@ -38,6 +41,17 @@ class Numbers(Protocol):
 
     def spent(self, budget: Budget, scope_id: str, since: Timestamp | None) -> Spent: ...
 
+    def reserved(
+        self, budget: Budget, scope_id: str, since: Timestamp | None
+    ) -> tuple[tuple[str, Held], ...]:
+        """What of `spent` is only held: see Spent.reserved."""
+
+    def holders(
+        self, budget: Budget, scope_id: str, call: Call, since: Timestamp | None, what: str
+    ) -> Sequence[str]:
+        """Up to SHOWN ids of tasks with runs that are not over and hold some; of the call's own
+        supervisor."""
+
     def named(self, rule: Limit | Budget, scope_id: str, call: Call) -> Sequence[str]:
         """Up to SHOWN task ids for a refusal: under DUPLICATES the same ones, else live ones. Only
         of the call's own supervisor: a scope may hold tasks that are none of its business."""
@@ -45,8 +59,8 @@ class Numbers(Protocol):
     def eases(
         self, rule: Limit | Budget, scope_id: str, call: Call, since: Timestamp, what: str, by: int
     ) -> Timestamp | None:
-        """When that was started, or used, with which `by` of `what` will have left the window;
-        None where nobody can tell. `what` is a Check's."""
+        """When that was started, or used, with which `by` of `what` will have left the window,
+        what is held or assumed included; None where nobody can tell. `what` is a Check's."""
 
 
 def decide(policy: Policy, numbers: Numbers, call: Call, now: datetime) -> Allow | Deny:
@@ -66,10 +80,20 @@ def decide(policy: Policy, numbers: Numbers, call: Call, now: datetime) -> Allow
             spent = numbers.spent(budget, scope_id, windows.since(budget.window))
         answers.extend(spending(budget, spent, scope_id))
     against = [answer for answer in answers if answer.denies]
-    denied = [answer for answer in against if answer.rule.mode is Mode.ENFORCE]
-    if not denied:
+    if not any(answer.rule.mode is Mode.ENFORCE for answer in against):
         return Allow(tuple(answers), bool(against))
+    answers = [_apart(answer, numbers, windows) if answer.denies else answer for answer in answers]
+    denied = [each for each in answers if each.denies and each.rule.mode is Mode.ENFORCE]
     return _deny(min(denied, key=lambda a: a.check.waiting_helps), answers, numbers, call, now)
+
+
+def _apart(answer: Answer, numbers: Numbers, windows: "_Windows") -> Answer:
+    """With what is only held apart from what is spent."""
+    rule, scope_id = answer.rule, answer.scope_id
+    if scope_id is None or not isinstance(rule, Budget) or answer.what not in rule.reserve.amounts:
+        return answer
+    held = dict(numbers.reserved(rule, scope_id, windows.since(rule.window)))
+    return answer._replace(held=held.get(answer.what, NOTHING_HELD))
 
 
 def _frozen(freeze: Freeze) -> Check:
@@ -113,14 +137,20 @@ _CONCURRENT, _STARTS, _DEPTH = LimitKind.CONCURRENT, LimitKind.STARTS, LimitKind
 def spending(budget: Budget, spent: Spent, scope_id: str | None) -> Iterator[Answer]:
     """What a budget says of what was spent: an answer for each amount it limits."""
     raised, reserve = spent.raised.amounts, budget.reserve.amounts
+    held = dict(spent.reserved) if spent.reserved else _NONE_HELD
     for what, most in budget.limit.said:
         limit, current = most + raised.get(what, 0), getattr(spent, what)
         if what == "micro_usd" and budget.on_unpriced is OnUnpriced.ASSUME:
             current += spent.unpriced * budget.assumed_micro_usd
         wants = reserve.get(what, 1)
-        yield Answer(budget, what, limit, current, wants, current + wants > limit, scope_id)
+        denies = current + wants > limit
+        kept = held.get(what, NOTHING_HELD) if held else NOTHING_HELD
+        yield Answer(budget, what, limit, current, wants, denies, scope_id, kept)
     if budget.limit.micro_usd is not None and budget.on_unpriced is OnUnpriced.DENY_NEW:
         yield Answer(budget, "unpriced", 0, spent.unpriced, 0, spent.unpriced > 0, scope_id)
+
+
+_NONE_HELD: Mapping[str, Held] = {}
 
 
 def _deny(
@@ -130,7 +160,7 @@ def _deny(
     tasks: Sequence[str] = ()
     retry_after = None
     if check.scope_id is not None:
-        tasks = numbers.named(rule, check.scope_id, call)[:SHOWN]
+        tasks = _in_the_way(check, rule, check.scope_id, numbers, call, now)[:SHOWN]
         retry_after = _retry_after(check, rule, numbers, call, now)
     return Deny(
         check=check,
@@ -141,10 +171,22 @@ def _deny(
     )
 
 
+def _in_the_way(
+    check: Check, rule: Limit | Budget, scope_id: str, numbers: Numbers, call: Call, now: datetime
+) -> Sequence[str]:
+    if check.held_back and isinstance(rule, Budget):
+        since = _Windows(now).since(rule.window)
+        return numbers.holders(rule, scope_id, call, since, check.what)
+    return numbers.named(rule, scope_id, call)
+
+
 def _retry_after(
     check: Check, rule: Limit | Budget, numbers: Numbers, call: Call, now: datetime
 ) -> timedelta | None:
-    """When enough will have left the window; None where nobody can tell."""
+    """When enough will have left the window, or will be known of runs that have ended; None where
+    nobody can tell."""
+    if check.held_back and not check.held.live:
+        return _READ_WITHIN
     since = _Windows(now).since(check.window)
     if since is None or check.window is None or check.scope_id is None:
         return None

@@ -46,6 +46,8 @@ class Decision:
             "agent": self.call.agent,
             "session": self.call.session,
         }
+        if check.held.amount:
+            detail |= {"reserved": check.held.amount, "reserving": check.held.runs}
         if check.scope is not None:
             detail |= {"scope": check.scope.value, "scope_id": check.scope_id}
         if check.window is not None:

@@ -69,6 +69,8 @@ def _numbers(change: BudgetTold) -> Mapping[str, Any]:
         "limit": check.limit,
         "current": check.current,
     }
+    if check.held.amount:
+        detail["reserved"] = check.held.amount
     if check.scope is not None:
         detail |= {"scope": check.scope.value, "scope_id": check.scope_id}
     if check.window is not None:

@@ -11,7 +11,7 @@ from .past import PastStart
 from .policy import LimitKind, Mode
 from .prices import micro_usd, usd, usd_text
 from .units import duration, duration_text
-from .verdict import Check
+from .verdict import RESERVABLE, Check, Held
 
 Words = dict[str, Any]
 
@@ -103,6 +103,8 @@ def check_words(check: Check) -> Words:
         "current": amount(check.what, check.current) if counted else None,
         "wants": amount(check.what, check.wants) if counted else None,
         "limit": amount(check.what, check.limit) if counted else None,
+        "reserved": amount(check.what, check.held.amount) if check.what in RESERVABLE else None,
+        "reserving": check.held.runs if check.what in RESERVABLE else None,
         "window": None if check.window is None else duration_text(check.window),
         "denies": check.denies,
     }
@@ -122,6 +124,7 @@ def _read_check(words: Mapping[str, Any]) -> Check:
         scope=None if scope is None else Scope(scope),
         scope_id=words["scope_id"],
         window=None if window is None else duration(window),
+        held=Held(_counted(what, words.get("reserved")), words.get("reserving") or 0),
     )
 
 

@@ -4,37 +4,18 @@ Which limit, its value, what is in use, and what to do instead. A model that lea
 starts the same task again; one that learns "5 of 5, wait for one of these" does not.
 """
 
-from datetime import timedelta
 from math import ceil
 
 from ..errors import SidecarError
+from .budget_words import no_room
 from .matching import ANYTHING, Scope
 from .policy import Budget, Limit, LimitKind
-from .prices import usd_text
-from .units import duration_text
-from .verdict import Check, Deny
+from .refusal_words import WHERE, about, within
+from .verdict import Batch, Check, Deny
 
-_WHERE = {
-    Scope.TASK: "of this task",
-    Scope.SESSION: "in this session",
-    Scope.SUPERVISOR: "for this supervisor",
-    Scope.AGENT: "of this agent",
-    Scope.UPSTREAM: "on this agent server",
-    Scope.TREE: "in this tree of tasks",
-    Scope.GLOBAL: "of all callers together",
-}
-_UNITS = {
-    "micro_usd": "USD",
-    "tokens": "tokens",
-    "run_time": "seconds of run time",
-    "runs": "runs",
-}
-_ENOUGH = (
-    "Waiting does not help: go on with the results you have, do the rest yourself, or tell the user"
-)
-_NOT_AGAIN = (
-    "Do not start it again: go on with the results you have, do the rest yourself, or tell the user"
-)
+_GOING_ON = "go on with the results you have, do the rest yourself, or tell the user"
+_ENOUGH = f"Waiting does not help: {_GOING_ON}"
+_NOT_AGAIN = f"Do not start it again: {_GOING_ON}"
 
 
 class Refused(SidecarError):
@@ -52,7 +33,9 @@ class Refused(SidecarError):
 
 def refusal(deny: Deny) -> str:
     """The paragraph. Nothing in it was written by anybody but us and the operator."""
-    said = [f"Not started: {_cause(deny)}.", f"{_advice(deny)}."]
+    batch = deny.batch
+    whole = f", nor any other of the {batch.size} runs of this batch" if batch else ""
+    said = [f"Not started{whole}: {_cause(deny)}.", f"{_advice(deny)}."]
     message = deny.rule.message if deny.rule is not None else None
     if message:
         said.append(_sentence(message))
@@ -62,7 +45,7 @@ def refusal(deny: Deny) -> str:
 
 def cut_short(check: Check, budget: Budget) -> str:
     """What the model reads of a task that was ended because its budget is spent."""
-    said = [f"Cancelled before its end: {_spent(check, budget)}. {_NOT_AGAIN}."]
+    said = [f"Cancelled before its end: {no_room(check, budget)}. {_NOT_AGAIN}."]
     if budget.message:
         said.append(_sentence(budget.message))
     said.append(f"(rule {check.rule} of policy {check.policy}; it refuses new starts as well)")
@@ -82,22 +65,29 @@ def _source(check: Check) -> str:
 def _cause(deny: Deny) -> str:
     check, rule = deny.check, deny.rule
     if isinstance(rule, Budget):
-        return _spent(check, rule)
+        return no_room(check, rule, deny.batch)
     if rule is None:
         why = f": {' '.join(deny.reason.split()).rstrip('.')}" if deny.reason else ""
         return f"an operator has frozen {_frozen(check)}{why}"
-    things, within = _things(rule), _within(rule.window)
+    things, lately = _things(rule), within(rule.window)
+    own = deny.batch.counted if deny.batch is not None else 0
+    there = check.current - own
     match rule.kind:
         case LimitKind.CONCURRENT:
-            many = "1 is" if check.current == 1 else f"{check.current} are"
-            return f"at most {things} may be unfinished at a time, and {many}"
+            many = "1 is" if there == 1 else f"{there} are"
+            return f"at most {things} may be unfinished at a time, and {many}{_room(deny.batch)}"
         case LimitKind.STARTS:
-            many = "1 was" if check.current == 1 else f"{check.current} were"
-            return f"at most {things} may be started{within}, and {many}"
+            many = "1 was" if there == 1 else f"{there} were"
+            return f"at most {things} may be started{lately}, and {many}{_room(deny.batch)}"
+        case LimitKind.DUPLICATES if own:
+            return (
+                "this batch gives the same agent the same instruction more than once, and at most "
+                f"{things} may be like that{lately}"
+            )
         case LimitKind.DUPLICATES:
             given = "once" if check.current == 1 else f"{check.current} times"
             return (
-                f"the same agent was given the same instruction {given} already{within}, and at "
+                f"the same agent was given the same instruction {given} already{lately}, and at "
                 f"most {things} may be like that"
             )
         case LimitKind.DEPTH:
@@ -110,8 +100,15 @@ def _things(rule: Limit) -> str:
     """`2 tasks of this kind in this session`."""
     noun = "run" if rule.per is Scope.TASK else "task"
     kind = "" if rule.match == ANYTHING else " of this kind"
-    where = "" if rule.per is None else f" {_WHERE[rule.per]}"
+    where = "" if rule.per is None else f" {WHERE[rule.per]}"
     return f"{rule.most} {noun}{'' if rule.most == 1 else 's'}{kind}{where}"
+
+
+def _room(batch: Batch | None) -> str:
+    """What a limit leaves of a batch."""
+    if batch is None or not batch.counted:
+        return ""
+    return f", which leaves room for no more than {batch.counted} of the batch"
 
 
 def _frozen(check: Check) -> str:
@@ -124,44 +121,17 @@ def _frozen(check: Check) -> str:
             return "all starts"
 
 
-def _within(window: timedelta | None) -> str:
-    return f" within {duration_text(window)}" if window else ""
-
-
-def _spent(check: Check, budget: Budget) -> str:
-    where = f"{_WHERE[budget.per]}{_within(budget.window)}"
-    if check.what == "unpriced":
-        runs = "1 run" if check.current == 1 else f"{check.current} runs"
-        return f"what was spent {where} cannot be known, for {runs} used a model without a price"
-    used = f"{_number(check.what, check.current)} of {_number(check.what, check.limit)}"
-    unit = _UNITS[check.what]
-    if check.current >= check.limit:
-        return f"the budget {where} is spent: {used} {unit}"
-    wanted = _number(check.what, check.wants)
-    return f"the budget {where} is nearly spent: {used} {unit}, and a run needs {wanted} of it"
-
-
-def _number(what: str, value: int) -> str:
-    match what:
-        case "micro_usd":
-            return _cents(value)
-        case "run_time":
-            return f"{ceil(value / 1_000_000):,}"
-        case _:
-            return f"{value:,}"
-
-
-def _cents(micro: int) -> str:
-    """At least the cents; what is exact beyond them."""
-    whole, _, rest = usd_text(micro).partition(".")
-    return f"{whole}.{rest[:2]}{rest[2:].rstrip('0')}"
-
-
 def _advice(deny: Deny) -> str:
     check = deny.check
     ids = ", ".join(deny.tasks)
-    later = f"Try again in {_about(deny.retry_after)} at the earliest" if deny.retry_after else ""
+    later = f"Try again in {about(deny.retry_after)} at the earliest" if deny.retry_after else ""
     match check.what:
+        case LimitKind.DUPLICATES if deny.batch is not None and deny.batch.counted:
+            return "Leave out what is in it twice, and start it again"
+        case _ if deny.batch is not None and deny.batch.counted:
+            return f"Start at most {deny.batch.counted} of them together, or do the work yourself"
+        case _ if check.held_back:
+            return _until_given_back(deny, later, ids)
         case LimitKind.CONCURRENT if check.scope is Scope.TASK:
             return "Wait until its run has finished, then send the update"
         case LimitKind.CONCURRENT if ids:
@@ -181,6 +151,19 @@ def _advice(deny: Deny) -> str:
             return _going_on(deny, later, ids)
 
 
+def _until_given_back(deny: Deny, later: str, ids: str) -> str:
+    """What to do where runs keep in reserve what they may not need."""
+    if not deny.check.held.live:
+        return f"{later}; if it is refused once more, {_GOING_ON}"
+    wait = (
+        f"Wait for one of them to finish, or cancel one that is not needed any more ({ids})"
+        if ids
+        else "Wait until some of them have finished"
+    )
+    otherwise = f". Else try again in {about(deny.retry_after)}" if deny.retry_after else ""
+    return f"{wait}: what it does not use is free again then; or do the work yourself{otherwise}"
+
+
 def _going_on(deny: Deny, later: str, ids: str) -> str:
     live = f". Unfinished: {ids}" if ids and isinstance(deny.rule, Budget) else ""
     if later:
@@ -188,12 +171,3 @@ def _going_on(deny: Deny, later: str, ids: str) -> str:
     if deny.check.what == "frozen":
         return "Do not try again by yourself: go on with the results you have, and tell the user"
     return f"{_ENOUGH}{live}"
-
-
-def _about(span: timedelta) -> str:
-    """In a unit that fits, rounded up."""
-    seconds = span.total_seconds()
-    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
-        if seconds > 2 * size:
-            return f"{ceil(seconds / size)} {unit}"
-    return f"{ceil(seconds)} seconds"

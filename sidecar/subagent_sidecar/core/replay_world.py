@@ -143,6 +143,11 @@ class _Numbers(Tally):
     def named(self, rule: Limit | Budget, scope_id: str, call: Call) -> Sequence[str]:
         return ()
 
+    def holders(
+        self, budget: Budget, scope_id: str, call: Call, since: Timestamp | None, what: str
+    ) -> Sequence[str]:
+        return ()
+
     def eases(
         self, rule: Limit | Budget, scope_id: str, call: Call, since: Timestamp, what: str, by: int
     ) -> Timestamp | None:

@@ -1,13 +1,14 @@
 """The running sum of what a budget counts: a gauge as those in gauges.py."""
 
 from bisect import bisect_left, insort
+from collections.abc import Iterator
 from itertools import accumulate
 from operator import attrgetter
 
 from .facts import Fact, Unit, microseconds
 from .model import Timestamp
-from .policy import Budget
-from .verdict import Spent
+from .policy import Budget, OnUnpriced
+from .verdict import Held, Spent
 
 _Sums = tuple[int, int, int, int, int]
 """micro_usd, tokens, run_time, runs, unpriced."""
@@ -22,9 +23,13 @@ class Spending:
         self.floor = since
         self.by_unit = since is not None or budget.limit.run_time is not None
         self._reserve = budget.reserve.amounts
+        assumes = budget.on_unpriced is OnUnpriced.ASSUME
+        self._assumed = budget.assumed_micro_usd if assumes else 0
         self._timed = budget.limit.run_time is not None
         self._sums = [0] * len(_FIELDS)
         self._at_work: dict[Unit, int] = {}
+        self._open: dict[Unit, Fact] = {}
+        """Those that may hold something; looked through when somebody asks how much."""
         self._kept: dict[Unit, _Kept] = {}
         self._order: list[_Kept] = []
 
@@ -34,6 +39,8 @@ class Spending:
             if kept is not None:
                 kept.fact = new
                 self._kept[new.unit] = kept
+            if self._open.pop(old.unit, None) is not None:
+                self._open[new.unit] = new
             return
         kept = None
         if old is not None and self._counts(old):
@@ -49,6 +56,8 @@ class Spending:
             self._sums[index] += amount
         if self._timed and fact.began is not None:
             self._at_work[fact.unit] = microseconds(fact.began)
+        if fact.open and self._reserve:
+            self._open[fact.unit] = fact
         if self.floor is None:
             return
         if kept is None:
@@ -64,6 +73,7 @@ class Spending:
         for index, amount in enumerate(self._used(fact)):
             self._sums[index] -= amount
         self._at_work.pop(fact.unit, None)
+        self._open.pop(fact.unit, None)
         kept = self._kept.pop(fact.unit, None)
         if kept is not None:
             kept.fact = None
@@ -87,6 +97,33 @@ class Spending:
             time += sum(max(moment - began, least) for began in self._at_work.values())
         return Spent(micro_usd=usd, tokens=tokens, run_time=time, runs=runs, unpriced=unpriced)
 
+    def reserved(self, since: Timestamp | None, now: Timestamp) -> tuple[tuple[str, Held], ...]:
+        """What of `total` is only held, by amount; nothing of those that hold nothing."""
+        self._forget(since)
+        found = []
+        for what, least in self._reserve.items():
+            amount = runs = live = 0
+            for fact in self._open.values():
+                left = least - _amount(fact, what, now)
+                if left > 0:
+                    amount, runs, live = amount + left, runs + 1, live + fact.live
+            if runs:
+                found.append((what, Held(amount, runs, live)))
+        return tuple(found)
+
+    def holders(self, what: str, supervisor: str, now: Timestamp) -> Iterator[str]:
+        """The ids of the supervisor's tasks with runs that are not over and hold some, the longest
+        there first."""
+        least = self._reserve.get(what, 0)
+        mine = (
+            fact
+            for fact in self._open.values()
+            if fact.live and fact.call.supervisor == supervisor and fact.call.task_id is not None
+        )
+        for fact in sorted(mine, key=_at):
+            if fact.call.task_id is not None and _amount(fact, what, now) < least:
+                yield fact.call.task_id
+
     def _forget(self, since: Timestamp | None) -> None:
         """Let go of what was started before."""
         if since is None:
@@ -102,8 +139,15 @@ class Spending:
     def eases(self, what: str, by: int, now: Timestamp) -> Timestamp | None:
         """When that was started with which `by` of `what` will have left the window."""
         facts = [kept.fact for kept in self._order if kept.fact is not None]
-        left = accumulate(_amount(fact, what, now) for fact in facts)
+        left = accumulate(self._counted(fact, what, now) for fact in facts)
         return next((f.at for f, gone in zip(facts, left, strict=True) if gone >= by), None)
+
+    def _counted(self, fact: Fact, what: str, now: Timestamp) -> int:
+        """What leaves with the fact: what it holds as well, and what is assumed of it."""
+        amount = _amount(fact, what, now)
+        if fact.open:
+            amount = max(amount, self._reserve.get(what, 0))
+        return amount + (self._assumed if what == "micro_usd" and fact.unpriced else 0)
 
 
 def _uses_the_same(one: Fact, other: Fact) -> bool:
@@ -138,7 +182,7 @@ def _amount(fact: Fact, what: str, now: Timestamp) -> int:
         case "unpriced":
             return int(fact.unpriced)
         case "run_time" if fact.began is not None:
-            return microseconds(now) - microseconds(fact.began)
+            return max(microseconds(now) - microseconds(fact.began), 0)
         case _:
             amount: int = getattr(fact, what)
             return amount

@@ -10,9 +10,10 @@ from .gauges import Alike, Live, Started
 from .matching import Call
 from .model import Timestamp
 from .policy import NOTHING, Amounts, Budget, Limit, LimitKind, Policy
+from .quick import changed
 from .spending import Spending
 from .tallies import Place, Tallies
-from .verdict import Freeze, Spent
+from .verdict import Freeze, Held, Spent
 
 G = TypeVar("G", Live, Started, Alike, Spending)
 W = TypeVar("W", Started, Alike, Spending)
@@ -102,6 +103,18 @@ class Tally:
         raised = raises.get((budget.name, scope_id), NOTHING)
         return spent if raised is NOTHING else _raised(spent, raised)
 
+    def reserved(
+        self, budget: Budget, scope_id: str, since: Timestamp | None
+    ) -> tuple[tuple[str, Held], ...]:
+        return self._spending(budget, scope_id, since).reserved(since, self._now)
+
+    def holders(
+        self, budget: Budget, scope_id: str, call: Call, since: Timestamp | None, what: str
+    ) -> Sequence[str]:
+        spending = self._spending(budget, scope_id, since)
+        found = spending.holders(what, call.supervisor, self._now)
+        return list(islice(dict.fromkeys(found), SHOWN))
+
     def _spending(self, budget: Budget, scope_id: str, since: Timestamp | None) -> Spending:
         return self._since(budget, scope_id, since, Spending)
 
@@ -180,11 +193,4 @@ def _place(rule: Limit | Budget, scope_id: str) -> Place:
 
 
 def _raised(spent: Spent, raised: Amounts) -> Spent:
-    return Spent(
-        micro_usd=spent.micro_usd,
-        tokens=spent.tokens,
-        run_time=spent.run_time,
-        runs=spent.runs,
-        unpriced=spent.unpriced,
-        raised=raised,
-    )
+    return changed(spent, raised=raised)

@@ -23,12 +23,31 @@ class Freeze:
     at: Timestamp = ""
 
 
+class Held(NamedTuple):
+    """What runs only keep in reserve beyond what they have used: how much, how many of them, and
+    how many of those are not over. What a run does not use is given back when it is known what it
+    used: that is a moment after its end."""
+
+    amount: int = 0
+    runs: int = 0
+    live: int = 0
+
+
+NOTHING_HELD = Held()
+RESERVABLE = frozenset({"micro_usd", "tokens", "run_time"})
+"""What can be held: fields of Amounts."""
+
+
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
     """What the runs of a scope have used so far, those at work included: each counts at least the
     budget's `reserve`. `run_time` in microseconds. `unpriced` runs have no price and are not in
-    `micro_usd`. `raised` is what an operator has added to the budget since."""
+    `micro_usd`. `raised` is what an operator has added to the budget since.
+
+    `reserved` is what of these sums is held only, by amount; it is told where it was asked for,
+    since a start is held against the sums alone.
+    """
 
     micro_usd: int = 0
     tokens: int = 0
@@ -36,6 +55,7 @@ class Spent:
     runs: int = 0
     unpriced: int = 0
     raised: Amounts = NOTHING
+    reserved: tuple[tuple[str, Held], ...] = ()
 
 
 @quick
@@ -44,7 +64,8 @@ class Check:
     """One question that was asked: a row of the record.
 
     `what` is a LimitKind, a field of Amounts, "unpriced" or "frozen". `current` is what is counted
-    before this start, and `wants` what the start would add.
+    before this start, and `wants` what the start would add. `held` is the part of `current` that
+    is not spent; it is known of what denies.
     """
 
     rule: str
@@ -58,15 +79,26 @@ class Check:
     scope: Scope | None = None
     scope_id: str | None = None
     window: timedelta | None = None
+    held: Held = NOTHING_HELD
 
     @property
     def enforced(self) -> bool:
         return self.denies and self.mode is Mode.ENFORCE
 
     @property
+    def spent(self) -> int:
+        """What is counted for good."""
+        return self.current - self.held.amount
+
+    @property
+    def held_back(self) -> bool:
+        """Whether nothing but what runs in flight keep in reserve is in the way."""
+        return self.held.amount > 0 and self.spent + self.wants <= self.limit
+
+    @property
     def waiting_helps(self) -> bool:
         """Whether it can be answered otherwise later, without anybody changing the rules."""
-        return self.what == LimitKind.CONCURRENT or self.window is not None
+        return self.what == LimitKind.CONCURRENT or self.window is not None or self.held_back
 
 
 class Answer(NamedTuple):
@@ -79,6 +111,7 @@ class Answer(NamedTuple):
     wants: int
     denies: bool
     scope_id: str | None
+    held: Held = NOTHING_HELD
 
     @property
     def check(self) -> Check:
@@ -95,6 +128,7 @@ class Answer(NamedTuple):
             scope=rule.per,
             scope_id=self.scope_id,
             window=rule.window,
+            held=self.held,
         )
 
     @property
@@ -130,8 +164,18 @@ class Allow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """That it was one run of several which were to start together, or not at all. `counted`: so
+    many of those before it are in the check's `current`, though none of them is there any more."""
+
+    size: int
+    counted: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deny:
-    """`check` is the one the caller is told of; `tasks` some ids that are in use."""
+    """`check` is the one the caller is told of; `tasks` some ids that are in use, or hold what is
+    in the way."""
 
     check: Check
     checks: tuple[Check, ...]
@@ -141,6 +185,7 @@ class Deny:
     """None for a freeze."""
     reason: str | None = None
     """Why it was frozen."""
+    batch: Batch | None = None
 
     @property
     def code(self) -> str:

@@ -91,7 +91,8 @@ class BudgetRoutes:
         amounts = _amounts(body, budget)
         scope_id = await self._scope_id(budget, body)
         await self._service.raise_budget(budget, scope_id, amounts)
-        [spent] = await self._store.spent([(budget, scope_id)], self._clock.now())
+        now = self._clock.now()
+        [spent] = await self._store.spent([(budget, scope_id)], now, apart=True)
         standing = Standing(budget=budget, scope_id=scope_id, spent=spent)
         return answer({"budget": standing_json(standing)})
 
@@ -126,10 +127,12 @@ def standing_json(standing: Standing) -> dict[str, Any]:
 
 
 def _state(standing: Standing) -> str:
-    if standing.exhausted:
+    if standing.spent_up:
         return "exhausted"
     if standing.unpriced:
         return "unpriced"
+    if standing.exhausted:
+        return "reserved"
     return "near" if standing.near else "ok"
 
 
@@ -138,11 +141,15 @@ def _amount(given: Answer, standing: Standing) -> dict[str, Any]:
     raised = dict(standing.spent.raised.said).get(what, 0)
     numbers = {
         "used": given.current,
+        "spent": given.current - given.held.amount,
+        "reserved": given.held.amount,
         "limit": given.limit,
         "raised": raised,
         "remaining": max(given.limit - given.current, 0),
     }
-    return {name: _number(what, value) for name, value in numbers.items()}
+    written = {name: _number(what, value) for name, value in numbers.items()}
+    known = what != "micro_usd" or standing.known
+    return {**written, "reserving": given.held.runs, "at_least": not known}
 
 
 def _number(what: str, value: int) -> Any:

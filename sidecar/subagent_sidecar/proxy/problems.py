@@ -13,7 +13,7 @@ from ..core.matching import Scope
 from ..core.policy import LimitKind
 from ..core.prices import usd_text
 from ..core.refusal import Refused
-from ..core.verdict import Check
+from ..core.verdict import RESERVABLE, Check
 from ..errors import AlreadyStarted, AmbiguousTask, PolicyInvalid, SidecarError, UpstreamError
 
 _log = logging.getLogger(__name__)
@@ -91,6 +91,7 @@ def _refused(check: Check) -> dict[str, Any]:
         "scope_id": None if check.scope in _OTHERS else check.scope_id,
         "limit": _amount(check.what, check.limit) if numbers else None,
         "current": _amount(check.what, check.current) if numbers else None,
+        "reserved": _amount(check.what, check.held.amount) if check.what in RESERVABLE else None,
     }
 
 

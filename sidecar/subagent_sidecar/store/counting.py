@@ -47,6 +47,7 @@ _UNFINISHED = (
     "r.cancel_asked_at IS NOT NULL AND r.cancel_confirmed_at IS NULL AND r.status = 'interrupted'",
 )
 """As Run.unfinished has it; each has an index of its own."""
+UNFINISHED = " OR ".join(f"({kind})" for kind in _UNFINISHED)
 _BROAD = frozenset({Scope.SUPERVISOR, Scope.AGENT, Scope.UPSTREAM, Scope.GLOBAL})
 _FEW = 1_000
 _INTENTS = INTENTS.select("")
@@ -74,8 +75,8 @@ def held(execute: Execute, place: Place) -> Iterator[Fact]:
     scope, scope_id = place
     values = {"id": scope_id}
     if _is_small(execute, place):
-        every = " OR ".join(f"({kind})" for kind in _UNFINISHED)
-        yield from map(_fact, execute(f"{_FACT}{_of_runs(scope)} AND ({every})", values).fetchall())
+        sql = f"{_FACT}{_of_runs(scope)} AND ({UNFINISHED})"
+        yield from map(_fact, execute(sql, values).fetchall())
         return
     seen = set()
     for kind in _UNFINISHED:  # by its index, whatever else there is in the scope

@@ -9,7 +9,7 @@ import msgspec
 from ..core.decisions import Decision, Verdict
 from ..core.matching import Call, Scope
 from ..core.policy import Mode
-from ..core.verdict import Check
+from ..core.verdict import Check, Held
 
 _Row = tuple[Any, ...]
 _DECISION = "(?, ?, ?, ?, ?, ?, ?)"
@@ -30,7 +30,7 @@ def decision_values(decision: Decision) -> _Row:
             c.fingerprint, c.update, c.wakes)  # fmt: skip
     checks = [
         (k.rule, k.policy, k.mode, k.what, k.limit, k.current, k.denies, k.wants, k.scope,
-         k.window and k.window // _MICROSECOND)
+         k.window and k.window // _MICROSECOND, *k.held)
         for k in decision.checks
     ]  # fmt: skip
     return (
@@ -64,8 +64,8 @@ def _read_call(values: Sequence[Any]) -> Call:
 
 
 def _read_check(values: Sequence[Any], call: Call) -> Check:
-    """The scope's id is the call's own."""
-    rule, policy, mode, what, limit, current, denies, wants, scope_name, window = values
+    """The scope's id is the call's own. Older rows do not tell what is held."""
+    rule, policy, mode, what, limit, current, denies, wants, scope_name, window, *held = values
     scope = None if scope_name is None else Scope(scope_name)
     return Check(
         rule=rule,
@@ -79,4 +79,5 @@ def _read_check(values: Sequence[Any], call: Call) -> Check:
         scope=scope,
         scope_id=None if scope is None else call.scope_id(scope),
         window=None if window is None else timedelta(microseconds=window),
+        held=Held(*held),
     )

@@ -80,10 +80,13 @@ class MemoryStore:
             )
         )
 
-    def spent(self, asked: Sequence[BudgetIn], now: datetime) -> Future[Sequence[Spent]]:
-        return self._transaction(
-            lambda tables: spent(Tally(tables.tallies, tables, timestamp(now)), asked, now)
-        )
+    def spent(
+        self, asked: Sequence[BudgetIn], now: datetime, *, apart: bool = False
+    ) -> Future[Sequence[Spent]]:
+        def work(tables: Tables) -> Sequence[Spent]:
+            return spent(Tally(tables.tallies, tables, timestamp(now)), asked, now, apart=apart)
+
+        return self._transaction(work)
 
     async def spenders(
         self, budget: Budget, now: datetime, *, limit: int

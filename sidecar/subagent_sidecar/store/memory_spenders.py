@@ -34,6 +34,7 @@ def spenders(
             replace(
                 spending.total(since, timestamp(now)),
                 raised=raises.get((budget.name, scope_id), NOTHING),
+                reserved=spending.reserved(since, timestamp(now)),
             ),
         )
         for scope_id, spending in scopes.items()

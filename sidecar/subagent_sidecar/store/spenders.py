@@ -6,7 +6,7 @@ somebody starts in. This is for people who look at all of them.
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any
 
@@ -15,12 +15,15 @@ from ..core.facts import microseconds
 from ..core.matching import ANYTHING, Call, Scope
 from ..core.model import Timestamp, timestamp
 from ..core.policy import NOTHING, Budget
-from ..core.verdict import Spent
+from ..core.verdict import Held, Spent
 from . import counting
 from .driver import sqlite3
 
 _Sums = tuple[int, ...]
-"""micro_usd, tokens, run_time, runs, unpriced."""
+"""micro_usd, tokens, run_time, runs, unpriced; then of the first three what is held, by how many
+runs, and how many of those are not over."""
+_COLUMNS = 14
+_HELD = ("micro_usd", "tokens", "run_time")
 
 _SCOPE = {
     Scope.TASK: "t.task_id",
@@ -55,6 +58,27 @@ _SUMS = f"""
 """
 
 
+def _held(left: str) -> str:
+    """How much `left` comes to where it is more than nothing, and how often it is."""
+    return f"sum(max({left}, 0)), sum(({left}) > 0), sum(({left}) > 0 AND ({counting.UNFINISHED}))"
+
+
+_TIME_LEFT = f"""CASE
+    WHEN r.ended_at IS NULL AND r.started_at IS NOT NULL
+    THEN :run_time - max(:now - {_BEGAN}, 0)
+    WHEN r.settled THEN 0
+    ELSE :run_time - {_WORKED}
+END"""
+_HOLDING = ", ".join(
+    (
+        _held("CASE WHEN r.settled THEN 0 ELSE :usd - r.cost_micro_usd END"),
+        _held("CASE WHEN r.settled THEN 0 ELSE :tokens - r.tokens END"),
+        _held(_TIME_LEFT),
+    )
+)
+_HOLDING_NOTHING = ", ".join("0" * 9)
+
+
 def spenders(
     conn: sqlite3.Connection, budget: Budget, now: datetime, limit: int
 ) -> Sequence[tuple[str, Spent]]:
@@ -65,7 +89,7 @@ def spenders(
         return most_used(
             budget,
             (
-                (scope_id, _spent(sums, raises.get((budget.name, scope_id), NOTHING)))
+                (scope_id, _spent(budget, sums, raises.get((budget.name, scope_id), NOTHING)))
                 for scope_id, sums in _all(conn, budget, now)
             ),
             limit,
@@ -90,15 +114,17 @@ def _on_record(
     columns = f"{scope} AS scope_id" + (f", {_MATCHED}" if matched else "")
     where = "" if since is None else " WHERE r.created_at >= :since"
     grouped = "scope_id" + (f", {_MATCHED}" if matched else "")
+    holding = _HOLDING_NOTHING if budget.reserve == NOTHING else _HOLDING
     sql = (
-        f"SELECT {columns}, {_SUMS} FROM tasks t JOIN runs r ON r.task_id = t.task_id{where} "
+        f"SELECT {columns}, {_SUMS}, {holding} "
+        f"FROM tasks t JOIN runs r ON r.task_id = t.task_id{where} "
         f"GROUP BY {grouped} ORDER BY scope_id"
     )
     usd, tokens, run_time = _reserve(budget)
     values = {"usd": usd, "tokens": tokens, "run_time": run_time, "since": since}
     rows = conn.execute(sql, {**values, "now": microseconds(now)})
     for scope_id, group in groupby(rows, key=itemgetter(0)):
-        fitting = [row[-5:] for row in group if not matched or _fits(budget, row)]
+        fitting = [row[-_COLUMNS:] for row in group if not matched or _fits(budget, row)]
         if fitting:
             yield scope_id, tuple(map(sum, zip(*fitting, strict=True)))
 
@@ -114,7 +140,9 @@ def _on_their_way(
 ) -> dict[str, _Sums]:
     """Starts that have not arrived: each counts as a run, and the reserve."""
     found: dict[str, _Sums] = {}
-    each = (*_reserve(budget), 1, 0)
+    reserve = _reserve(budget)
+    holding = chain.from_iterable((least, least > 0, least > 0) for least in reserve)
+    each = (*reserve, 1, 0, *holding)
     for facts in counting.on_their_way(conn.execute).values():
         for fact in facts:
             scope_id = fact.call.scope_id(budget.per)
@@ -133,8 +161,9 @@ def _plus(one: _Sums, other: _Sums | None) -> _Sums:
     return one if other is None else tuple(a + b for a, b in zip(one, other, strict=True))
 
 
-def _spent(sums: _Sums, raised: Any) -> Spent:
-    usd, tokens, run_time, runs, unpriced = sums
+def _spent(budget: Budget, sums: _Sums, raised: Any) -> Spent:
+    usd, tokens, run_time, runs, unpriced, *holding = sums
+    held = dict(zip(_HELD, map(Held, holding[::3], holding[1::3], holding[2::3]), strict=True))
     return Spent(
         micro_usd=usd,
         tokens=tokens,
@@ -142,4 +171,5 @@ def _spent(sums: _Sums, raised: Any) -> Spent:
         runs=runs,
         unpriced=unpriced,
         raised=raised,
+        reserved=tuple((what, held[what]) for what, _ in budget.reserve.said if held[what].runs),
     )

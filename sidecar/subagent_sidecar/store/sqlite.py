@@ -140,9 +140,11 @@ class SqliteStore:
             lambda touches: None,
         )
 
-    def spent(self, asked: Sequence[BudgetIn], now: datetime) -> asyncio.Future[Sequence[Spent]]:
+    def spent(
+        self, asked: Sequence[BudgetIn], now: datetime, *, apart: bool = False
+    ) -> asyncio.Future[Sequence[Spent]]:
         def work(rows: WorkingSet) -> Sequence[Spent]:
-            return spent(rows.tally(timestamp(now)), asked, now)
+            return spent(rows.tally(timestamp(now)), asked, now, apart=apart)
 
         return self._writer.submit(work, lambda touches: None)
 

@@ -61,7 +61,7 @@ async def test_an_operator_sees_what_is_left_and_adds_to_it(tmp_path: Path) -> N
     lines = [" ".join(line.split()) for line in before.stdout.splitlines()]
     assert f"task-runs task {task_id} runs 1 1 0 100% — exhausted" in lines
     assert "session-usd session s1 usd $0.0045 $5.00 $4.9955 0% — ok" in lines
-    assert raised.stdout == f"task-runs (task {task_id}): 2, of which 1 is used\n"
+    assert raised.stdout == f"task-runs (task {task_id}): 2, of which 1 is spent\n"
     assert more["budget"]["amounts"]["usd"]["limit"] == "7.500000"
     assert unknown.exit_code == 4 and "there are: session-usd, task-runs" in unknown.stderr
     assert "budget session-usd raised (session s1)" in told.stdout

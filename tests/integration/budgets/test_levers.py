@@ -10,6 +10,7 @@ from tests.integration.budgets.rig import STEP_MICRO_USD, Desk, desk
 SESSION = {"name": "session-usd", "usd": 5, "runs": 9, "per": "session", "window": "1d"}
 TASK = {"name": "task-runs", "match": {"agent": "quick"}, "runs": 1, "per": "task"}
 DAY = {"name": "all-time", "usd": 100, "run_time": "2h", "per": "global"}
+NO_RESERVE = {"reserved": 0, "reserving": 0, "at_least": False}
 BUDGETS = {"budgets": [SESSION, TASK, DAY]}
 
 
@@ -126,16 +127,46 @@ async def test_budgets_are_shown_with_what_is_left_in_each_scope(tmp_path: Path)
         "amounts": {
             "usd": {
                 "used": cost,
+                "spent": cost,
+                "reserved": "0.000000",
+                "reserving": 0,
                 "limit": "5.000000",
                 "raised": "0.000000",
                 "remaining": f"4.{10**6 - STEP_MICRO_USD:06d}",
+                "at_least": False,
             },
-            "runs": {"used": 1, "limit": 9, "raised": 0, "remaining": 8},
+            "runs": {**NO_RESERVE, "used": 1, "spent": 1, "limit": 9, "raised": 0, "remaining": 8},
         },
     }
     assert (rows["task-runs"]["state"], rows["task-runs"]["scope_id"]) == ("exhausted", task_id)
     assert rows["all-time"]["scope_id"] == "*"
     assert rows["all-time"]["amounts"]["run_time"]["limit"] == 7200
+
+
+async def test_what_is_reserved_is_shown_apart_from_what_is_spent(tmp_path: Path) -> None:
+    reserving = {"name": "usd", "usd": 1, "per": "session", "reserve": {"usd": 0.5}}
+    async with desk(tmp_path, {"budgets": [reserving]}) as at:
+        await at.start("idle", "s1")
+        await at.start("idle", "s1")
+        [row] = (await budgets(at))["budgets"]
+        _, refused = await at.start("idle", "s1")
+        raised = await post(at, "/v1/budgets/raise", rule="usd", scope_id="s1", usd="1")
+    usd = row["amounts"]["usd"]
+    assert row["state"] == "reserved"
+    assert (usd["used"], usd["spent"], usd["reserved"]) == ("1.000000", "0.000000", "1.000000")
+    assert (usd["reserving"], usd["remaining"]) == (2, "0.000000")
+    assert (refused.status, refused.json["reserved"]) == (402, "1.000000")
+    assert "kept in reserve by 2 runs in flight" in refused.json["message"]
+    assert raised.json["budget"]["amounts"]["usd"]["reserved"] == "1.000000"
+
+
+async def test_a_sum_that_is_not_known_says_so(tmp_path: Path) -> None:
+    async with desk(tmp_path, BUDGETS) as at:
+        task_id, _ = await at.start("unpriced", "s1")
+        await at.used(task_id)
+        [row] = (await budgets(at, "?rule=session-usd"))["budgets"]
+    assert (row["state"], row["unpriced"]) == ("unpriced", 1)
+    assert row["amounts"]["usd"]["at_least"] and not row["amounts"]["runs"]["at_least"]
 
 
 async def test_a_raise_holds_for_the_very_next_start(tmp_path: Path) -> None:
@@ -151,7 +182,8 @@ async def test_a_raise_holds_for_the_very_next_start(tmp_path: Path) -> None:
         [event] = await at.events("budget_raised")
     row = raised.json["budget"]
     assert (row["scope_id"], row["state"]) == (task_id, "ok")
-    assert row["amounts"] == {"runs": {"used": 1, "limit": 2, "raised": 1, "remaining": 1}}
+    runs = {**NO_RESERVE, "used": 1, "spent": 1, "limit": 2, "raised": 1, "remaining": 1}
+    assert row["amounts"] == {"runs": runs}
     assert event["detail"]["budget"] == "task-runs" and event["detail"]["scope_id"] == task_id
 
 

@@ -67,7 +67,7 @@ def test_each_amount_is_a_line(run: Run, budgets: FakeAdmin) -> None:
     result = run("budgets")
     assert (result.exit_code, result.stderr) == (0, "")
     assert [" ".join(line.split()) for line in result.stdout.splitlines()[:4]] == [
-        "RULE PER ID WHAT USED LIMIT LEFT SHARE WINDOW STATE",
+        "RULE PER ID WHAT SPENT LIMIT LEFT SHARE WINDOW STATE",
         "(task-tokens) task t1 tokens 12,000 10,000 0 120% 1d exhausted",
         "session-usd session s1 usd $4.6005 $5.00 $0.3995 92% — near",
         "session-usd session s1 run_time 1m 2s 2h 0m 1h 58m 1% — near",
@@ -123,7 +123,8 @@ def test_a_raise_says_what_is_to_be_added(run: Run, budgets: FakeAdmin) -> None:
     result = run("budgets", "raise", "session-usd", "s1", "--usd", "2.50", "--run-time", "30m")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (
-        "session-usd (session s1): $5.00, of which $4.6005 is used; 2h 0m, of which 1m 2s is used\n"
+        "session-usd (session s1): $5.00, of which $4.6005 is spent; "
+        "2h 0m, of which 1m 2s is spent\n"
     )
     asked = budgets.requests[-1]
     assert (asked.method, asked.path) == ("POST", "/v1/budgets/raise")

@@ -168,7 +168,8 @@ async def test_what_is_kept_in_reserve_is_near_but_not_spent() -> None:
     for task_id in ("t1", "t2"):
         await desk.started(task_id)
     await desk.turn()
-    assert [event.kind for event in await desk.told()] == ["budget_near"]
+    [near] = await desk.told()
+    assert (near.kind, near.detail["current"], near.detail["reserved"]) == ("budget_near", 100, 100)
     assert desk.ender.asked == []
     await desk.spends("t1", 100)
     assert sorted(desk.ender.tasks) == ["t1", "t2"]

@@ -51,7 +51,30 @@ def test_one_scope_of_one_budget_is_not_several() -> None:
 
 
 def test_a_raise_names_every_amount() -> None:
-    assert raised(row()) == "r (session s): 4, of which 1 is used"
+    assert raised(row()) == "r (session s): 4, of which 1 is spent"
+    usd = {"spent": "0.50", "reserved": "0.25", "limit": "4.00"}
+    said = "r (session s): $4.00, of which $0.50 is spent and $0.25 reserved"
+    assert raised(row(amounts={"usd": usd})) == said
+
+
+RESERVED = {"usd": {"used": "0.75", "spent": "0.50", "reserved": "0.25", "reserving": 2}}
+UNKNOWN = {"usd": {"used": "0.00", "limit": "5", "remaining": "5", "at_least": True}}
+
+
+def test_what_is_reserved_has_a_column_while_there_is_any() -> None:
+    head, line, other = budgets_table([row(amounts=RESERVED), row()], Look())
+    assert head.split()[4:6] == ["SPENT", "RESERVED"]
+    assert "usd $0.50 $0.25 (2 runs) " in " ".join(line.split())
+    assert "runs 1 — 4" in " ".join(other.split())
+    assert "RESERVED" not in budgets_table([row()], Look())[0]
+
+
+def test_what_is_not_known_is_not_shown_as_a_sum() -> None:
+    budget = row(amounts=UNKNOWN, state="unpriced", unpriced=2)
+    _, line = budgets_table([budget], Look())
+    said = " ".join(line.split())
+    assert "usd at least $0.00 $5.00 at most $5.00 ? — unpriced (2 runs)" in said
+    assert "Give it one in the policy's `prices`" in footer([budget], ["r"], more=False)
 
 
 def test_a_spreadsheet_runs_nothing_of_it() -> None:

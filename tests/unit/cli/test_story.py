@@ -109,6 +109,23 @@ def event(kind: str, status: str | None = None, **detail: object) -> JsonObject:
             event("budget_raised", budget="team", scope="session", scope_id="s1"),
             "budget team raised (session s1)",
         ),
+        (
+            event(
+                "budget_near",
+                rule="usd",
+                what="micro_usd",
+                current=9 * 10**5,
+                limit=10**6,
+                reserved=4 * 10**5,
+                scope="global",
+                scope_id="*",
+            ),
+            "budget usd is nearly spent: $0.90 of $1.00, $0.40 of it only reserved (global)",
+        ),
+        (
+            event("refused", rule="usd", what="tokens", current=9, limit=10, reserved=4),
+            "start refused by usd: tokens 9 of 10, 4 tokens of it only reserved",
+        ),
         ({"kind": "gap", "reason": "pruned"}, "some events are missing: pruned"),
     ],
 )

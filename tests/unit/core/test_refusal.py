@@ -19,8 +19,8 @@ from tests.unit.core.test_decide import (
 from subagent_sidecar.core.decide import decide
 from subagent_sidecar.core.matching import Call, Scope
 from subagent_sidecar.core.policy import Policy
-from subagent_sidecar.core.refusal import refusal
-from subagent_sidecar.core.verdict import Deny, Freeze
+from subagent_sidecar.core.refusal import Refused, refusal
+from subagent_sidecar.core.verdict import Batch, Deny, Freeze
 
 HOPELESS = (
     "Waiting does not help: go on with the results you have, do the rest yourself, or tell the "
@@ -176,6 +176,133 @@ BUDGET_TEXTS = [
         f"the budget of this task is spent: 1 of 1 runs. {HOPELESS}",
     ),
 ]
+
+
+HELD = "usd: 1, per: session, reserve: {usd: 0.4}"
+FREE_AGAIN = "what it does not use is free again then; or do the work yourself."
+
+
+def held(*, spent: int, ended: int = 0, runs: int = 2, call: Call = CALL) -> Counted:
+    """So many runs, of which the oldest `ended` are over and what they used is not read yet."""
+    numbers = tasks(runs, call)
+    for number, one in enumerate(numbers.runs):
+        one.micro_usd, one.live, one.settled = spent, number >= ended, False
+    return numbers
+
+
+HELD_TEXTS = [
+    (
+        HELD,
+        held(spent=100_000),
+        "the budget in this session has no room at the moment: 0.20 of 1.00 USD spent, 0.60 kept "
+        "in reserve by 2 runs in flight, and a run needs 0.40. Wait for one of them to finish, or "
+        f"cancel one that is not needed any more (t1, t2): {FREE_AGAIN}",
+        None,
+    ),
+    (
+        HELD + ", window: 1h",
+        held(spent=100_000, ended=1),
+        "the budget in this session within 1h has no room at the moment: 0.20 of 1.00 USD spent, "
+        "0.60 kept in reserve by 2 runs in flight or just ended, and a run needs 0.40. Wait for "
+        "one of them to finish, or cancel one that is not needed any more (t2): "
+        f"{FREE_AGAIN} Else try again in 60 minutes.",
+        3_581,  # the older of them, begun 20 s ago, leaves the window with what it holds
+    ),
+    (
+        HELD,
+        held(spent=0, ended=2),
+        "the budget in this session has no room at the moment: 0.00 of 1.00 USD spent, 0.80 kept "
+        "in reserve by 2 runs that have ended, until it is known what they used, and a run needs "
+        "0.40. Try again in 2 seconds at the earliest; if it is refused once more, go on with the "
+        "results you have, do the rest yourself, or tell the user.",
+        2,
+    ),
+    (
+        "tokens: 50, per: global, reserve: {tokens: 30}",
+        held(spent=0, runs=1, call=replace(CALL, supervisor="bob")),
+        "the budget of all callers together has no room at the moment: 0 of 50 tokens spent, 30 "
+        "kept in reserve by 1 run in flight, and a run needs 30. Wait until some of them have "
+        f"finished: {FREE_AGAIN}",
+        None,
+    ),
+    (  # what is spent alone leaves no room for another
+        HELD,
+        held(spent=350_000),
+        f"the budget in this session is nearly spent: 0.70 of 1.00 USD, and a run needs 0.40 of "
+        f"it. {HOPELESS[:-1]}. Unfinished: t1, t2.",
+        None,
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "numbers", "text", "after"), HELD_TEXTS)
+def test_what_is_only_kept_in_reserve_is_not_called_spent(
+    rule: str, numbers: Counted, text: str, after: int | None
+) -> None:
+    deny = denied("budgets", rule, numbers)
+    assert refusal(deny) == f"Not started: {text} {AGAIN}"
+    assert Refused(deny).retry_after_s == after
+
+
+BATCH = "Not started, nor any other of the 3 runs of this batch: "
+BATCH_TEXTS = [
+    (
+        "budgets",
+        "usd: 1, per: session, reserve: {usd: 0.4}",
+        Batch(size=3, counted=1),
+        "the budget in this session has room for no more than 1 of the 3 runs of this batch: 0.20 "
+        "of 1.00 USD spent, 0.30 kept in reserve by 1 run in flight, and each run needs 0.40. "
+        "Start at most 1 of them together, or do the work yourself.",
+    ),
+    (
+        "budgets",
+        "runs: 2, per: session",
+        Batch(size=3, counted=2),
+        "the budget in this session has room for no more than 2 of the 3 runs of this batch: 0 of "
+        "2 runs used. Start at most 2 of them together, or do the work yourself.",
+    ),
+    (
+        "limits",
+        "starts: 2, per: session",
+        Batch(size=3, counted=1),
+        "at most 2 tasks in this session may be started, and 1 was, which leaves room for no more "
+        "than 1 of the batch. Start at most 1 of them together, or do the work yourself.",
+    ),
+    (
+        "limits",
+        "concurrent: 2, per: session",
+        Batch(size=3, counted=2),
+        "at most 2 tasks in this session may be unfinished at a time, and 0 are, which leaves room "
+        "for no more than 2 of the batch. Start at most 2 of them together, or do the work "
+        "yourself.",
+    ),
+    (
+        "limits",
+        "duplicates: 1, per: session",
+        Batch(size=3, counted=1),
+        "this batch gives the same agent the same instruction more than once, and at most 1 task "
+        "in this session may be like that. Leave out what is in it twice, and start it again.",
+    ),
+    (
+        "limits",
+        "deny: true, match: {agent: coder}",
+        Batch(size=3),
+        "a task of this agent may not be started here. Waiting does not help: do the work "
+        "yourself, or tell the user.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("section", "rule", "batch", "text"), BATCH_TEXTS)
+def test_a_batch_is_not_told_that_its_own_runs_are_in_its_way(
+    section: str, rule: str, batch: Batch, text: str
+) -> None:
+    numbers = tasks(2)  # the second of them is the first of the batch
+    numbers.runs[0].micro_usd = 100_000
+    if "usd" in rule:
+        numbers.runs.append(replace(numbers.runs[0], settled=True))
+    deny = replace(denied(section, rule, numbers), batch=batch)
+    assert refusal(deny) == f"{BATCH}{text} {AGAIN}"
 
 
 @pytest.mark.parametrize(("rule", "numbers", "call", "text"), BUDGET_TEXTS)

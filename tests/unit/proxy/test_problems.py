@@ -1,18 +1,21 @@
 """Errors as answers. A refusal is one flat object (design 3.5)."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 from tests.support.refusals import EVERY_CODE, refused
 
 from subagent_sidecar.core.policy import Amounts, LimitKind
+from subagent_sidecar.core.quick import changed
+from subagent_sidecar.core.refusal import Refused
+from subagent_sidecar.core.verdict import Held
 from subagent_sidecar.errors import PolicyInvalid, StoreBusy
 from subagent_sidecar.proxy.problems import problem
 
 KEYS = ["error", "message", "detail", "code", "rule", "policy", "scope", "scope_id", "limit",
-        "current", "retry_after_s", "request_id"]  # fmt: skip
+        "current", "reserved", "retry_after_s", "request_id"]  # fmt: skip
 
 
 def answered(code: str) -> tuple[int, dict[bytes, bytes], dict[str, Any]]:
@@ -63,6 +66,17 @@ def test_a_refusal_has_its_numbers_each_in_its_own_unit(code: str) -> None:
     assert (body["scope"], body["scope_id"]) == (scope, scope_id)
     assert (body["limit"], body["current"]) == (limit, current)
     assert (body["rule"], body["policy"]) in [("a", "p"), ("freeze", "operator")]
+
+
+def test_what_is_only_reserved_is_told_apart_from_what_is_counted() -> None:
+    shares = {code: answered(code)[2]["reserved"] for code in EVERY_CODE}
+    nothing: dict[str, object] = {"budget_usd": "0.000000", "budget_tokens": 0}
+    nothing |= {"budget_run_time": 0.0}
+    assert shares == {code: nothing.get(code) for code in EVERY_CODE}
+    deny = refused("budget_usd").deny
+    check = changed(deny.check, held=Held(250_000, 1, 1))
+    _, _, body = problem(Refused(replace(deny, check=check)))
+    assert json.loads(body)["reserved"] == "0.250000"
 
 
 def test_when_waiting_helps_it_says_how_long_in_the_header_too() -> None:
