@@ -5,12 +5,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from subagentctl import fields
+from subagentctl.echoes import Reasons, without_echoes
 from subagentctl.fields import Record, count, moment, records
 from subagentctl.listing import LIVE, TaskPage
 from subagentctl.look import Look
 from subagentctl.money import usage_long, usage_short
 from subagentctl.render import View, as_json, is_unknown, status_text
-from subagentctl.story import clause, style_of, without_echoes
+from subagentctl.story import clause, style_of
 from subagentctl.table import Cell, Column, cell, table
 from subagentctl.text import clean, pad, wrap
 from subagentctl.when import age, span, stamp
@@ -43,7 +44,8 @@ def task_page(page: TaskPage, view: View) -> list[str]:
         rows = [_run_row(run, view) for run in runs]
         lines += ["", view.look.paint("RUNS", "title"), *_indented(_RUN_COLUMNS, rows, view.look)]
     if page.events:
-        rows = [_event_row(event, page) for event in without_echoes(page.events)]
+        told = map(Reasons().once, without_echoes(page.events))
+        rows = [_event_row(event, page) for event in told]
         lines += ["", view.look.paint("TIMELINE", "title")]
         lines += _indented(_EVENT_COLUMNS, rows, view.look)
     return lines

@@ -5,14 +5,11 @@ whatever it brings along.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping
 
 from subagentctl import fields
 from subagentctl.fields import Record, nested
 from subagentctl.numbers import of_limit, usd
-
-R = TypeVar("R", bound=Record)
 
 _WHO = {
     "upstream": "its server",
@@ -26,6 +23,11 @@ _TOLD_BY_OPERATOR = re.compile(
     r"Cancelled by the operator(?:: (?P<why>.*))?\. Do not start it again unless the user asks\."
 )
 """What a model is told; who looks at a timeline wants to know why, and not twice by whom."""
+_TOLD_BY_BUDGET = re.compile(
+    r"Cancelled before its end: (?P<why>.*?)\. Do not start it again: .* "
+    r"\((?P<rule>rule \S+ of policy \S+); it refuses new starts as well\)",
+    re.DOTALL,
+)
 
 _FOLLOW_UPS = {
     "": "follow-up sent",
@@ -224,6 +226,8 @@ def _because(words: str, event: Record) -> str:
     reason = _detail(event, "reason").strip()
     if _detail(event, "by") == "operator" and (told := _TOLD_BY_OPERATOR.fullmatch(reason)):
         reason = told["why"] or ""
+    if _detail(event, "by") == "budget" and (told := _TOLD_BY_BUDGET.fullmatch(reason)):
+        reason = f"{told['why']} ({told['rule']})"
     return f"{words}: {reason}" if reason else words
 
 
@@ -257,19 +261,3 @@ _CLAUSES: Mapping[str, Callable[[Record], str]] = {
 }
 KINDS = frozenset(_CLAUSES)
 """The kinds of event this version has words for."""
-
-
-def without_echoes(events: Sequence[R]) -> list[R]:
-    """Events without those that say of a run what the next line says of its task."""
-    told_of_tasks = {
-        (event.get("at"), event.get("run_id"))
-        for event in events
-        if event.get("kind") in ("status", "ended")
-    }
-    return [
-        event
-        for event in events
-        if event.get("kind") != "run_status"
-        or event.get("at") is None
-        or (event.get("at"), event.get("run_id")) not in told_of_tasks
-    ]

@@ -7,13 +7,14 @@ import click
 from subagentctl import fields
 from subagentctl.app import App, EachOnce, parsed, shared_options, since_option
 from subagentctl.client import JsonObject
+from subagentctl.echoes import Reasons, without_echoes
 from subagentctl.errors import Misused
 from subagentctl.feed import BEGINNING, Following, Show, Wanted, show_recorded
 from subagentctl.fields import moment
 from subagentctl.look import Look
 from subagentctl.outside import emit
 from subagentctl.render import as_json
-from subagentctl.story import KINDS, clause, style_of, without_echoes
+from subagentctl.story import KINDS, clause, style_of
 from subagentctl.text import clean, cut, cut_middle, pad, width
 
 _DEFAULT_LAST = 50
@@ -107,12 +108,13 @@ def _nothing(place: str, wanted: Wanted) -> str:
 
 
 class Shown:
-    """Shows events, and counts them; pages of them without echoes, unless they are to be
-    `whole`."""
+    """Shows events, and counts them; without echoes and reasons that were said, unless they are to
+    be `whole`."""
 
     def __init__(self, show: Show, *, whole: bool) -> None:
         self._show = show
         self._whole = whole
+        self._reasons = Reasons()
         self.count = 0
 
     def page(self, events: list[JsonObject]) -> None:
@@ -121,7 +123,7 @@ class Shown:
 
     def __call__(self, event: JsonObject) -> None:
         self.count += 1
-        self._show(event)
+        self._show(event if self._whole else self._reasons.once(event))
 
 
 def _name_strangers(kinds: str) -> None:

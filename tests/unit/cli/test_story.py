@@ -1,12 +1,17 @@
 """Events in words a person on call likes to read."""
 
 import pytest
+from tests.support.refusals import policy
 
+from subagent_sidecar.core.budgets import Standing
 from subagent_sidecar.core.cancel import operators_reason
+from subagent_sidecar.core.refusal import cut_short
+from subagent_sidecar.core.verdict import Spent
 from subagentctl.client import JsonObject
 from subagentctl.commands.events import line
+from subagentctl.echoes import Reasons, without_echoes
 from subagentctl.look import Look
-from subagentctl.story import KINDS, clause, style_of, without_echoes
+from subagentctl.story import KINDS, clause, style_of
 
 
 def event(kind: str, status: str | None = None, **detail: object) -> JsonObject:
@@ -181,6 +186,40 @@ def test_of_a_run_and_its_task_only_the_task_is_told() -> None:
         {"kind": "run_status"},
     ]
     assert without_echoes(story) == story[1:]
+
+
+def spent_text() -> str:
+    """What the model reads of a task that a budget ended."""
+    text = "budgets: [{name: day, usd: 5, per: session, on_exhausted: cancel, message: Stop.}]"
+    [budget] = policy(text).budgets
+    spent = Spent(micro_usd=5_020_000)
+    [answer, *_] = Standing(budget=budget, scope_id="s", spent=spent).exhausted
+    return cut_short(answer.check, budget)
+
+
+def test_who_reads_a_timeline_is_not_told_what_the_model_shall_do() -> None:
+    assert clause(event("cancel_asked", by="budget", reason=spent_text())) == (
+        "cancel asked for by a budget: the budget in this session is spent: 5.02 of 5.00 USD "
+        "(rule day of policy p)"
+    )
+
+
+@pytest.mark.parametrize("by", ["budget", "operator"])
+def test_why_a_task_was_cancelled_is_said_once(by: str) -> None:
+    why = spent_text() if by == "budget" else operators_reason("too dear")
+    asked = {**event("cancel_asked", by=by, reason=why), "task_id": "t", "run_id": "r"}
+    ended = {**event("ended", "cancelled", by=by, reason=why), "task_id": "t", "run_id": "r"}
+    reasons = Reasons()
+    assert reasons.once(ended) == ended, "nobody has said it before"
+    assert [clause(reasons.once(each)) for each in (asked, ended)] == [
+        clause(asked),
+        f"ended: cancelled by {'a budget' if by == 'budget' else 'an operator'}",
+    ]
+    elsewhere = {**ended, "run_id": "r2"}
+    another = {**ended, "detail": {"by": by, "reason": "another"}}
+    for each in (elsewhere, another):
+        reasons.once(asked)
+        assert reasons.once(each) == each
 
 
 HAPPENED = {
