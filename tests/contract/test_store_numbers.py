@@ -43,7 +43,7 @@ from subagent_sidecar.core.model import (
     ThreadStatus,
     UsageEntry,
 )
-from subagent_sidecar.core.policy import Policy
+from subagent_sidecar.core.policy import NOTHING, Policy
 from subagent_sidecar.core.verdict import Allow, Deny
 from subagent_sidecar.policy_file import parse
 from subagent_sidecar.store.memory_tables import Tables
@@ -74,6 +74,7 @@ def _rules() -> Policy:
             f"{{name: b-{scope}, {amounts}, on_unpriced: deny_new}}",
             f"{{name: r-{scope}, {amounts}, {reserve}}}",
             f"{{name: x-{scope}, {amounts}, {reserve}, window: 9s}}",
+            f"{{name: k-{scope}, usd: 1, per: {scope}, reserve: {{usd: 0.00002}}}}",
         ]
     text = "version: 1\nmode: observe\nlimits:\n" + "".join(f"  - {line}\n" for line in limits)
     text += "budgets:\n" + "".join(f"  - {line}\n" for line in budgets)
@@ -243,6 +244,16 @@ async def test_kept_counts_are_what_counting_anew_comes_to(
                 asked = store.explain(call, RULES, now)
                 expected = decide(RULES, counted(story.tables, _text(now)), call, now)
                 assert _numbers(await asked) == _numbers(expected), (seed, number, call)
+            places = [
+                (budget, place)
+                for budget in RULES.budgets
+                if budget.reserve != NOTHING and (place := call.scope_id(budget.per)) is not None
+            ]
+            kept = await store.spent(places, now, apart=True)
+            anew = counted(story.tables, _text(now))
+            for (budget, place), spent in zip(places, kept, strict=True):
+                since = None if budget.window is None else _text(now - budget.window)
+                assert spent.reserved == anew.reserved(budget, place, since), (seed, number, budget)
         await asyncio.gather(*waiting)
 
 

@@ -21,11 +21,12 @@ class Spending:
 
     def __init__(self, budget: Budget, since: Timestamp | None) -> None:
         self.floor = since
-        self.by_unit = since is not None or budget.limit.run_time is not None
         self._reserve = budget.reserve.amounts
+        timed = budget.limit.run_time is not None
+        self.by_unit = since is not None or timed or bool(self._reserve)
         assumes = budget.on_unpriced is OnUnpriced.ASSUME
         self._assumed = budget.assumed_micro_usd if assumes else 0
-        self._timed = budget.limit.run_time is not None
+        self._timed = timed
         self._sums = [0] * len(_FIELDS)
         self._at_work: dict[Unit, int] = {}
         self._open: dict[Unit, Fact] = {}
