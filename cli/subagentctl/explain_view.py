@@ -119,9 +119,12 @@ def _counts(rule: Record) -> str:
 
 
 def _now(rule: Record) -> str:
-    """`$1.95 of $2.00, needs $0.10`: what a start wants is said where it is more than one."""
+    """`$1.95 of $2.00 ($0.50 reserved), needs $0.10`: what a start wants is said where it is more
+    than one."""
     what = fields.text(rule, "what")
     said = numbers.of_limit(what, rule.get("current"), rule.get("limit"))
+    if said and fields.number(rule, "reserved"):
+        said += f" ({numbers.number(what, rule.get('reserved'))} reserved)"
     wants = rule.get("wants")
     least = what in ("micro_usd", "tokens", "run_time") and fields.number(rule, "wants")
     if not said or not least or least <= (0.000_001 if what != "tokens" else 1):

@@ -58,6 +58,12 @@ SAYS: dict[str, tuple[str, ...]] = {
         HOPELESS,
         r"rule few-tokens of policy refusals",
     ),
+    "saver": (
+        r"the budget in this session has no room at the moment: \d+ of 10,000 tokens spent, "
+        r"\d,\d{3} kept in reserve by 1 run in flight, and a run needs 6,000",
+        r"Wait for one of them to finish, or cancel one that is not needed any more \(TASK\)",
+        r"rule set-aside of policy refusals",
+    ),
     "starter": (
         r"the budget in this session is spent: 1 of 1 runs",
         HOPELESS,

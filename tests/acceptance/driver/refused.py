@@ -130,6 +130,12 @@ async def once_only(story: Story) -> str:
     return await story.start("second")
 
 
+async def while_another_holds_it(story: Story) -> str:
+    """The first waits at a gate until all is over."""
+    await story.started(f"first {story.gates.order('held')}")
+    return await story.start("second")
+
+
 async def the_same_again(story: Story) -> str:
     await story.started("find  the answer")
     return await story.start("find the answer")
@@ -197,6 +203,7 @@ TALES: dict[str, tuple[str, Tale]] = {
     "coder": ("researcher", not_at_all),
     "spendthrift": ("spender", after_it_was_used),
     "talker": ("spender", after_it_was_used),
+    "saver": ("researcher", while_another_holds_it),
     "starter": ("researcher", once_only),
     "worker": ("researcher", after_it_took_its_time),
     "mystery": ("researcher", after_it_was_used),

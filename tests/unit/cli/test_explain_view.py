@@ -95,6 +95,13 @@ def test_whom_it_is_about_stands_first_and_the_verdict_last() -> None:
             {"what": "tokens", "current": 5, "limit": 9, "wants": 1, "verdict": "lets_in"},
             ["places", "team", "tokens", "session", "s-1", "5 of 9", "—", "starts", "lets in"],
         ),
+        (
+            {"what": "tokens", "current": 8, "limit": 9, "wants": 4, "reserved": 3},
+            [
+                *("places", "team", "tokens", "session", "s-1"),
+                *("8 of 9 (3 reserved), needs 4", "—", "starts", "refuses"),
+            ],
+        ),
     ],
 )
 def test_each_rule_is_a_line(changes: dict[str, Any], expected: list[str]) -> None:
