@@ -115,7 +115,7 @@ def _limit(limit: Limit, numbers: Numbers, call: Call, windows: "_Windows") -> A
     if per is None:
         # What stands at a depth is compared with it; what is counted has this start to come.
         depth, deep = (call.depth, call.depth > most) if kind is _DEPTH else (0, True)
-        return _new(Answer, (limit, limit.what, most, depth, 1, deep, None))
+        return _new(Answer, (limit, limit.what, most, depth, 1, deep, None, NOTHING_HELD))
     scope_id = SCOPE_ID[per](call)
     current = 0
     if scope_id is None:
@@ -126,11 +126,12 @@ def _limit(limit: Limit, numbers: Numbers, call: Call, windows: "_Windows") -> A
         current = numbers.live(limit, scope_id)
     elif call.fingerprint is not None:
         current = numbers.same(limit, scope_id, call, windows.since(limit.window))
-    return _new(Answer, (limit, limit.what, most, current, 1, current >= most, scope_id))
+    denies = current >= most
+    return _new(Answer, (limit, limit.what, most, current, 1, denies, scope_id, NOTHING_HELD))
 
 
 _new = tuple.__new__
-"""A named tuple's own way of being made costs twice as much."""
+"""A named tuple's own way of being made costs twice as much; this one knows no defaults."""
 _CONCURRENT, _STARTS, _DEPTH = LimitKind.CONCURRENT, LimitKind.STARTS, LimitKind.DEPTH
 
 

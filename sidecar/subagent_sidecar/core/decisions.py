@@ -75,5 +75,5 @@ def admitted(answers: Sequence[Answer]) -> str | None:
     if not answers:
         return None
     return "\n".join(
-        [f"{rule.name} {what} {current}/{most}" for rule, what, most, current, _, _, _ in answers]
+        [f"{rule.name} {what} {now}/{most}" for rule, what, most, now, _, _, _, _ in answers]
     )

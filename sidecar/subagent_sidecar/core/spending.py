@@ -53,8 +53,7 @@ class Spending:
         return self.floor is None or fact.at >= self.floor
 
     def _add(self, fact: Fact, kept: "_Kept | None") -> None:
-        for index, amount in enumerate(self._used(fact)):
-            self._sums[index] += amount
+        self._sum(self._used(fact), 1)
         if self._timed and fact.began is not None:
             self._at_work[fact.unit] = microseconds(fact.began)
         if fact.open and self._reserve:
@@ -71,8 +70,7 @@ class Spending:
         self._kept[fact.unit] = kept
 
     def _take(self, fact: Fact) -> "_Kept | None":
-        for index, amount in enumerate(self._used(fact)):
-            self._sums[index] -= amount
+        self._sum(self._used(fact), -1)
         self._at_work.pop(fact.unit, None)
         self._open.pop(fact.unit, None)
         kept = self._kept.pop(fact.unit, None)
@@ -80,10 +78,16 @@ class Spending:
             kept.fact = None
         return kept
 
+    def _sum(self, used: _Sums, sign: int) -> None:
+        sums = self._sums
+        for index, amount in enumerate(used):
+            if amount:
+                sums[index] += sign * amount
+
     def _used(self, fact: Fact) -> _Sums:
         """What the fact adds, but for the time of a run at work, which goes on."""
         usd, tokens, time = fact.micro_usd, fact.tokens, fact.run_time
-        if fact.open:
+        if fact.open and self._reserve:
             usd = max(usd, self._reserve.get("micro_usd", 0))
             tokens = max(tokens, self._reserve.get("tokens", 0))
             if fact.began is None:

@@ -13,7 +13,7 @@ from subagent_sidecar.core.decide import decide
 from subagent_sidecar.core.matching import EVERYTHING, Call, Scope
 from subagent_sidecar.core.model import timestamp
 from subagent_sidecar.core.policy import Amounts, LimitKind, Policy
-from subagent_sidecar.core.verdict import Allow, Deny, Freeze
+from subagent_sidecar.core.verdict import Allow, Answer, Deny, Freeze
 from subagent_sidecar.policy_file import parse
 from subagent_sidecar.yaml_file import Document
 
@@ -334,3 +334,10 @@ def test_nothing_is_asked_of_what_cannot_be_counted_yet() -> None:
     found = verdict("concurrent: 1, per: tree", tasks(5))
     assert isinstance(found, Allow)
     assert (found.checks[0].current, found.checks[0].scope_id) == (0, None)
+
+
+def test_answers_have_all_their_fields_however_they_are_made() -> None:
+    rules = ("name: deep, depth: 1", "name: few, concurrent: 3, per: session")
+    found = decide(policy("limits", *rules), tasks(2), CALL, NOW)
+    assert isinstance(found, Allow)
+    assert {len(answer) for answer in found.answers} == {len(Answer._fields)}
