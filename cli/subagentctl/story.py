@@ -204,6 +204,19 @@ def _amount(what: str, detail: Record, key: str) -> str:
             return f"{value:,} {what}"
 
 
+def _session_beat(event: Record) -> str:
+    again = nested(event, "detail").get("reopened") is True
+    return f"session {_detail(event, 'session')} {'is open again' if again else 'holds a lease'}"
+
+
+def _session_ended(event: Record) -> str:
+    """`session s1 ended by an operator, 2 tasks are live: enough`."""
+    live = fields.count(nested(event, "detail"), "count")
+    tasks = f", {live:,} task{' is' if live == 1 else 's are'} live" if live else ""
+    by = _by(_detail(event, "by"))
+    return _because(f"session {_detail(event, 'session')} ended{by}{tasks}", event)
+
+
 def _reasoned(words: str) -> Callable[[Record], str]:
     return lambda event: _because(words, event)
 
@@ -257,6 +270,8 @@ _CLAUSES: Mapping[str, Callable[[Record], str]] = {
     "budget_near": _budget("is nearly spent"),
     "budget_exhausted": _budget("is spent"),
     "would_cancel": _budget("is spent, and would end tasks if it were enforced"),
+    "session_beat": _session_beat,
+    "session_ended": _session_ended,
     "gap": lambda event: f"some events are missing: {fields.text(event, 'reason')}",
 }
 KINDS = frozenset(_CLAUSES)

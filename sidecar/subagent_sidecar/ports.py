@@ -37,6 +37,7 @@ from .core.past import DecisionPage, DecisionQuery, StartPage, StartQuery
 from .core.policy import Budget, Policy
 from .core.policy_state import PolicyState
 from .core.quick import quick
+from .core.sessions import Session, SessionKey, SessionPage, SessionQuery
 from .core.sums import Sum
 from .core.verdict import Allow, Deny, Freeze, Spent
 
@@ -406,6 +407,16 @@ class Store(Replies, Protocol):
 
     async def starts(self, query: StartQuery) -> StartPage:
         """The runs on record, as a policy can be asked about them once more."""
+
+    async def session(self, supervisor: str, session_id: str) -> Session | None:
+        """What a session said of itself; None where it said nothing, whatever tasks it has."""
+
+    async def sessions(self, query: SessionQuery) -> SessionPage:
+        """The sessions that are known by their tasks or by what they said."""
+
+    async def leases(self, *, after: SessionKey | None = None, limit: int) -> Sequence[Session]:
+        """Of the sessions with a live task those that renewed a lease or were ended, by their
+        keys; `after` is the key of the last one of the page before."""
 
     async def prune(self, before: Timestamp, *, limit: int) -> int:
         """Remove at most `limit` tasks that ended before `before`, the longest ago first, with

@@ -8,7 +8,7 @@ change may arrive twice (live, and again from a reconciliation after a crash) an
 from dataclasses import replace
 from typing import assert_never
 
-from . import endings, levers
+from . import endings, levers, session_book
 from .chain import add_run, move_run, settle_status
 from .changes import (
     Accepted,
@@ -25,6 +25,8 @@ from .changes import (
     Released,
     RunGone,
     RunSeen,
+    SessionBeat,
+    SessionEnded,
     ThreadCreated,
     ThreadGone,
     ThreadSeen,
@@ -96,6 +98,10 @@ def apply(ledger: Ledger, change: Change) -> None:
             levers.budget_raised(ledger, change)
         case BudgetTold():
             levers.budget_told(ledger, change)
+        case SessionBeat():
+            session_book.beat(ledger, change)
+        case SessionEnded():
+            session_book.ended(ledger, change)
         case _:
             assert_never(change)
 

@@ -251,6 +251,31 @@ class BudgetTold:
     tasks: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionBeat:
+    """A session renewed its lease `times` times, last at `at`, and asked for one of `lease_s`
+    seconds (None: as the policy has it). `reopen`: it is open, whatever ended it before."""
+
+    supervisor: str
+    session_id: str
+    at: Timestamp
+    times: int = 1
+    lease_s: int | None = None
+    reopen: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnded:
+    """A session is over. `tasks` are those of its live ones that no end before was about."""
+
+    supervisor: str
+    session_id: str
+    by: EndedBy
+    at: Timestamp
+    reason: str | None = None
+    tasks: tuple[str, ...] = ()
+
+
 Change = (
     ThreadCreated
     | Accepted
@@ -271,4 +296,6 @@ Change = (
     | Unfrozen
     | BudgetRaised
     | BudgetTold
+    | SessionBeat
+    | SessionEnded
 )

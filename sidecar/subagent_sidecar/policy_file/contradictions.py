@@ -7,12 +7,10 @@ from operator import attrgetter
 
 from ..core.matching import EVERYTHING, Match
 from ..core.policy import Lifecycle, LifecycleRule, Limit, Mode, Settled, set_keys, settled
+from ..core.sessions import HEARTBEAT
 from ..core.units import duration_text
 from .fields import Source
 from .rules import Placed
-
-HEARTBEAT = timedelta(minutes=1)
-"""How often sessions renew their lease where no rule says so."""
 
 
 def check(sources: Sequence[Source], rules: Sequence[Placed]) -> None:

@@ -33,11 +33,12 @@ from ..core.model import (
 from ..core.past import DecisionPage, DecisionQuery, StartPage, StartQuery
 from ..core.policy import Budget, Policy
 from ..core.refusal import Refused
+from ..core.sessions import Session, SessionKey, SessionPage, SessionQuery
 from ..core.sums import Sum
 from ..core.tally import Tally
 from ..core.verdict import Allow, Deny, Freeze, Spent
 from ..errors import StoreUnavailable
-from . import memory_feed, memory_past, memory_pruning, memory_spenders
+from . import memory_feed, memory_past, memory_pruning, memory_sessions, memory_spenders
 from .memory_replies import MemoryReplies
 from .memory_tables import Tables
 
@@ -122,6 +123,7 @@ class MemoryStore:
         before.all_runs, before.intents = dict(before.all_runs), dict(before.intents)
         before.all_usage, before.events = dict(before.all_usage), list(before.events)
         before.sums, before.decisions = dict(before.sums), list(before.decisions)
+        before.sessions = dict(before.sessions)
         before.all_freezes, before.all_raises = dict(before.all_freezes), dict(before.all_raises)
         try:
             done.set_result(work(self._books))
@@ -245,6 +247,15 @@ class MemoryStore:
 
     async def starts(self, query: StartQuery) -> StartPage:
         return memory_past.starts(self._tables, query)
+
+    async def session(self, supervisor: str, session_id: str) -> Session | None:
+        return self._tables.session(supervisor, session_id)
+
+    async def sessions(self, query: SessionQuery) -> SessionPage:
+        return memory_sessions.list_sessions(self._tables, query)
+
+    async def leases(self, *, after: SessionKey | None = None, limit: int) -> Sequence[Session]:
+        return memory_sessions.leases(self._tables, after, limit)
 
     async def prune(self, before: Timestamp, *, limit: int) -> int:
         return await self._transaction(lambda t: memory_pruning.prune(t, before, limit))

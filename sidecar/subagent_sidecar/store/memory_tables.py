@@ -19,6 +19,7 @@ from ..core.model import (
 )
 from ..core.moves import intent_moves, run_moves, task_moves
 from ..core.policy import NOTHING, Amounts
+from ..core.sessions import Session, SessionKey
 from ..core.sums import Key, Sum
 from ..core.tallies import Place, Tallies
 from ..core.verdict import Freeze
@@ -43,6 +44,7 @@ class Tables:
     """When the newest decision that was pruned was made."""
     all_freezes: dict[Place, Freeze] = field(default_factory=dict)
     all_raises: dict[str, BudgetRaised] = field(default_factory=dict)
+    sessions: dict[SessionKey, Session] = field(default_factory=dict)
     tallies: Tallies = field(default_factory=Tallies)
 
     def thread(self, thread_id: str) -> Thread | None:
@@ -121,6 +123,12 @@ class Tables:
     def put_raise(self, change: BudgetRaised) -> None:
         self.tallies.raises = None
         self.all_raises[change.raise_id] = change
+
+    def session(self, supervisor: str, session_id: str) -> Session | None:
+        return self.sessions.get((supervisor, session_id))
+
+    def put_session(self, session: Session) -> None:
+        self.sessions[session.key] = session
 
     # tally.Source
 

@@ -44,6 +44,12 @@ def unpriced(db: Database) -> None:
     db.execute("CREATE INDEX usage_unpriced ON usage (model) WHERE cost_micro_usd IS NULL")
 
 
+@migrations(name="0005_sessions")
+def sessions(db: Database) -> None:
+    """Sessions that renewed a lease or were ended; all others are known by their tasks alone."""
+    _run(db, _SESSIONS)
+
+
 def _run(db: Database, script: str) -> None:
     for statement in script.split(";"):
         if statement.strip():
@@ -249,5 +255,21 @@ CREATE TABLE raises (
     run_time INTEGER NOT NULL,
     runs INTEGER NOT NULL,
     at TEXT NOT NULL
+) WITHOUT ROWID
+"""
+
+_SESSIONS = """
+CREATE TABLE sessions (
+    supervisor TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    first_beat_at TEXT,
+    last_beat_at TEXT,
+    beats INTEGER NOT NULL,
+    lease_s INTEGER,
+    ended_at TEXT,
+    ended_by TEXT,
+    reason TEXT,
+    reopened_at TEXT,
+    PRIMARY KEY (supervisor, session_id)
 ) WITHOUT ROWID
 """

@@ -23,6 +23,7 @@ from ..core.model import (
     ThreadStatus,
     UsageEntry,
 )
+from ..core.sessions import Session
 from ..core.sums import Sum
 
 T = TypeVar("T")
@@ -200,6 +201,13 @@ USAGE = Table(
     key=("task_id", "message_id"),
     frozen=frozenset({"run_id", "at"}),
     readers={},
+)
+SESSIONS = Table(
+    name="sessions",
+    cls=Session,
+    key=("supervisor", "session_id"),
+    frozen=frozenset(),
+    readers={"ended_by": _ended_by},
 )
 SUMS = Table(
     name="sums",

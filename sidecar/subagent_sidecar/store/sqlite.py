@@ -41,10 +41,11 @@ from ..core.model import (
 )
 from ..core.past import DecisionPage, DecisionQuery, StartPage, StartQuery
 from ..core.policy import Budget, Policy
+from ..core.sessions import Session, SessionKey, SessionPage, SessionQuery
 from ..core.sums import Sum
 from ..core.verdict import Allow, Deny, Freeze, Spent
 from ..errors import StoreError, StoreUnavailable
-from . import counting, feed, past
+from . import counting, feed, past, sessions
 from .chains import live_chains, loose_ends
 from .driver import sqlite3, version
 from .listing import list_tasks, records, tasks_named
@@ -255,6 +256,15 @@ class SqliteStore:
 
     async def starts(self, query: StartQuery) -> StartPage:
         return await self._read(lambda conn: past.starts(conn, query))
+
+    async def session(self, supervisor: str, session_id: str) -> Session | None:
+        return await self._read(lambda conn: sessions.session(conn, (supervisor, session_id)))
+
+    async def sessions(self, query: SessionQuery) -> SessionPage:
+        return await self._read(lambda conn: sessions.list_sessions(conn, query))
+
+    async def leases(self, *, after: SessionKey | None = None, limit: int) -> Sequence[Session]:
+        return await self._read(lambda conn: sessions.leases(conn, after, limit))
 
     async def prune(self, before: Timestamp, *, limit: int) -> int:
         return await self._pruner.prune(before, limit)

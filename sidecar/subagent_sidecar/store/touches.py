@@ -12,6 +12,8 @@ from ..core.changes import (
     Frozen,
     Polled,
     Released,
+    SessionBeat,
+    SessionEnded,
     Start,
     ThreadCreated,
     Unfrozen,
@@ -28,6 +30,7 @@ class Touches:
     tasks: set[str] = field(default_factory=set)
     runs: set[tuple[str, str]] = field(default_factory=set)
     usage: set[tuple[str, str]] = field(default_factory=set)
+    sessions: set[tuple[str, str]] = field(default_factory=set)
     new_intents: set[str] = field(default_factory=set)
     """Not to be read: their ids were made just now."""
 
@@ -59,6 +62,8 @@ class Touches:
                     self.tasks.add(change.task_id)
                 case ThreadCreated():
                     self.threads.add(change.thread.thread_id)
+                case SessionBeat() | SessionEnded():
+                    self.sessions.add((change.supervisor, change.session_id))
                 case Frozen() | Unfrozen() | BudgetRaised() | BudgetTold():
                     pass
                 case Released() | Doubted():

@@ -21,6 +21,7 @@ from ..core.matching import Call, Scope
 from ..core.model import Event, Intent, Run, Task, Thread, Timestamp, UsageEntry, in_order
 from ..core.moves import intent_moves, run_moves, task_moves
 from ..core.policy import Amounts, Policy
+from ..core.sessions import Session
 from ..core.tallies import Place, Tallies
 from ..core.tally import Tally
 from ..core.verdict import Freeze
@@ -28,7 +29,7 @@ from . import counting, pruning
 from .decision_rows import DECISIONS_INSERT, decision_values
 from .replies import ReplyRows
 from .row_set import RowSet, parts
-from .rows import EVENTS_INSERT, INTENTS, RUNS, TASKS, THREADS, USAGE, event_values
+from .rows import EVENTS_INSERT, INTENTS, RUNS, SESSIONS, TASKS, THREADS, USAGE, event_values
 from .tails import enter_tails
 from .touches import Touches
 
@@ -52,6 +53,7 @@ class WorkingSet:
         self._runs = RowSet(RUNS, cursor)
         self._intents = RowSet(INTENTS, cursor)
         self._usage = RowSet(USAGE, cursor)
+        self._sessions = RowSet(SESSIONS, cursor)
         self._events: list[tuple[Any, ...]] = []
         self._decisions: list[tuple[Any, ...]] = []
         self._threads.load(touches.threads)
@@ -62,6 +64,8 @@ class WorkingSet:
         self._runs.load(touches.runs)
         self._intents.known.update(dict.fromkeys(touches.new_intents))
         self._usage.load(touches.usage)
+        if touches.sessions:
+            self._sessions.load(touches.sessions)
 
     def thread(self, thread_id: str) -> Thread | None:
         return self._threads.get(thread_id)
@@ -141,6 +145,12 @@ class WorkingSet:
         values = (change.raise_id, change.budget, scope, change.scope_id, *amounts, change.at)
         self._execute(_RAISE, values)
 
+    def session(self, supervisor: str, session_id: str) -> Session | None:
+        return self._sessions.get((supervisor, session_id))
+
+    def put_session(self, session: Session) -> None:
+        self._sessions.put(session)
+
     # tally.Source, for what is not counted yet
 
     def facts(self, place: Place, *, since: Timestamp | None = None) -> Iterable[Fact]:
@@ -200,6 +210,8 @@ class WorkingSet:
         """Write what has changed; there may be more to write later."""
         for rows in (self._threads, self._tasks, self._runs, self._intents, self._usage):
             rows.flush()
+        if self._sessions.known:
+            self._sessions.flush()
         for part in parts(self._events):
             self._execute(EVENTS_INSERT[len(part)], list(chain.from_iterable(part)))
         for part in parts(self._decisions):
