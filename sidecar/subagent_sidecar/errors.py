@@ -19,6 +19,9 @@
     |   |-- NoSuchBudget       404  a budget that is not in force
     |   |-- NotFrozen          404  an unfreeze of what is not frozen
     |   |-- AmbiguousTask      409  a short id that fits several tasks
+    |   |-- SessionNotFound    404
+    |   |-- AmbiguousSession   409  an id that fits several sessions
+    |   |-- SessionOver        410  a heartbeat of a session that was ended
     |   |-- KeyReused          422  one idempotency key for two different starts
     |   `-- AlreadyStarted     409  a start that was made before, and cannot be answered again
     |       |-- StartUnderWay  409  it is being made right now
@@ -157,6 +160,33 @@ class AmbiguousTask(RequestError):
     def __init__(self, message: str, *, candidates: Sequence[str]) -> None:
         super().__init__(message)
         self.candidates = tuple(candidates)
+
+
+class SessionNotFound(RequestError):
+    code = "session_not_found"
+    status = 404
+
+
+class AmbiguousSession(RequestError):
+    """`candidates` are some of those that fit, as (supervisor, session id)."""
+
+    code = "ambiguous_session"
+    status = 409
+
+    def __init__(self, message: str, *, candidates: Sequence[tuple[str, str]]) -> None:
+        super().__init__(message)
+        self.candidates = tuple(candidates)
+
+
+class SessionOver(RequestError):
+    """`ended_at` says since when."""
+
+    code = "session_over"
+    status = 410
+
+    def __init__(self, message: str, *, ended_at: str | None) -> None:
+        super().__init__(message)
+        self.ended_at = ended_at
 
 
 class KeyReused(RequestError):

@@ -57,6 +57,7 @@ from .core.verdict import Check, Freeze
 from .errors import StoreError
 from .ports import CancelObserver, Clock, Observer, ServerRun, Store
 from .recorder import Recorder
+from .sessions import Listener, Sessions
 
 _log = logging.getLogger(__name__)
 
@@ -108,6 +109,9 @@ class Service:
         self._polls: dict[str, _Polls] = {}
         self._flush: asyncio.TimerHandle | None = None
         self._recorder = Recorder(store)
+        self.sessions = Sessions(
+            store=store, recorder=self._recorder, now=self.now, monotonic=clock.monotonic
+        )
         self._observers: list[Observer] = []
         self._cancel_observers: list[CancelObserver] = []
         self._usage_observers: list[Callable[[str], None]] = []
@@ -123,6 +127,11 @@ class Service:
     def observe_usage(self, observer: Callable[[str], None]) -> None:
         """Tell `observer`, as ports.Observer is told, of every task whose usage moves."""
         self._usage_observers.append(observer)
+
+    def on_session_ended(self, listener: Listener) -> None:
+        """Call `listener` with the supervisor and the id of every session whose end is on
+        record from now on."""
+        self.sessions.on_ended(listener)
 
     def on_entered(self, listener: Callable[[], None]) -> None:
         """Call `listener`, which must not raise, whenever something more is on record."""
@@ -457,10 +466,12 @@ class Service:
         if self._flush is not None:
             self._flush.cancel()
         self._flush_polls()
+        self.sessions.hand_in()
         await self._recorder.flush()
 
     async def entered(self) -> None:
         """`flush`, without the polls: cheap enough to call before reading."""
+        self.sessions.hand_in()
         await self._recorder.entered()
 
 

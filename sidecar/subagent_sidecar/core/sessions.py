@@ -8,12 +8,14 @@ An end is final for what was started before it, and says nothing of what is star
 conversation may be taken up again, by another process, under the same name.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from .matching import Call
 from .model import EndedBy, Timestamp
-from .policy import Lifecycle
+from .policy import Lifecycle, Mode, OnEnd, Policy
 from .quick import quick
 
 SessionKey = tuple[str, str]
@@ -119,6 +121,41 @@ def lease_length(asked_s: int | None, settings: Lifecycle) -> timedelta | None:
     else:
         length = min(asked, settings.lease)
     return length or None
+
+
+def terms(policy: Policy, supervisor: str, session_id: str) -> Lifecycle:
+    """The settings a session should go by, whatever it starts: those that hold for all it does,
+    and of those that hold for some agents, servers or depths only the strictest. Only `lease`,
+    `heartbeat` and `grace` are set."""
+    call = Call(agent="", upstream="", supervisor=supervisor, session=session_id)
+    held = [policy.lifecycle_for(call).values]
+    for rule in policy.lifecycle:
+        match = rule.match
+        whoever = replace(match, agent=(), upstream=(), depth=None)
+        if rule.mode is Mode.ENFORCE and whoever.fits(call) and not match.fits(call):
+            held.append(rule.settings)
+    return Lifecycle(
+        lease=_shortest(settings.lease for settings in held),
+        heartbeat=_shortest(settings.heartbeat for settings in held),
+        grace=_shortest(settings.grace for settings in held),
+    )
+
+
+def _shortest(spans: Iterable[timedelta | None]) -> timedelta | None:
+    """The shortest that is not off; one that is off where none is not; None where none is said."""
+    said = [span for span in spans if span is not None]
+    return min(filter(None, said), default=said[0] if said else None)
+
+
+def heartbeat_every(settings: Lifecycle, length: timedelta | None) -> timedelta:
+    """How often to renew a lease of `length`: so that two heartbeats may be lost."""
+    usual = settings.heartbeat or HEARTBEAT
+    return usual if length is None else min(usual, length / 3)
+
+
+def on_end(settings: Lifecycle) -> OnEnd:
+    """What becomes of a live task when its session is ended."""
+    return settings.on_session_end or OnEnd.ABANDON
 
 
 def lease_state(session: Session | None, settings: Lifecycle, now: datetime) -> LeaseState:

@@ -14,7 +14,15 @@ from ..core.policy import LimitKind
 from ..core.prices import usd_text
 from ..core.refusal import Refused
 from ..core.verdict import RESERVABLE, Check
-from ..errors import AlreadyStarted, AmbiguousTask, PolicyInvalid, SidecarError, UpstreamError
+from ..errors import (
+    AlreadyStarted,
+    AmbiguousSession,
+    AmbiguousTask,
+    PolicyInvalid,
+    SessionOver,
+    SidecarError,
+    UpstreamError,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +78,13 @@ def _body(error: SidecarError, request_id: str) -> dict[str, Any]:
             body |= _refused(error.deny.check)
         case AmbiguousTask():
             body["candidates"] = error.candidates
+        case AmbiguousSession():
+            body["candidates"] = [
+                {"supervisor": supervisor, "session_id": session_id}
+                for supervisor, session_id in error.candidates
+            ]
+        case SessionOver():
+            body["ended_at"] = error.ended_at
         case AlreadyStarted():
             body |= {"task_id": error.task_id, "run_id": error.run_id}
         case PolicyInvalid():
