@@ -3,6 +3,7 @@
 
 import csv
 import re
+from datetime import datetime
 
 import pytest
 from tests.docs import repository
@@ -10,8 +11,10 @@ from tests.docs import repository
 from subagent_sidecar.core.model import Run, RunStatus, Task, TaskRecord, TaskStatus, UsageEntry
 from subagent_sidecar.core.policy import Policy
 from subagent_sidecar.core.policy_state import state
+from subagent_sidecar.core.sessions import SessionLine
 from subagent_sidecar.proxy.admin_policy import policy_json
 from subagent_sidecar.proxy.admin_routes import task_json
+from subagent_sidecar.proxy.session_json import session_json
 from subagentctl.render import tasks_csv
 from subagentctl.testing import make_task
 
@@ -37,6 +40,12 @@ SHOWN = task_json(
     TaskRecord(task=TASK, runs=(RUN,), short_id="t", usage=(USED,)), unknown_since=None
 )
 
+SESSION = session_json(
+    SessionLine(session_id="s", supervisor="a", live=0, tasks=0, first_at=AT, last_sign_at=AT),
+    Policy(),
+    datetime.fromisoformat(AT),
+)
+
 
 def table(heading: str) -> dict[str, str]:
     """The table under `### heading`: what its second column says, by each name in the first."""
@@ -49,6 +58,7 @@ def table(heading: str) -> dict[str, str]:
     ("heading", "fields"),
     [
         ("A task", SHOWN.keys()),
+        ("A session", SESSION.keys()),
         ("Usage", SHOWN["usage"].keys()),
         ("The policy", policy_json(state(Policy(), names=(), files=(), at=AT)).keys()),
     ],

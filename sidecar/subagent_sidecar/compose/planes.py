@@ -13,6 +13,7 @@ from ..proxy.admin_freeze import FreezeRoutes
 from ..proxy.admin_past import PastRoutes
 from ..proxy.admin_policy import PolicyRoutes
 from ..proxy.admin_routes import AdminPlane
+from ..proxy.admin_sessions import SessionRoutes as AdminSessionRoutes
 from ..proxy.agent_routes import DataPlane
 from ..proxy.assistants import Assistants
 from ..proxy.coalescing import Coalescer
@@ -21,6 +22,7 @@ from ..proxy.explaining import Explainer
 from ..proxy.forwarding import Polls
 from ..proxy.idempotency import Once
 from ..proxy.keeping import Keeper
+from ..proxy.session_routes import SessionRoutes
 from ..proxy.starts import Starts
 from ..proxy.telling import Telling
 from ..proxy.threads import Threads
@@ -50,12 +52,16 @@ async def data_plane(stack: AsyncExitStack, base: Base, background: Background) 
     doors = Doors(
         starts=starts, assistants=assistants, doubts=background.reconciler, telling=telling
     )
+    limits = upstreams.limits(base.settings)
     return DataPlane(
         service=base.service,
         store=base.store,
         upstreams=upstreams.names(base.settings),
         targets=upstreams.targets(base.settings, base.clients),
-        limits=upstreams.limits(base.settings),
+        limits=limits,
+        sessions=SessionRoutes(
+            service=base.service, store=base.store, clock=base.clock, limits=limits
+        ),
         starts=_once(stack, base, starts),
         doors=doors,
         polls=Polls(base.service, coalescer, base.credentials, explainer, background.budgets.near),
@@ -91,6 +97,7 @@ def admin_plane(base: Base, background: Background, plane: DataPlane) -> AdminPl
             upstreams=upstreams.names(base.settings),
         ),
         past=PastRoutes(store=base.store),
+        sessions=AdminSessionRoutes(service=base.service, store=base.store, clock=base.clock),
     )
 
 

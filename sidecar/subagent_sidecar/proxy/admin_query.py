@@ -37,6 +37,14 @@ def number(name: str, text: str, least: int, most: int) -> int:
     return found
 
 
+def truth(name: str, text: str) -> bool:
+    if text.lower() in ("true", "1", "yes", ""):
+        return True
+    if text.lower() in ("false", "0", "no"):
+        return False
+    raise BadQuery(f"{name}: '{text[:80]}' is neither true nor false")
+
+
 def cursor(position: Any) -> str | None:
     """A position as text that says nothing to anybody else."""
     if position is None:

@@ -25,6 +25,8 @@ from .admin_freeze import FreezeRoutes
 from .admin_guard import no_foreign_pages
 from .admin_past import PastRoutes
 from .admin_policy import PolicyRoutes
+from .admin_query import truth
+from .admin_sessions import SessionRoutes
 from .usage_json import usage_json
 
 _RECENT = timedelta(hours=1)
@@ -65,6 +67,7 @@ class AdminPlane:
         freeze: FreezeRoutes,
         explain: ExplainRoutes,
         past: PastRoutes,
+        sessions: SessionRoutes,
     ) -> None:
         self._service = service
         self._store = store
@@ -78,6 +81,7 @@ class AdminPlane:
         self._freeze = freeze
         self._explain = explain
         self._past = past
+        self._sessions = sessions
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[_as_json, no_foreign_pages])
@@ -90,6 +94,7 @@ class AdminPlane:
         self._policy.register(app)
         self._explain.register(app, self._resolve, self._up_to_date)
         self._past.register(app, self._up_to_date)
+        self._sessions.register(app, self._up_to_date)
         app.router.add_get("/healthz", self.healthz)
         app.router.add_get("/readyz", self.readyz)
         return app
@@ -123,7 +128,7 @@ class AdminPlane:
             upstream=given.get("upstream"),
             statuses=_statuses(given.get("status")),
             since=_since(given.get("since")),
-            ended_after=None if _truth(given.get("all", "false")) else recent,
+            ended_after=None if truth("all", given.get("all", "false")) else recent,
             after=_position(given.get("cursor")),
             limit=_limit(given.get("limit", "50")),
         )
@@ -264,14 +269,6 @@ def _since(text: str | None) -> str | None:
         return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     except (ValueError, OverflowError) as error:
         raise BadQuery(f"since: '{text[:80]}' is not an ISO-8601 time") from error
-
-
-def _truth(text: str) -> bool:
-    if text.lower() in ("true", "1", "yes", ""):
-        return True
-    if text.lower() in ("false", "0", "no"):
-        return False
-    raise BadQuery(f"all: '{text}' is neither true nor false")
 
 
 def _limit(text: str) -> int:

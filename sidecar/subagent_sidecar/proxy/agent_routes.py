@@ -27,6 +27,8 @@ from .doors import Doors
 from .idempotency import Once
 from .incoming import NOTHING, Incoming, Limits, read
 from .server import DataRequest
+from .session_routes import PREFIX as SESSIONS
+from .session_routes import SessionRoutes
 from .telling import Telling
 from .threads import Threads
 
@@ -56,6 +58,7 @@ class DataPlane:
         websockets: websocket.WebSockets,
         coalescer: Coalescer,
         telling: Telling,
+        sessions: SessionRoutes,
     ) -> None:
         self._service = service
         self._store = store
@@ -67,6 +70,7 @@ class DataPlane:
         self._websockets = websockets
         self._coalescer = coalescer
         self._telling = telling
+        self._sessions = sessions
         self._serve = {
             **dict.fromkeys(wire.STARTS, starts.serve),
             **dict.fromkeys(wire.DOORS, doors.serve),
@@ -159,6 +163,8 @@ class DataPlane:
         if path == "/sidecar/health" and request.method in ("GET", "HEAD"):
             body = json.dumps({"status": "ok", "version": __version__}).encode()
             return answering.send(request, 200, _JSON, body)
+        if path.startswith(SESSIONS):
+            return await self._sessions.serve(request, path)
         raise NoSuchRoute(
             f"the sidecar has no {request.method} {path[:200]}; paths under /sidecar/ are its own "
             "and are not passed on"
