@@ -421,8 +421,8 @@ class Store(Replies, Protocol):
     async def prune(self, before: Timestamp, *, limit: int) -> int:
         """Remove at most `limit` tasks that ended before `before`, the longest ago first, with
         all that is on record about them, and add what they come to up to the sums; then events,
-        threads and decisions of no task that are older. Returns how many it removed, 0 when nothing
-        is left.
+        threads and decisions of no task that are older, and what sessions without a task said
+        before. Returns how many it removed, 0 when nothing is left.
 
         Kept are tasks with a start under way or in doubt, those with a run at large, those whose
         parent or a child is live, and the newest task, event and decision.

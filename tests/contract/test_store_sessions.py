@@ -292,3 +292,41 @@ async def test_filters_say_which_sessions_are_listed(
     found = await lines(store, **filters)
     assert {line.session_id for line in found} == expected
     assert {line.live for line in found if line.session_id == "live"} <= {2}
+
+
+async def test_what_sessions_said_is_forgotten_when_it_is_old_and_no_task_is_left(
+    store: Store,
+) -> None:
+    await begun(store, 1, "old", "done")
+    await over(store, 1, "old", 5)
+    await begun(store, 2, "live", "busy")
+    await begun(store, 3, "newest", "other")
+    story = [beat(1, name) for name in ("idle", "beating", "done", "busy", "bob's")]
+    await store.apply([*story, end(4, "done"), end(3, "over"), beat(50, "beating")])
+    await store.apply([beat(60, "idle", supervisor="bob")])
+    removed = []
+    while count := await store.prune(at(20), limit=2):
+        removed.append(count)
+    assert max(removed) <= 2
+    left = {
+        (who, name)
+        for who in ("ann", "bob")
+        for name in ("idle", "beating", "done", "busy", "over", "bob's")
+        if await store.session(who, name) is not None
+    }
+    assert left == {("ann", "beating"), ("ann", "busy"), ("bob", "idle")}
+    assert await store.prune(at(20), limit=2) == 0
+    await over(store, 2, "live", 6)
+    await begun(store, 9, "newer", "other")  # or its event would be the newest, which stays
+    while await store.prune(at(55), limit=9):
+        pass
+    assert await store.session("ann", "busy") is None
+    assert await store.session("bob", "idle") is not None
+
+
+async def test_events_about_a_session_are_found_by_it(store: Store) -> None:
+    await begun(store, 1, "t1", "s1")
+    await store.apply([beat(2, "s1"), beat(2, "s2"), end(3, "s1")])
+    page = await store.events_after(EventQuery(session_id="s1"))
+    kinds = [(told.event.kind, told.session_id) for told in page.events]
+    assert kinds == [("started", "s1"), ("session_beat", "s1"), ("session_ended", "s1")]

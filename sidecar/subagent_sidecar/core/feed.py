@@ -10,8 +10,8 @@ class EventQuery:
     """Which events to read. Empty filters match everything.
 
     `after` is the number of the last event that is known already. An event is its task's: the
-    filters for session, agent and upstream ask the task's record. Where there is none, the agent
-    is the one the event itself names, and the others match nothing.
+    filters for session, agent and upstream ask the task's record. Where there is none, agent and
+    session are those the event itself names, and no upstream matches.
     """
 
     after: int = 0

@@ -20,7 +20,8 @@ _STRETCH = 10_000
 
 _COLUMNS = ", ".join(f"events.{column}" for column in EVENT_COLUMNS.split(", "))
 _AGENT = "coalesce(tasks.agent_name, json_extract(events.detail, '$.agent'))"
-_SELECT = f"SELECT {_COLUMNS}, {_AGENT}, tasks.session_id, tasks.upstream FROM events"
+_SESSION = "coalesce(tasks.session_id, json_extract(events.detail, '$.session'))"
+_SELECT = f"SELECT {_COLUMNS}, {_AGENT}, {_SESSION}, tasks.upstream FROM events"
 _TASKS = "LEFT JOIN tasks ON tasks.task_id = events.task_id"
 _LAST = "SELECT coalesce(max(seq), 0) FROM events"
 _NEXT = "SELECT min(seq) FROM events WHERE seq > ?"
@@ -81,7 +82,7 @@ def _between(
 def _where(query: EventQuery) -> tuple[str, list[Any]]:
     columns = {
         "events.task_id": query.task_id,
-        "tasks.session_id": query.session_id,
+        _SESSION: query.session_id,
         "tasks.upstream": query.upstream,
         _AGENT: query.agent_name,
     }

@@ -46,7 +46,10 @@ def _told(events: Sequence[Event], tasks: Tasks, query: EventQuery) -> Iterator[
 def _with_its_task(event: Event, tasks: Tasks) -> ToldEvent:
     task = tasks.get(event.task_id or "")
     if task is None:
-        return ToldEvent(event=event, agent_name=event.detail.get("agent"))
+        named = event.detail
+        return ToldEvent(
+            event=event, agent_name=named.get("agent"), session_id=named.get("session")
+        )
     return ToldEvent(
         event=event,
         agent_name=task.agent_name,

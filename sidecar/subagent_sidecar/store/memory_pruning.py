@@ -18,7 +18,8 @@ def prune(tables: "Tables", before: Timestamp, limit: int) -> int:
         _remove(tables, task)
     removed = len(old[:limit]) or _prune_events(tables, before, limit)
     removed = removed or _prune_threads(tables, before, limit)
-    return removed or _prune_decisions(tables, before, limit)
+    removed = removed or _prune_decisions(tables, before, limit)
+    return removed or _prune_sessions(tables, before, limit)
 
 
 def _prunable(tables: "Tables", task: Task, before: Timestamp) -> bool:
@@ -91,3 +92,15 @@ def _prune_decisions(tables: "Tables", before: Timestamp, limit: int) -> int:
     tables.decisions = [each for each in tables.decisions if each.seq not in gone]
     tables.decided_before = max(tables.decided_before or "", newest) or None
     return len(gone)
+
+
+def _prune_sessions(tables: "Tables", before: Timestamp, limit: int) -> int:
+    busy = {(task.supervisor, task.session_id) for task in tables.tasks.values()}
+    idle = [
+        key
+        for key, row in tables.sessions.items()
+        if key not in busy and max(row.last_beat_at or "", row.ended_at or "") < before
+    ]
+    for key in idle[:limit]:
+        del tables.sessions[key]
+    return len(idle[:limit])

@@ -9,8 +9,10 @@ resumes miss an event, and a task miss its tail.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from itertools import chain
 from typing import Any, Protocol, TypeVar
 
+from ..core.sessions import SessionKey
 from .driver import sqlite3
 from .tails import Execute
 from .whole import decisions_gone
@@ -70,6 +72,16 @@ _LOOSE = """
 _SOME_THREADS = (
     "SELECT thread_id, created_at < ?, NOT EXISTS (SELECT 1 FROM tasks WHERE task_id = thread_id) "
     f"FROM threads WHERE thread_id > ? ORDER BY thread_id LIMIT {_STRETCH}"
+)
+_SAID = "max(coalesce(last_beat_at, ''), coalesce(ended_at, ''))"
+_TASKLESS = (
+    "NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.session_id = sessions.session_id "
+    "AND tasks.supervisor = sessions.supervisor)"
+)
+_SOME_SESSIONS = (
+    f"SELECT supervisor, session_id, {_SAID} < ? AND {_TASKLESS} FROM sessions "
+    "WHERE (supervisor, session_id) > (?, ?) "
+    f"ORDER BY supervisor, session_id LIMIT {_STRETCH}"
 )
 _SOME_DECISIONS = (
     "SELECT seq, at < ?, thread_id IS NULL "
@@ -133,6 +145,13 @@ def prune_decisions(execute: Execute, numbers: Sequence[int]) -> int:
     return execute(f"DELETE FROM decisions {where}", numbers).rowcount
 
 
+def prune_sessions(execute: Execute, keys: Sequence[SessionKey], before: str) -> int:
+    """Remove those of the sessions that have no tasks and said nothing since."""
+    marks = ", ".join(["(?, ?)"] * len(keys))
+    where = f"(supervisor, session_id) IN (VALUES {marks}) AND {_SAID} < ? AND {_TASKLESS}"
+    return execute(f"DELETE FROM sessions WHERE {where}", (*chain(*keys), before)).rowcount
+
+
 def _marks(keys: Collection[object]) -> str:
     return f"({', '.join('?' * len(keys))})"
 
@@ -144,6 +163,7 @@ class Rows(Protocol):
     def prune_events(self, numbers: Sequence[int]) -> int: ...
     def prune_threads(self, ids: Sequence[str], before: str) -> int: ...
     def prune_decisions(self, numbers: Sequence[int]) -> int: ...
+    def prune_sessions(self, keys: Sequence[SessionKey], before: str) -> int: ...
 
 
 Read = Callable[[Callable[[sqlite3.Connection], Any]], Awaitable[Any]]
@@ -164,6 +184,7 @@ class Pruner:
         self._event = 0
         self._thread = ""
         self._decision = 0
+        self._session: SessionKey = ("", "")
 
     async def prune(self, before: str, limit: int) -> int:
         """See ports.Store: tasks first, then what belongs to none."""
@@ -172,6 +193,7 @@ class Pruner:
             or await self._events(before, limit)
             or await self._threads(before, limit)
             or await self._decisions(before, limit)
+            or await self._sessions(before, limit)
         )
 
     async def _tasks(self, before: str, limit: int) -> int:
@@ -210,6 +232,16 @@ class Pruner:
         self._decision = 0
         return 0
 
+    async def _sessions(self, before: str, limit: int) -> int:
+        while seen := await self._rows(_SOME_SESSIONS, before, *self._session):
+            idle = [(who, name) for who, name, is_idle in seen if is_idle][:limit]
+            removed = await self._write(_sessions(idle, before)) if idle else 0
+            self._session = idle[-1] if len(idle) == limit else tuple(seen[-1][:2])
+            if removed:
+                return removed
+        self._session = ("", "")
+        return 0
+
     async def _rows(self, sql: str, *values: object) -> list[Any]:
         found: list[Any] = await self._read(lambda conn: conn.execute(sql, values).fetchall())
         return found
@@ -225,3 +257,7 @@ def _decisions(numbers: Sequence[int]) -> Callable[[Rows], int]:
 
 def _threads(ids: Sequence[str], before: str) -> Callable[[Rows], int]:
     return lambda rows: rows.prune_threads(ids, before)
+
+
+def _sessions(keys: Sequence[SessionKey], before: str) -> Callable[[Rows], int]:
+    return lambda rows: rows.prune_sessions(keys, before)

@@ -21,7 +21,7 @@ from ..core.matching import Call, Scope
 from ..core.model import Event, Intent, Run, Task, Thread, Timestamp, UsageEntry, in_order
 from ..core.moves import intent_moves, run_moves, task_moves
 from ..core.policy import Amounts, Policy
-from ..core.sessions import Session
+from ..core.sessions import Session, SessionKey
 from ..core.tallies import Place, Tallies
 from ..core.tally import Tally
 from ..core.verdict import Freeze
@@ -201,6 +201,12 @@ class WorkingSet:
     def prune_decisions(self, numbers: Sequence[int]) -> int:
         """See pruning.prune_decisions."""
         return pruning.prune_decisions(self._execute, numbers)
+
+    def prune_sessions(self, keys: Sequence[SessionKey], before: str) -> int:
+        """See pruning.prune_sessions; `prune_tasks` for what is left."""
+        known = self._sessions.known
+        left = [key for key in keys if key not in known]
+        return pruning.prune_sessions(self._execute, left, before) if left else 0
 
     def _not_read(self, ids: Sequence[str]) -> list[str]:
         read = self._tasks.known.keys() | self._threads.known.keys()
