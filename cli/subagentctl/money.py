@@ -15,6 +15,13 @@ def usage_short(task: Record) -> str:
     return " ".join(parts + _dollars(usage, _rounded))
 
 
+def sum_short(record: Record) -> str:
+    """The same of a record that has the sum itself, in `tokens` and `cost_usd`."""
+    tokens = count(record, "tokens")
+    parts = [f"{_humane(tokens)} tok"] if tokens else []
+    return " ".join(parts + _dollars(record, _rounded))
+
+
 def usage_long(task: Record) -> str:
     """`12,411 tokens in (9,000 from cache), 803 tokens out, $0.0312, some-model`; empty when the
     usage is not known."""

@@ -77,6 +77,8 @@ def _from_problem(server: Server, status: int, problem: Mapping[str, Any]) -> Cl
         return Rejected(_NOT_RELOADED, _problems(problem) or [message])
     if code == "ambiguous_task":
         return Failed(f"{message}{_candidates(problem)}. Give more of the id.")
+    if code == "ambiguous_session":
+        return Failed(f"{message}{_candidates(problem)}.")
     return Failed(f"{server} refused: {message} (HTTP {status} {code}{_trail(problem)}).")
 
 
@@ -101,9 +103,16 @@ def _candidates(problem: Mapping[str, Any]) -> str:
     candidates = problem.get("candidates")
     if not isinstance(candidates, list) or not candidates:
         return ""
-    shown = ", ".join(str(each) for each in candidates[:_SHOWN_CANDIDATES])
+    shown = ", ".join(_candidate(each) for each in candidates[:_SHOWN_CANDIDATES])
     more = len(candidates) - _SHOWN_CANDIDATES
     return f": {shown}" + (f" and {more} more" if more > 0 else "")
+
+
+def _candidate(candidate: object) -> str:
+    """An id; of a session its supervisor as well."""
+    if isinstance(candidate, dict):
+        return f"{candidate.get('session_id')} of {candidate.get('supervisor')}"
+    return str(candidate)
 
 
 def _trail(problem: Mapping[str, Any]) -> str:

@@ -27,7 +27,8 @@ here and the record from the sidecar.
 - `-o json` gives the full records, keys unknown to this version included, in ASCII. `tasks`
   prints `{"tasks": [...], "more": false, "hidden": 0}` (`more`: `--limit` left some out; `hidden`:
   how many ended over an hour ago and are not shown), `task` prints `{"task": {...}, "events":
-  [...]}`. With `--watch` it is one document a line, and `events` prints one event a line.
+  [...]}`, `sessions` prints `{"sessions": [...], "more": false}`.
+  With `--watch` it is one document a line, and `events` prints one event a line.
   `policy show FILE` prints `{"files": [...], "policy": {...}, "origins": {...}}`, where `policy`
   is a policy file itself and `origins` says which of them each rule is from. Without FILE, and
   after `policy reload`, it is [what the sidecar answers](http.md#the-policy).

@@ -22,12 +22,15 @@ from subagent_sidecar.core.changes import (
     Released,
     RunGone,
     RunSeen,
+    SessionBeat,
+    SessionEnded,
     Start,
     ThreadCreated,
     ThreadGone,
     ThreadSeen,
 )
 from subagent_sidecar.core.model import EndedBy, Event, Intent, RunStatus, Thread, ThreadStatus
+from subagent_sidecar.core.sessions import SessionQuery
 from subagent_sidecar.store.memory_tables import Tables
 
 STORIES, LENGTH = 40, 30
@@ -45,7 +48,7 @@ def _ops(dice: Random, name: str) -> list[Op]:
 
     def op() -> Op:
         thread_id, run_id = dice.choice(threads), dice.choice(runs)
-        session = dice.choice((None, None, "s1", *threads))
+        session = dice.choice((None, None, "s1", f"{name}-s", *threads))
         agent = dice.choice((None, "researcher", "coder"))
         upstream = dice.choice(("up", "other"))
         status, by = dice.choice(list(RunStatus)), dice.choice(list(EndedBy))
@@ -64,9 +67,11 @@ def _ops(dice: Random, name: str) -> list[Op]:
             ("cancel", thread_id, run_id, by),
             ("run gone", thread_id, run_id, by),
             ("thread gone", thread_id, by),
+            ("beat", f"{name}-s", dice.choice((None, 60)), dice.choice((True, False))),
+            ("session end", f"{name}-s", by),
             ("wait",),
         ]
-        return dice.choices(kinds, weights=(6, 1, 1, 3, 5, 4, 4, 4, 3, 1, 2, 1, 1, 2))[0]
+        return dice.choices(kinds, weights=(6, 1, 1, 3, 5, 4, 4, 4, 3, 1, 2, 1, 1, 2, 1, 2))[0]
 
     return [op() for _ in range(LENGTH)]
 
@@ -155,6 +160,16 @@ def _change(number: int, op: Op) -> Change | None:
             return RunGone(thread_id=thread_id, run_id=run_id, by=by, at=now, reason="gone")
         case ("thread gone", str(thread_id), EndedBy() as by):
             return ThreadGone(thread_id=thread_id, by=by, at=now, reason="gone")
+        case ("beat", str(session), lease_s, bool() as reopen):
+            return SessionBeat(
+                supervisor="ann",
+                session_id=session,
+                at=now,
+                lease_s=lease_s,  # type: ignore[arg-type]
+                reopen=reopen,
+            )
+        case ("session end", str(session), EndedBy() as by):
+            return SessionEnded(supervisor="ann", session_id=session, by=by, at=now)
         case _:
             return None
 
@@ -186,6 +201,13 @@ async def _told(backend: str, folder: Path, stories: Mapping[str, Story]) -> dic
                 [await store.task(thread_id) for thread_id in ids],
                 [_kinds(await store.events(thread_id, limit=1_000)) for thread_id in ids],
                 [intent for intent in intents if intent.intent_id.startswith(f"{name}-")],
+                await store.session("ann", f"{name}-s"),
+                await store.sessions(SessionQuery(session_id=f"{name}-s")),
+                [
+                    lease
+                    for lease in await store.leases(limit=1_000)
+                    if lease.session_id == f"{name}-s"
+                ],
             )
     return told
 
