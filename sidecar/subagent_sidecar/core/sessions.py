@@ -92,6 +92,12 @@ class Lease:
     def lapses_at(self) -> datetime:
         return self.expires_at + self.grace
 
+    def covers(self, started_at: Timestamp) -> bool:
+        """Whether its loss says anything of a task whose newest run was asked for at `started_at`.
+        What was started when it had lapsed already was started by somebody who does not renew it
+        (a conversation taken up again by other means), and is no orphan by it."""
+        return datetime.fromisoformat(started_at) < self.lapses_at
+
     def state(self, now: datetime) -> LeaseState:
         if now < self.expires_at:
             return LeaseState.HELD

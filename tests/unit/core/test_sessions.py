@@ -109,6 +109,14 @@ def test_grace_has_a_default_that_is_no_longer_than_the_lease(
     assert lease is not None and lease.grace == grace * MINUTE
 
 
+@pytest.mark.parametrize(("minute", "covered"), [(-60, True), (6.9, True), (7, False), (60, False)])
+def test_a_lease_that_had_lapsed_says_nothing_of_what_was_started_then(
+    minute: float, covered: bool
+) -> None:
+    lease = lease_of(session(), settings(lease=5, grace=2))
+    assert lease is not None and lease.covers(at(minute * 60)) is covered
+
+
 def rule(name: str, match: Match, mode: Mode = Mode.ENFORCE, **minutes: float) -> LifecycleRule:
     return LifecycleRule(
         name=name, policy="p", mode=mode, match=match, settings=settings(**minutes)
