@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _STOP_WAIT = 10.0
 _ASK_EVERY = 0.1
@@ -96,7 +97,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-def end_group(process: subprocess.Popen[bytes]) -> None:
+def end_group(process: "subprocess.Popen[Any]") -> None:
     """Ask the whole process group to stop, then make it."""
     _signal_group(process, signal.SIGTERM)
     try:
@@ -108,7 +109,7 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+def _signal_group(process: "subprocess.Popen[Any]", number: signal.Signals) -> None:
     try:
         os.killpg(process.pid, number)
     except ProcessLookupError:
