@@ -56,6 +56,7 @@ _TOO_LATE = {
 }
 _ALARMING = frozenset(
     {"cancel_unconfirmed", "in_doubt", "start_failed", "refused", "gap", "budget_exhausted"}
+    | {"reaped"}
 )
 
 
@@ -180,6 +181,17 @@ def _budget(words: str) -> Callable[[Record], str]:
     return told
 
 
+def _reap(words: str) -> Callable[[Record], str]:
+    """`reaped by rule clocks: running for 31 min, rule clocks allows 30 min`."""
+
+    def told(event: Record) -> str:
+        rule, evidence = _detail(event, "rule"), _detail(event, "evidence")
+        by = f" by {rule if ' ' in rule else f'rule {rule}'}" if rule else ""
+        return f"{words}{by}" + (f": {evidence}" if evidence else "")
+
+    return told
+
+
 _USED = ("current", "limit")
 
 
@@ -272,6 +284,9 @@ _CLAUSES: Mapping[str, Callable[[Record], str]] = {
     "would_cancel": _budget("is spent, and would end tasks if it were enforced"),
     "session_beat": _session_beat,
     "session_ended": _session_ended,
+    "reaped": _reap("reaped"),
+    "abandoned": _reap("left to itself"),
+    "would_reap": _reap("would be reaped, if it were enforced,"),
     "gap": lambda event: f"some events are missing: {fields.text(event, 'reason')}",
 }
 KINDS = frozenset(_CLAUSES)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from .core.admission import NO_RULES
 from .core.budgets import BudgetIn
 from .core.cancel import TaskEnd, Try
+from .core.candidates import Candidate, ReapClaim
 from .core.changes import Change, Start
 from .core.feed import EventPage, EventQuery, ToldEvent
 from .core.idempotency import Claim, Earlier, Taken
@@ -417,6 +418,21 @@ class Store(Replies, Protocol):
     async def leases(self, *, after: SessionKey | None = None, limit: int) -> Sequence[Session]:
         """Of the sessions with a live task those that renewed a lease or were ended, by their
         keys; `after` is the key of the last one of the page before."""
+
+    async def candidates(
+        self, upstream: str, *, after: tuple[Timestamp, str] | None, limit: int
+    ) -> Sequence[Candidate]:
+        """The live tasks on an upstream that have a run, as the reaper sees them, oldest first;
+        `after` is the (created_at, task_id) of the last one of the page before."""
+
+    def claim_reaps(self, claims: Sequence[ReapClaim]) -> Future[Sequence[bool]]:
+        """Look at what was planned once more, and put it on record where it still holds and nobody
+        else has (core.claims), all in one transaction. Whether each is the caller's to carry
+        out."""
+
+    async def to_terminate(self, *, limit: int) -> Sequence[tuple[str, str, str]]:
+        """(upstream, task id, run id) of tasks that are over and were to be terminated, and of
+        which something may be left on their server: no `Terminated` was entered."""
 
     async def prune(self, before: Timestamp, *, limit: int) -> int:
         """Remove at most `limit` tasks that ended before `before`, the longest ago first, with

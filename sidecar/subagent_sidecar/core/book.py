@@ -27,6 +27,7 @@ from .changes import (
     RunSeen,
     SessionBeat,
     SessionEnded,
+    Terminated,
     ThreadCreated,
     ThreadGone,
     ThreadSeen,
@@ -102,6 +103,8 @@ def apply(ledger: Ledger, change: Change) -> None:
             session_book.beat(ledger, change)
         case SessionEnded():
             session_book.ended(ledger, change)
+        case Terminated():
+            ledger.close_reap(change.task_id, change.run_id, change.at)
         case _:
             assert_never(change)
 

@@ -276,6 +276,15 @@ class SessionEnded:
     tasks: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terminated:
+    """Nothing is left on its server of a task that was to be terminated, which is over."""
+
+    task_id: str
+    run_id: str
+    at: Timestamp
+
+
 Change = (
     ThreadCreated
     | Accepted
@@ -298,4 +307,5 @@ Change = (
     | BudgetTold
     | SessionBeat
     | SessionEnded
+    | Terminated
 )

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from .candidates import ReapClaim
 from .changes import BudgetRaised
 from .decisions import Decision
 from .matching import Scope
-from .model import Event, Intent, Run, Task, Thread, UsageEntry
+from .model import Event, Intent, Run, Task, Thread, Timestamp, UsageEntry
 from .sessions import Session
 from .verdict import Freeze
 
@@ -40,3 +41,6 @@ class Ledger(Protocol):
     def put_raise(self, change: BudgetRaised) -> None: ...
     def session(self, supervisor: str, session_id: str) -> Session | None: ...
     def put_session(self, session: Session) -> None: ...
+    def has_reap(self, task_id: str, run_id: str, what: str) -> bool: ...
+    def put_reap(self, claim: ReapClaim) -> None: ...
+    def close_reap(self, task_id: str, run_id: str, at: Timestamp) -> None: ...

@@ -10,7 +10,9 @@ from typing import TypeVar
 from ..core import book
 from ..core.admission import NO_RULES, admit_by
 from ..core.budgets import BudgetIn, spent
+from ..core.candidates import Candidate, ReapClaim
 from ..core.changes import Change, Start
+from ..core.claims import claim_all
 from ..core.decide import decide
 from ..core.feed import EventPage, EventQuery, ToldEvent
 from ..core.idempotency import Claim, Earlier, Taken, admit_once, forget, settle
@@ -38,7 +40,14 @@ from ..core.sums import Sum
 from ..core.tally import Tally
 from ..core.verdict import Allow, Deny, Freeze, Spent
 from ..errors import StoreUnavailable
-from . import memory_feed, memory_past, memory_pruning, memory_sessions, memory_spenders
+from . import (
+    memory_feed,
+    memory_past,
+    memory_pruning,
+    memory_reaping,
+    memory_sessions,
+    memory_spenders,
+)
 from .memory_replies import MemoryReplies
 from .memory_tables import Tables
 
@@ -123,7 +132,7 @@ class MemoryStore:
         before.all_runs, before.intents = dict(before.all_runs), dict(before.intents)
         before.all_usage, before.events = dict(before.all_usage), list(before.events)
         before.sums, before.decisions = dict(before.sums), list(before.decisions)
-        before.sessions = dict(before.sessions)
+        before.sessions, before.all_reaps = dict(before.sessions), dict(before.all_reaps)
         before.all_freezes, before.all_raises = dict(before.all_freezes), dict(before.all_raises)
         try:
             done.set_result(work(self._books))
@@ -256,6 +265,17 @@ class MemoryStore:
 
     async def leases(self, *, after: SessionKey | None = None, limit: int) -> Sequence[Session]:
         return memory_sessions.leases(self._tables, after, limit)
+
+    async def candidates(
+        self, upstream: str, *, after: tuple[Timestamp, str] | None, limit: int
+    ) -> Sequence[Candidate]:
+        return memory_reaping.candidates(self._tables, upstream, after, limit)
+
+    def claim_reaps(self, claims: Sequence[ReapClaim]) -> Future[Sequence[bool]]:
+        return self._transaction(lambda tables: claim_all(tables, claims))
+
+    async def to_terminate(self, *, limit: int) -> Sequence[tuple[str, str, str]]:
+        return memory_reaping.to_terminate(self._tables, limit)
 
     async def prune(self, before: Timestamp, *, limit: int) -> int:
         return await self._transaction(lambda t: memory_pruning.prune(t, before, limit))

@@ -55,6 +55,8 @@ def _remove(tables: "Tables", task: Task) -> None:
         tables.sums[key_of(one)] = one if known is None else added(known, one)
     for key in runs:
         del tables.all_runs[key]
+    for claimed in [key for key in tables.all_reaps if key[0] == task.task_id]:
+        del tables.all_reaps[claimed]
     for entry in usage:
         del tables.all_usage[entry.task_id, entry.message_id]
     tables.drop_events({e.seq for e in tables.events if e.task_id == task.task_id})

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from ..core.candidates import ReapClaim
 from ..core.changes import BudgetRaised
 from ..core.decisions import Decision
 from ..core.facts import Fact
@@ -45,6 +46,8 @@ class Tables:
     all_freezes: dict[Place, Freeze] = field(default_factory=dict)
     all_raises: dict[str, BudgetRaised] = field(default_factory=dict)
     sessions: dict[SessionKey, Session] = field(default_factory=dict)
+    all_reaps: dict[tuple[str, str, str], ReapClaim] = field(default_factory=dict)
+    closed_reaps: frozenset[tuple[str, str]] = frozenset()
     tallies: Tallies = field(default_factory=Tallies)
 
     def thread(self, thread_id: str) -> Thread | None:
@@ -129,6 +132,15 @@ class Tables:
 
     def put_session(self, session: Session) -> None:
         self.sessions[session.key] = session
+
+    def has_reap(self, task_id: str, run_id: str, what: str) -> bool:
+        return (task_id, run_id, what) in self.all_reaps
+
+    def put_reap(self, claim: ReapClaim) -> None:
+        self.all_reaps[claim.reap.task_id, claim.reap.run_id, claim.reap.what] = claim
+
+    def close_reap(self, task_id: str, run_id: str, at: Timestamp) -> None:
+        self.closed_reaps = self.closed_reaps | {(task_id, run_id)}
 
     # tally.Source
 

@@ -2,6 +2,7 @@
 
 from sqlite_utils import Database, Migrations
 
+from .reaping import create_reaps
 from .replies import create_replies
 
 migrations = Migrations("subagent-sidecar")
@@ -48,6 +49,12 @@ def unpriced(db: Database) -> None:
 def sessions(db: Database) -> None:
     """Sessions that renewed a lease or were ended; all others are known by their tasks alone."""
     _run(db, _SESSIONS)
+
+
+@migrations(name="0005_reaps")
+def reaps(db: Database) -> None:
+    """What the reaper has claimed, and what it has told of once (see reaping.py)."""
+    create_reaps(db)
 
 
 def _run(db: Database, script: str) -> None:

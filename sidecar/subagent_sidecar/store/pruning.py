@@ -115,6 +115,7 @@ def prune_tasks(execute: Execute, ids: Sequence[str], before: str) -> int:
         ("events", "task_id"),
         ("usage", "task_id"),
         ("runs", "task_id"),
+        ("reaps", "task_id"),
         ("threads", "thread_id"),
         ("tasks", "task_id"),
     ):

@@ -20,7 +20,9 @@ from sqlite_utils import Database
 from ..core import book
 from ..core.admission import NO_RULES, admit_by
 from ..core.budgets import BudgetIn, spent
+from ..core.candidates import Candidate, ReapClaim
 from ..core.changes import Change, Start
+from ..core.claims import claim_all
 from ..core.decide import decide
 from ..core.feed import EventPage, EventQuery, ToldEvent
 from ..core.idempotency import Claim, Earlier, Taken, admit_once, forget, settle
@@ -45,7 +47,7 @@ from ..core.sessions import Session, SessionKey, SessionPage, SessionQuery
 from ..core.sums import Sum
 from ..core.verdict import Allow, Deny, Freeze, Spent
 from ..errors import StoreError, StoreUnavailable
-from . import counting, feed, past, sessions
+from . import counting, feed, past, reaping, sessions
 from .chains import live_chains, loose_ends
 from .driver import sqlite3, version
 from .listing import list_tasks, records, tasks_named
@@ -265,6 +267,20 @@ class SqliteStore:
 
     async def leases(self, *, after: SessionKey | None = None, limit: int) -> Sequence[Session]:
         return await self._read(lambda conn: sessions.leases(conn, after, limit))
+
+    async def candidates(
+        self, upstream: str, *, after: tuple[Timestamp, str] | None, limit: int
+    ) -> Sequence[Candidate]:
+        return await self._read(lambda conn: reaping.candidates(conn, upstream, after, limit))
+
+    def claim_reaps(self, claims: Sequence[ReapClaim]) -> asyncio.Future[Sequence[bool]]:
+        def work(rows: WorkingSet) -> Sequence[bool]:
+            return claim_all(rows, claims)
+
+        return self._writer.submit(work, lambda touches: touches.claims(claims))
+
+    async def to_terminate(self, *, limit: int) -> Sequence[tuple[str, str, str]]:
+        return await self._read(lambda conn: reaping.to_terminate(conn, limit))
 
     async def prune(self, before: Timestamp, *, limit: int) -> int:
         return await self._pruner.prune(before, limit)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from ..core.candidates import ReapClaim
 from ..core.changes import (
     Accepted,
     BudgetRaised,
@@ -15,6 +16,7 @@ from ..core.changes import (
     SessionBeat,
     SessionEnded,
     Start,
+    Terminated,
     ThreadCreated,
     Unfrozen,
     UsagePriced,
@@ -43,6 +45,14 @@ class Touches:
         if (session := start.header_session or start.body_session) is not None:
             self.tasks.add(session)
 
+    def claims(self, claims: Iterable[ReapClaim]) -> None:
+        """Add what `claims.claim_all` reads."""
+        for claim in claims:
+            reap = claim.reap
+            self.tasks.update((reap.task_id, reap.parent_task_id or reap.task_id))
+            self.runs.add((reap.task_id, reap.run_id))
+            self.sessions.add((reap.supervisor, reap.session_id))
+
     def changes(self, changes: Iterable[Change]) -> None:
         """Add what `book.apply` reads."""
         for change in changes:
@@ -64,7 +74,7 @@ class Touches:
                     self.threads.add(change.thread.thread_id)
                 case SessionBeat() | SessionEnded():
                     self.sessions.add((change.supervisor, change.session_id))
-                case Frozen() | Unfrozen() | BudgetRaised() | BudgetTold():
+                case Frozen() | Unfrozen() | BudgetRaised() | BudgetTold() | Terminated():
                     pass
                 case Released() | Doubted():
                     if change.intent.thread_id is not None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from ..core.candidates import ReapClaim
 from ..core.changes import (
     BudgetRaised,
 )
@@ -25,7 +26,7 @@ from ..core.sessions import Session, SessionKey
 from ..core.tallies import Place, Tallies
 from ..core.tally import Tally
 from ..core.verdict import Freeze
-from . import counting, pruning
+from . import counting, pruning, reaping
 from .decision_rows import DECISIONS_INSERT, decision_values
 from .replies import ReplyRows
 from .row_set import RowSet, parts
@@ -150,6 +151,15 @@ class WorkingSet:
 
     def put_session(self, session: Session) -> None:
         self._sessions.put(session)
+
+    def has_reap(self, task_id: str, run_id: str, what: str) -> bool:
+        return reaping.has_reap(self._execute, task_id, run_id, what)
+
+    def put_reap(self, claim: ReapClaim) -> None:
+        reaping.put_reap(self._execute, claim)
+
+    def close_reap(self, task_id: str, run_id: str, at: Timestamp) -> None:
+        reaping.close_reap(self._execute, task_id, run_id, at)
 
     # tally.Source, for what is not counted yet
 

@@ -131,6 +131,22 @@ def event(kind: str, status: str | None = None, **detail: object) -> JsonObject:
             event("refused", rule="usd", what="tokens", current=9, limit=10, reserved=4),
             "start refused by usd: tokens 9 of 10, 4 tokens of it only reserved",
         ),
+        (
+            event("reaped", "running", rule="clocks", evidence="running for 31 min"),
+            "reaped by rule clocks: running for 31 min",
+        ),
+        (
+            event("reaped", "running", rule="the session's own lease", evidence="silent"),
+            "reaped by the session's own lease: silent",
+        ),
+        (
+            event("abandoned", "running", rule="orphans", evidence="its session was ended"),
+            "left to itself by rule orphans: its session was ended",
+        ),
+        (
+            event("would_reap", "running", rule="strict", evidence="running for 31 min"),
+            "would be reaped, if it were enforced, by rule strict: running for 31 min",
+        ),
         ({"kind": "gap", "reason": "pruned"}, "some events are missing: pruned"),
     ],
 )
@@ -168,6 +184,7 @@ def test_what_this_version_does_not_know_is_told_all_the_same(
         (event("ended", "success"), "success"),
         (event("status", "waiting"), "waiting"),
         (event("cancel_unconfirmed", "running"), "alarm"),
+        (event("reaped", "running"), "alarm"),
         (event("run_status", "error"), ""),
     ],
 )
