@@ -78,6 +78,7 @@ class Settings:
     keep_purpose: bool
     retention: timedelta
     usage_interval: timedelta
+    reap_interval: timedelta
     prices: PriceList
     explain_endings: bool
     cancel_verify_for: timedelta | None
@@ -106,6 +107,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "purpose": True,
     "retention": "30d",
     "usage_interval": "15s",
+    "reap_interval": "5s",
     "prices": {},
     "explain_endings": True,
     "cancel_verify_for": None,
@@ -195,7 +197,7 @@ class _Parser:
             ),
         }
         for key, default in _DEFAULTS.items():
-            if key in ("drain_timeout", "retention", "usage_interval"):
+            if key in ("drain_timeout", "retention", "usage_interval", "reap_interval"):
                 parsed[key] = self._value(key, values, duration)
             elif key.endswith("_timeout"):
                 parsed[key] = self._value(key, values, parse.some(duration))

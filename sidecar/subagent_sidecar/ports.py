@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from .core.admission import NO_RULES
 from .core.budgets import BudgetIn
 from .core.cancel import TaskEnd, Try
-from .core.candidates import Candidate, ReapClaim
+from .core.candidates import Candidate, Planned, ReapClaim, Reaped
 from .core.changes import Change, Start
 from .core.feed import EventPage, EventQuery, ToldEvent
 from .core.idempotency import Claim, Earlier, Taken
@@ -39,6 +39,7 @@ from .core.policy import Budget, Policy
 from .core.policy_state import PolicyState
 from .core.quick import quick
 from .core.sessions import Session, SessionKey, SessionPage, SessionQuery
+from .core.signs import NO_GLIMPSE, Glimpse
 from .core.sums import Sum
 from .core.verdict import Allow, Deny, Freeze, Spent
 
@@ -131,6 +132,14 @@ class ServerRun:
     request_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadState:
+    """`messages` as the server writes them; `glimpse` tells one checkpoint from another."""
+
+    messages: Sequence[Any]
+    glimpse: Glimpse = NO_GLIMPSE
+
+
 class AgentServer(Protocol):
     """The few calls the sidecar makes on its own account. `auth` are credentials to present.
 
@@ -152,9 +161,9 @@ class AgentServer(Protocol):
         """The status words of those threads that the server has, asked in one request; None where
         it cannot search by ids."""
 
-    async def messages(self, thread_id: str, *, auth: Headers = ()) -> Sequence[Any] | None:
-        """The messages of the thread's newest checkpoint, as the server writes them: also while
-        a run is going on. None where the server does not show its state."""
+    async def state(self, thread_id: str, *, auth: Headers = ()) -> ThreadState | None:
+        """The thread's newest checkpoint: also while a run is going on. None where the server does
+        not show its state."""
 
     async def cancel(
         self, thread_id: str, run_id: str, *, rollback: bool = False, auth: Headers = ()
@@ -262,6 +271,16 @@ class TaskEnder(Protocol):
     async def end_task(self, task_id: str, *, by: EndedBy, reason: str, wait_s: float) -> TaskEnd:
         """Cancel whatever of the task is live, and say what became of it within `wait_s` seconds;
         what goes on then is still pursued. Raises TaskNotFound, StoreError."""
+
+
+class Reaping(Protocol):
+    """Ends what lifecycle rules say, by hand. Both raise StoreError."""
+
+    async def planned(self) -> Sequence[Planned]:
+        """What would be done now, and would be if every rule were enforced; nothing is."""
+
+    async def reap(self, *, wait_s: float) -> Sequence[Reaped]:
+        """Do it, and say what became of it within `wait_s` seconds."""
 
 
 class PolicyKeeping(Protocol):

@@ -81,6 +81,10 @@ class Recorder:
         """Return when `changes` are on record. Raises StoreError where they are not: nothing is
         tried again, for somebody waits who can do that."""
         await self._store.apply(changes)
+        self.notify()
+
+    def notify(self) -> None:
+        """Something more is on record."""
         for listener in self._listeners:
             listener()
 
@@ -109,8 +113,7 @@ class Recorder:
         if (error := future.exception()) is not None:
             self._refused(ticket, changes, error)
             return
-        for listener in self._listeners:
-            listener()
+        self.notify()
         if any(earlier < ticket for earlier, _ in self._kept):
             # Entered before what it followed, it may have meant nothing. Entering it once more
             # does no harm, but for polls, which count.

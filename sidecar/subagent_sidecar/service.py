@@ -14,6 +14,7 @@ from random import getrandbits
 from typing import Any
 
 from .core import lifecycle
+from .core.candidates import ReapClaim
 from .core.changes import (
     Accepted,
     BudgetRaised,
@@ -29,6 +30,7 @@ from .core.changes import (
     RunGone,
     RunSeen,
     Start,
+    Terminated,
     ThreadCreated,
     ThreadGone,
     ThreadSeen,
@@ -53,6 +55,7 @@ from .core.model import (
 )
 from .core.policy import Amounts, Budget, Policy
 from .core.recovery import normalised
+from .core.signs import Signs
 from .core.verdict import Check, Freeze
 from .errors import StoreError
 from .ports import CancelObserver, Clock, Observer, ServerRun, Store
@@ -103,6 +106,8 @@ class Service:
         self.policy = Policy()
         """What starts are held against. Assigning another is a reload: a start sees one or the
         other, whole."""
+        self.signs = Signs()
+        """What is seen of runs while they are at work; told by those who see it."""
         self._second = self._next_second = datetime.min.replace(tzinfo=UTC)
         self._head = ""
         self._memory = _Memory()
@@ -361,6 +366,8 @@ class Service:
                 settled=tuple(settled),
             )
             self._recorder.post(seen)
+            if entries:
+                self.signs.changed(thread_id, self._clock.monotonic())
             for observer in self._usage_observers:
                 observer(thread_id)
 
@@ -423,6 +430,21 @@ class Service:
             at=self.now(),
         )
         await self._recorder.enter_now([raised])
+
+    # What the reaper does
+
+    async def claim_reaps(self, claims: Sequence[ReapClaim]) -> Sequence[bool]:
+        """See ports.Store.claim_reaps; what was told before is on record first."""
+        if not claims:
+            return ()
+        self._recorder.enter()
+        mine = await self._store.claim_reaps(claims)
+        self._recorder.notify()
+        return mine
+
+    def terminated(self, task_id: str, run_id: str) -> None:
+        """Nothing is left on its server of a task that was to be terminated."""
+        self._recorder.post(Terminated(task_id=task_id, run_id=run_id, at=self.now()))
 
     async def home(self, thread_id: str) -> str | None:
         """The upstream a thread lives on, if it is known. A store in trouble is no reason to

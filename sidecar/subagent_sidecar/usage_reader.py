@@ -61,6 +61,7 @@ class UsageReader:
     """ports.Observer. Nothing is read before `start`; `aclose` drops what is still to be read.
 
     `spare` takes one of the requests that a server may be asked to bear, if there is one left.
+    Every look at a thread is told to `Service.signs`: it also shows whether a run moves.
     """
 
     def __init__(
@@ -253,10 +254,14 @@ class _Lane:
         if record is None or run_id is None or record.task.upstream != self._name:
             return False
         auth = self._credentials.of(thread_id)
-        messages = await self._server.messages(thread_id, auth=auth)
-        if messages is None:
+        state = await self._server.state(thread_id, auth=auth)
+        if state is None:
             return False
-        entries = await asyncio.to_thread(self._news, messages, record, run_id)
+        first = record.runs[0].run_id == run_id
+        self._service.signs.looked(
+            thread_id, state.glimpse, first_run=first, now=self._clock.monotonic()
+        )
+        entries = await asyncio.to_thread(self._news, state.messages, record, run_id)
         over = [run.run_id for run in record.runs if run.ended and not run.settled]
         self._service.usage_seen(thread_id, run_id, entries, settled=over)
         return True

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from subagent_sidecar.errors import UpstreamError
-from subagent_sidecar.ports import Headers, ServerRun
+from subagent_sidecar.ports import Headers, ServerRun, ThreadState
 
 
 @dataclass
@@ -18,7 +18,7 @@ class ScriptedServer:
     statuses: list[str | None] = field(default_factory=lambda: ["running"])
     thread: str | None = "idle"
     result: str | None = "success"
-    state: Sequence[Any] | None = ()
+    shown: Sequence[Any] | None = ()
     blank: str | None = "9999-01-01T00:00:00+00:00"
     graph: str | None = "researcher"
     cancels: bool = True
@@ -60,9 +60,9 @@ class ScriptedServer:
         await self._call(f"threads {' '.join(thread_ids)}", auth)
         return None if self.thread is None else dict.fromkeys(thread_ids, self.thread)
 
-    async def messages(self, thread_id: str, *, auth: Headers = ()) -> Sequence[Any] | None:
+    async def state(self, thread_id: str, *, auth: Headers = ()) -> ThreadState | None:
         await self._call(f"messages of {thread_id}", auth)
-        return self.state
+        return None if self.shown is None else ThreadState(messages=self.shown)
 
     async def cancel(
         self, thread_id: str, run_id: str, *, rollback: bool = False, auth: Headers = ()

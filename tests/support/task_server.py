@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from tests.support.agent_server import server_run
 
 from subagent_sidecar.clock import SystemClock
 from subagent_sidecar.errors import UpstreamError, UpstreamRefused
-from subagent_sidecar.ports import Headers, ServerRun
+from subagent_sidecar.ports import Headers, ServerRun, ThreadState
 
 
 @dataclass
@@ -90,7 +89,7 @@ class TaskServer:
             return None
         return {each: self.threads_[each].word for each in thread_ids if each in self.threads_}
 
-    async def messages(self, thread_id: str, *, auth: Headers = ()) -> Sequence[Any] | None:
+    async def state(self, thread_id: str, *, auth: Headers = ()) -> ThreadState | None:
         raise NotImplementedError
 
     async def cancel(

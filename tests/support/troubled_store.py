@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from subagent_sidecar.core.admission import NO_RULES
+from subagent_sidecar.core.candidates import Candidate, ReapClaim
 from subagent_sidecar.core.changes import Change, Start
 from subagent_sidecar.core.model import Intent, LiveChain, Run, TaskRecord, Thread
 from subagent_sidecar.core.policy import Policy
@@ -15,7 +16,7 @@ from subagent_sidecar.store.memory import MemoryStore
 class TroubledStore(MemoryStore):
     """`down` fails every call later, as a locked file does; `busy` refuses writes at once;
     `hold` leaves writes unanswered until `answer` is called; the next `unreadable` looks
-    for live chains fail. `handed_in` is every batch of
+    for what is live fail. `handed_in` is every batch of
     changes it was ever given."""
 
     def __init__(self) -> None:
@@ -39,6 +40,17 @@ class TroubledStore(MemoryStore):
             self._held.append((future, tuple(changes)))
             return future
         return super().apply(changes)
+
+    async def candidates(
+        self, upstream: str, *, after: tuple[str, str] | None, limit: int
+    ) -> Sequence[Candidate]:
+        if self.unreadable:
+            self.unreadable -= 1
+            raise StoreUnavailable("the file is locked")
+        return await super().candidates(upstream, after=after, limit=limit)
+
+    def claim_reaps(self, claims: Sequence[ReapClaim]) -> asyncio.Future[Sequence[bool]]:
+        return super().claim_reaps(claims) if self.down is None else _failed(self.down)
 
     async def prune(self, before: str, *, limit: int) -> int:
         self.pruned_before.append(before)

@@ -63,6 +63,8 @@ VALUES: list[tuple[str, object, object]] = [
     ("cancel_rollback", None, None),
     ("usage_interval", "1m", timedelta(minutes=1)),
     ("usage_interval", 0, timedelta()),
+    ("reap_interval", "30s", timedelta(seconds=30)),
+    ("reap_interval", 0, timedelta()),
     (
         "prices",
         {"m": {"input_per_mtok": 0.1, "output_per_mtok": "2.50"}},

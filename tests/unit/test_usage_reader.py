@@ -88,7 +88,7 @@ class Desk:
         self.service.run_seen("up", thread_id, run_id, status)
 
     def answers(self, *messages: Any) -> None:
-        self.server.state = messages
+        self.server.shown = messages
 
     async def pass_time(self, seconds: float) -> None:
         """Let time go by in steps as the reader takes them."""
@@ -236,7 +236,7 @@ async def test_a_thread_that_is_gone_is_not_read(desk: Desk) -> None:
 
 
 async def test_a_server_that_does_not_show_its_state_is_not_asked_on_and_on(desk: Desk) -> None:
-    desk.server.state = None
+    desk.server.shown = None
     desk.moves("running")
     await desk.pass_time(100)
     assert len(desk.server.asked) == 1

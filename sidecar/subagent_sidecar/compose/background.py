@@ -9,6 +9,7 @@ from ..canceller import RunCanceller, TaskCanceller
 from ..core.cancel import Rollback
 from ..core.policy import Policy
 from ..pricing import Prices
+from ..reaper import Reaper
 from ..reconciler import Reconciler
 from ..repricing import Repricing
 from ..retention import Retention
@@ -32,6 +33,7 @@ class Background:
     tidier: Tidier
     budgets: BudgetWatch
     repricing: Repricing
+    reaper: Reaper
 
     def start(self, stack: AsyncExitStack) -> None:
         self.watcher.start()
@@ -40,6 +42,7 @@ class Background:
         spawned(stack, self.canceller.resume(), name="resume cancels")
         spawned(stack, self.budgets.run(), name="budgets")
         spawned(stack, self.repricing.run(), name="repricing")
+        spawned(stack, self.reaper.run(), name="reaper")
 
 
 def make(stack: AsyncExitStack, base: Base) -> Background:
@@ -70,6 +73,7 @@ def make(stack: AsyncExitStack, base: Base) -> Background:
         tidier=_tidier(stack, base),
         budgets=_budgets(stack, base, ender),
         repricing=_repricing(base, prices),
+        reaper=_reaper(stack, base, ender, watcher),
     )
 
 
@@ -142,6 +146,23 @@ def _budgets(stack: AsyncExitStack, base: Base, ender: TaskCanceller) -> BudgetW
     base.service.observe_usage(watch.usage_seen)
     stack.push_async_callback(watch.aclose)
     return watch
+
+
+def _reaper(stack: AsyncExitStack, base: Base, ender: TaskCanceller, watcher: Watcher) -> Reaper:
+    reaper = Reaper(
+        service=base.service,
+        store=base.store,
+        clock=base.clock,
+        servers=base.servers,
+        credentials=base.credentials,
+        ender=ender,
+        reachability=watcher,
+        interval_s=base.settings.reap_interval.total_seconds(),
+    )
+    base.service.observe(reaper)
+    base.service.on_session_ended(reaper.session_ended)
+    stack.push_async_callback(reaper.aclose)
+    return reaper
 
 
 def _tidier(stack: AsyncExitStack, base: Base) -> Tidier:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .cancel import TaskEnd
 from .matching import Call
 from .model import RunStatus, TaskStatus, Timestamp
 from .policy import Mode, OnEnd
@@ -116,6 +117,23 @@ class Reap:
             return END
         word = "would" if self.mode is Mode.OBSERVE else "abandoned"
         return f"{word} {self.key} {self.rule}"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A reap, and why it cannot be done now, if so."""
+
+    reap: Reap
+    held: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reaped:
+    """What became of a reap: `end` is None where nothing was ended, for `why` if that needs one."""
+
+    reap: Reap
+    why: str | None
+    end: TaskEnd | None
 
 
 END = "end"

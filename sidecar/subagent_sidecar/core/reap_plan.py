@@ -65,3 +65,17 @@ def waves(reaps: Iterable[Reap]) -> list[list[Reap]]:
         sorted(by_depth[depth], key=lambda reap: (reap.created_at, reap.task_id), reverse=True)
         for depth in sorted(by_depth, reverse=True)
     ]
+
+
+def trees(reaps: Iterable[Reap]) -> list[list[Reap]]:
+    """Those that hang together, each with its children behind it; `reaps` have parents first."""
+    found: list[list[Reap]] = []
+    tree_of: dict[str, list[Reap]] = {}
+    for reap in reaps:
+        tree = tree_of.get(reap.parent_task_id or "")
+        if tree is None:
+            tree = []
+            found.append(tree)
+        tree.append(reap)
+        tree_of[reap.task_id] = tree
+    return found

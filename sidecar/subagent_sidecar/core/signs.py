@@ -14,6 +14,9 @@ A server that is down is not looked into, so nothing grows still meanwhile.
 
 from dataclasses import dataclass
 
+_KEEPS_OPEN = (b":", b"\r", b"\n", b"")
+"""How pieces begin that say nothing: comments in event streams, white space before JSON."""
+
 
 @dataclass(slots=True)
 class _Signs:
@@ -34,6 +37,9 @@ class Glimpse:
     run_id: str | None
 
 
+NO_GLIMPSE = Glimpse(None, None)
+
+
 class Signs:
     """By task. `limit` bounds how many are kept: the oldest are forgotten, and begin anew."""
 
@@ -42,9 +48,10 @@ class Signs:
         self._signs: dict[str, _Signs] = {}
         self._streamed: dict[str, None] = {}
 
-    def streamed(self, task_id: str) -> None:
-        """Something of a run came by. Costs next to nothing: this is called for every piece."""
-        self._streamed[task_id] = None
+    def streamed(self, task_id: str, piece: bytes) -> None:
+        """A piece of a stream of a run came by. Costs next to nothing, for there are many."""
+        if piece[:1] not in _KEEPS_OPEN:
+            self._streamed[task_id] = None
 
     def changed(self, task_id: str, now: float) -> None:
         """Something of the task is new."""

@@ -201,7 +201,9 @@ def _sharing_fields(call: Call) -> list[headers.Field]:
     return [(low, value) for name, value in call.fields if (low := name.lower()) not in _IRRELEVANT]
 
 
-async def through(call: Call, on_end: OnEnd | None = None) -> web.StreamResponse:
+async def through(
+    call: Call, on_end: OnEnd | None = None, *, tap: Callable[[bytes], None] | None = None
+) -> web.StreamResponse:
     """Forward a request as it is. No deadline: nobody knows how long a custom route may take,
     and a client that has waited enough leaves."""
-    return await give_back(call, await send(call, call.outgoing()), on_end)
+    return await give_back(call, await send(call, call.outgoing()), on_end, tap=tap)

@@ -77,6 +77,11 @@ class Starts:
         failpoints.hit("start.after_answer")
         return answer
 
+    def streamed(self, call: Call, piece: bytes) -> None:
+        """A piece of an answer that comes while the run is at work."""
+        if call.meaning.thread_id is not None:
+            self._service.signs.streamed(call.meaning.thread_id, piece)
+
     async def _begin(self, call: Call) -> "_Started":
         failpoints.hit("start.before_intent")
         refuse_unread(call, self._service.policy)
@@ -265,6 +270,7 @@ class _Started:
                 self._starts.run_over(self._call, run, failed=self._failed, complete=complete)
 
     def _tap(self, piece: bytes) -> None:
+        self._starts.streamed(self._call, piece)
         if len(self._head) < _STREAM_HEAD:
             self._head += piece[:_STREAM_HEAD]
             if not self._settled and (run_id := peek.run_id_in_stream(self._head)):

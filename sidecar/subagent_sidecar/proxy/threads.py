@@ -46,6 +46,7 @@ class Threads:
             Act.RUN_LIST: self.list_runs,
             Act.RUN_JOIN: self.join,
             Act.RUN_STREAM: self.join,
+            Act.THREAD_STREAM: self.stream,
             Act.RUN_CANCEL: self.cancel,
             Act.RUNS_CANCEL: self.cancel_many,
             Act.RUN_DELETE: self.delete_run,
@@ -108,9 +109,13 @@ class Threads:
 
     async def join(self, call: Call) -> web.StreamResponse:
         try:
-            return await forwarding.through(call)
+            return await self.stream(call)
         finally:
             self._follow(call, call.meaning.run_id)
+
+    async def stream(self, call: Call) -> web.StreamResponse:
+        thread_id, streamed = call.meaning.thread_id or "", self._service.signs.streamed
+        return await forwarding.through(call, tap=lambda piece: streamed(thread_id, piece))
 
     async def cancel(self, call: Call) -> web.StreamResponse:
         run_id, thread_id = call.meaning.run_id or "", call.meaning.thread_id or ""

@@ -62,8 +62,8 @@ def candidates(
     conn: sqlite3.Connection, upstream: str, after: tuple[Timestamp, str] | None, limit: int
 ) -> list[Candidate]:
     """See ports.Store."""
-    rows = conn.execute(_CANDIDATES, (upstream, *(after or ("", "")), limit))
-    return [_candidate(upstream, row) for row in rows.fetchall()]
+    rows = conn.execute(_CANDIDATES, (upstream, *(after or ("", "")), limit)).fetchall()
+    return [_candidate(upstream, row) for row in rows if row[4] in _STATUSES]
 
 
 _STATUSES = {status.value: status for status in TaskStatus}

@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 import msgspec
 
+from ..core.signs import Glimpse
 from ..errors import UpstreamError, UpstreamRefused
-from ..ports import Headers, Outgoing, ServerRun, Upstream
+from ..ports import Headers, Outgoing, ServerRun, ThreadState, Upstream
 
 _MAX_BODY = 32 * 1024 * 1024
 _TIMEOUT_S = 10.0
@@ -81,6 +82,8 @@ class _State(msgspec.Struct):
     """What else is in the values (files, say, which may be large) is not built."""
 
     values: msgspec.Raw = msgspec.Raw(b"null")
+    checkpoint: Any = None
+    metadata: Any = None
 
 
 class _Outcome(msgspec.Struct):
@@ -132,15 +135,17 @@ class AgentClient:
             return None  # it does not know `ids`, and lists whatever it likes
         return {thread.thread_id: thread.status for thread in found if thread.status}
 
-    async def messages(self, thread_id: str, *, auth: Headers = ()) -> Sequence[Any] | None:
+    async def state(self, thread_id: str, *, auth: Headers = ()) -> ThreadState | None:
         body = await self._get(f"/threads/{_id(thread_id)}/state", auth)
         if body is None:
             return None
+        state = _decode(body, _State)
         try:
-            listed = msgspec.json.decode(_decode(body, _State).values, type=_Values).messages
+            listed = msgspec.json.decode(state.values, type=_Values).messages
         except msgspec.ValidationError:
-            return []  # a graph's state need not be an object
-        return listed if isinstance(listed, list) else []
+            listed = None  # a graph's state need not be an object
+        messages = listed if isinstance(listed, list) else []
+        return ThreadState(messages=messages, glimpse=_glimpse(state))
 
     async def cancel(
         self, thread_id: str, run_id: str, *, rollback: bool = False, auth: Headers = ()
@@ -229,6 +234,15 @@ class AgentClient:
                 f"the server answered {exchange.status} to {what}", answered=exchange.status
             )
         return body
+
+
+def _glimpse(state: _State) -> Glimpse:
+    return Glimpse(_text(state.checkpoint, "checkpoint_id"), _text(state.metadata, "run_id"))
+
+
+def _text(holder: Any, key: str) -> str | None:
+    value = holder.get(key) if isinstance(holder, dict) else None
+    return value if isinstance(value, str) else None
 
 
 def _tool(assistant: str) -> str:

@@ -171,10 +171,18 @@ def test_new_usage_and_what_streams_carry_are_changes() -> None:
     seen = signs()
     seen.changed("t", 50.0)
     assert look(seen, 60.0) == 10.0
-    seen.streamed("t")
-    seen.streamed("unknown")
+    seen.streamed("t", b"event: values\r\n")
+    seen.streamed("unknown", b"event: values\r\n")
     seen.take_in(70.0)
     assert look(seen, 75.0) == 5.0
+
+
+@pytest.mark.parametrize("piece", [b": heartbeat\r\n\r\n", b"\n", b"\r\n", b""])
+def test_what_only_keeps_a_stream_open_is_none(piece: bytes) -> None:
+    seen = signs()
+    seen.streamed("t", piece)
+    seen.take_in(70.0)
+    assert look(seen, 75.0) == 75.0
 
 
 def test_signs_are_kept_of_so_many_tasks() -> None:

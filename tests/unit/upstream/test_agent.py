@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from subagent_sidecar.core.signs import NO_GLIMPSE, Glimpse
 from subagent_sidecar.errors import UpstreamError, UpstreamRefused
 from subagent_sidecar.ports import Headers, Outgoing
 from subagent_sidecar.upstream.agent import AgentClient
@@ -100,17 +101,39 @@ async def test_the_messages_of_a_thread_are_those_of_its_state(
     body: bytes, messages: list[object]
 ) -> None:
     server = Server(body=body)
-    assert await client(server).messages("t") == messages
+    state = await client(server).state("t")
+    assert state is not None and state.messages == messages
     assert server.asked[0].target == b"/base/threads/t/state"
 
 
+@pytest.mark.parametrize(
+    ("body", "glimpse"),
+    [
+        (
+            b'{"checkpoint":{"checkpoint_id":"c"},"metadata":{"run_id":"r","step":1}}',
+            Glimpse("c", "r"),
+        ),
+        (b'{"checkpoint":{"checkpoint_id":"c"},"metadata":{}}', Glimpse("c", None)),
+        (b'{"checkpoint":null,"metadata":null}', NO_GLIMPSE),
+        (b'{"checkpoint":"c","metadata":["r"]}', NO_GLIMPSE),
+        (b'{"checkpoint":{"checkpoint_id":7}}', NO_GLIMPSE),
+        (b"{}", NO_GLIMPSE),
+    ],
+)
+async def test_a_state_tells_which_checkpoint_it_is_and_whose(
+    body: bytes, glimpse: Glimpse
+) -> None:
+    state = await client(Server(body=body)).state("t")
+    assert state is not None and state.glimpse == glimpse
+
+
 async def test_a_server_without_a_state_is_told_from_an_empty_one() -> None:
-    assert await client(Server(404, b"")).messages("t") is None
+    assert await client(Server(404, b"")).state("t") is None
 
 
 async def test_a_state_that_cannot_be_read_is_no_broken_connection() -> None:
     with pytest.raises(UpstreamRefused):
-        await client(Server(body=b'{"values":')).messages("t")
+        await client(Server(body=b'{"values":')).state("t")
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"run_id":1,"status":"x"}'])

@@ -1,0 +1,138 @@
+"""Ending what was planned: one tree after its own order, trees side by side."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from ..core.cancel import TaskEnd, pause_after_failures
+from ..core.candidates import Reap, ReapClaim
+from ..core.model import EndedBy
+from ..core.reap_plan import waves
+from ..errors import SidecarError, UpstreamError
+from ..ports import TaskEnder
+from ..service import Service
+from .sighting import Sighting
+
+_log = logging.getLogger(__name__)
+
+_AT_ONCE = 16
+"""Requests on their way to one server."""
+
+_BEFORE_ITS_PARENT_S = 3.0
+"""How long a task that has a parent to end is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fall:
+    """What became of one reap: `end` is None where it was not carried out, for `why`. `failed`: it
+    is claimed all the same."""
+
+    reap: Reap
+    why: str = ""
+    end: TaskEnd | None = None
+    failed: bool = False
+
+
+MOVED = "it has moved meanwhile, or somebody else ends it"
+
+
+class Falling:
+    """`fall` does it; whoever is asked to end a task sees to it that it does end."""
+
+    def __init__(
+        self,
+        *,
+        service: Service,
+        ender: TaskEnder,
+        sighting: Sighting,
+        now: Callable[[], float],
+    ) -> None:
+        self._service = service
+        self._ender = ender
+        self._sighting = sighting
+        self._now = now
+        self._trouble: dict[str, tuple[int, float]] = {}
+        """By upstream: how often in a row it did not answer, and when to ask again."""
+        self._slots: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_ONCE))
+
+    def waits_for(self, upstream: str) -> bool:
+        """Whether a server that did not answer is left alone for a while."""
+        return upstream in self._trouble and self._now() < self._trouble[upstream][1]
+
+    async def fall(
+        self, tree: Sequence[Reap], claimed: Callable[[Reap], None], *, wait_s: float = 0.0
+    ) -> list[Fall]:
+        """End the tasks of a tree, the newest first: parents come before their children in `tree`.
+        `claimed` is told of each that is this caller's to end. Raises StoreError."""
+        looked = await asyncio.gather(*(self._look(reap) for reap in tree))
+        mine = await self._claim([fall.reap for fall in looked if not fall.why])
+        for reap in mine:
+            claimed(reap)
+        falls = {fall.reap.task_id: fall for fall in looked}
+        for reap in tree:
+            if reap not in mine and not falls[reap.task_id].why:
+                falls[reap.task_id] = Fall(reap, MOVED)
+        *earlier, last = waves(mine) or [[]]
+        for wave in earlier:
+            for fall in await self._end_all(wave, max(wait_s, _BEFORE_ITS_PARENT_S)):
+                falls[fall.reap.task_id] = fall
+        for fall in await self._end_all(last, wait_s):
+            falls[fall.reap.task_id] = fall
+        return [falls[reap.task_id] for reap in tree]
+
+    async def _look(self, reap: Reap) -> Fall:
+        try:
+            async with self._slots[reap.upstream]:
+                found = Fall(reap, "" if await self._sighting.as_judged(reap) else MOVED)
+        except UpstreamError as error:
+            failures = self._trouble.get(reap.upstream, (0, 0.0))[0] + 1
+            pause = pause_after_failures(failures, refused=False)
+            self._trouble[reap.upstream] = failures, self._now() + pause
+            return Fall(reap, f"its server does not tell how it stands: {error.message}")
+        self._trouble.pop(reap.upstream, None)
+        return found
+
+    async def _claim(self, reaps: Sequence[Reap]) -> list[Reap]:
+        """Those that are ours; on record as to be ended."""
+        await self._service.entered()
+        at = self._service.now()
+        claims = [ReapClaim(reap, at) for reap in reaps]
+        mine = await self._service.claim_reaps(claims)
+        found = [reap for reap, is_mine in zip(reaps, mine, strict=True) if is_mine]
+        for reap in found:
+            _log.info(
+                "task %s (%s) is ended: %s",
+                reap.task_id,
+                reap.agent_name,
+                reap.evidence,
+                extra={"action": "reaped", "task_id": reap.task_id, "rule": reap.rule},
+            )
+        return found
+
+    async def _end_all(self, reaps: Sequence[Reap], wait_s: float) -> list[Fall]:
+        return list(await asyncio.gather(*(self._end(reap, wait_s) for reap in reaps)))
+
+    async def _end(self, reap: Reap, wait_s: float) -> Fall:
+        try:
+            return Fall(reap, "", await self.end(reap.upstream, reap.task_id, reap.reason, wait_s))
+        except SidecarError as error:
+            _log.warning(
+                "task %s could not be cancelled: %s; tried again",
+                reap.task_id,
+                error,
+                extra={"action": "reap_failed", "task_id": reap.task_id},
+            )
+            why = f"it is claimed and could not be cancelled yet: {error}"
+            return Fall(reap, why, failed=True)
+
+    async def end(self, upstream: str, task_id: str, reason: str, wait_s: float) -> TaskEnd:
+        """Have a task that was claimed cancelled. Raises TaskNotFound, StoreError."""
+        async with AsyncExitStack() as stack:
+            if wait_s <= _BEFORE_ITS_PARENT_S:  # a human's patience is no reason to hold others up
+                await stack.enter_async_context(self._slots[upstream])
+            return await self._ender.end_task(
+                task_id, by=EndedBy.REAPER, reason=reason, wait_s=wait_s
+            )

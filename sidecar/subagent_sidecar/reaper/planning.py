@@ -1,0 +1,95 @@
+"""Reading what is live and asking the core what is to be done, in slices: nobody waits for it."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from ..core.ages import Ages
+from ..core.candidates import Candidate, Reap
+from ..core.reap import Judge
+from ..core.reap_plan import with_descendants
+from ..core.sessions import Session, SessionKey
+from ..ports import Clock, Store
+from ..service import Service
+from . import reading
+
+_log = logging.getLogger(__name__)
+
+_IN_ONE_GO = 250
+"""Tasks that are looked through before requests get their turn."""
+
+Look = Callable[[Sequence[Candidate], Ages], None]
+
+
+class Planning:
+    """What is known from one plan to the next. One plan is made at a time."""
+
+    def __init__(
+        self,
+        *,
+        service: Service,
+        store: Store,
+        clock: Clock,
+        upstreams: Sequence[str],
+        look: Look,
+    ) -> None:
+        self.ages = Ages()
+        self.parents: frozenset[str] = frozenset()
+        """Whose end somebody has to be asked about."""
+        self._service = service
+        self._store = store
+        self._clock = clock
+        self._upstreams = upstreams
+        self._look = look
+
+    async def plan(self, under_way: Collection[str]) -> list[Reap]:
+        """What is to be done now, but for the tasks that are `under_way`. Raises StoreError."""
+        await self._service.entered()
+        live = await reading.candidates(self._store, self._upstreams)
+        sessions = await reading.sessions(self._store)
+        now = self._clock.monotonic()
+        self._service.signs.take_in(now)
+        self.ages.begin(now, self._clock.now())
+        found: list[Candidate] = []
+        for number, each in enumerate(live):
+            if self._is_readable(each):
+                found.append(each)
+            if not number % _IN_ONE_GO:
+                await asyncio.sleep(0)
+        for session in sessions.values():
+            self.ages.hear(session)
+        reaps = await self._judged(found, sessions, under_way)
+        self._look(found, self.ages)
+        self.ages.end()
+        self.parents = frozenset(each.parent_task_id for each in found if each.parent_task_id)
+        return reaps
+
+    async def _judged(
+        self,
+        found: Sequence[Candidate],
+        sessions: Mapping[SessionKey, Session],
+        under_way: Collection[str],
+    ) -> list[Reap]:
+        judge = Judge(self._service.policy, sessions, self.ages, self._service.signs.still_for)
+        reaps: list[Reap] = []
+        for number, each in enumerate(found):
+            if not each.claimed and each.task_id not in under_way:
+                reaps += judge.of(each)
+            if not number % _IN_ONE_GO:
+                await asyncio.sleep(0)
+        planned = with_descendants(reaps, found, judge)
+        return [reap for reap in planned if reap.task_id not in under_way]
+
+    def _is_readable(self, candidate: Candidate) -> bool:
+        """Whether its age can be told; what cannot be read shall not keep the rest from its end."""
+        try:
+            self.ages.look(candidate)
+        except (ValueError, TypeError) as error:
+            _log.warning(
+                "task %s cannot be looked at: %s",
+                candidate.task_id,
+                error,
+                extra={"action": "reap_unreadable", "task_id": candidate.task_id},
+            )
+            return False
+        return True
