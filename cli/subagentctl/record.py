@@ -75,6 +75,7 @@ def _summary(task: Record, view: View) -> list[str]:
         ("created", _when(moment(task, "created_at"), view.now)),
         ("started", _when(moment(task, "started_at"), view.now)),
         ("ended", _ended(task, view.now)),
+        ("expires", _expires(task, view.now)),
         ("checked", _when(moment(task, "last_checked_at"), view.now)),
         ("reason", fields.text(task, "reason")),
         ("usage", usage_long(task) or look.unknown),
@@ -155,6 +156,18 @@ def _ended(task: Record, now: datetime) -> str:
     by = fields.text(task, "ended_by")
     took = f", after {span((ended - created).total_seconds())}" if created else ""
     return _when(ended, now) + (f", by {by}" if by else "") + took
+
+
+def _expires(task: Record, now: datetime) -> str:
+    """When a clock of the policy would end it."""
+    due = moment(task, "expires_at")
+    if due is None:
+        return ""
+    clocks = {"queue": "queue_deadline", "run": "run_deadline", "total": "total_deadline"}
+    named = [clock for clock, key in clocks.items() if moment(task, key) == due]
+    left = (due - now).total_seconds()
+    when = f"in {span(left)}" if left > 0 else f"{span(-left)} ago"
+    return f"{stamp(due)} ({when}, by the clock {', '.join(named) or 'waiting'})"
 
 
 def _run_row(run: Record, view: View) -> list[Cell]:

@@ -12,6 +12,7 @@ from ..proxy.admin_explain import ExplainRoutes
 from ..proxy.admin_freeze import FreezeRoutes
 from ..proxy.admin_past import PastRoutes
 from ..proxy.admin_policy import PolicyRoutes
+from ..proxy.admin_reap import ReapRoutes
 from ..proxy.admin_routes import AdminPlane
 from ..proxy.admin_sessions import SessionRoutes as AdminSessionRoutes
 from ..proxy.agent_routes import DataPlane
@@ -97,6 +98,7 @@ def admin_plane(base: Base, background: Background, plane: DataPlane) -> AdminPl
             upstreams=upstreams.names(base.settings),
         ),
         past=PastRoutes(store=base.store),
+        reap=ReapRoutes(reaping=background.reaper),
         sessions=AdminSessionRoutes(service=base.service, store=base.store, clock=base.clock),
     )
 

@@ -136,7 +136,7 @@ def _storable(text: str) -> bool:
 
 def _how(body: Mapping[str, Any]) -> _How:
     reason = operators_reason(_text(body, "reason"))
-    return _How(reason=reason, wait_s=_wait(body.get("wait_s", _WAIT_S)))
+    return _How(reason=reason, wait_s=wait_in(body.get("wait_s", _WAIT_S)))
 
 
 def _parts(given: Any) -> list[str]:
@@ -150,7 +150,8 @@ def _parts(given: Any) -> list[str]:
     return list(dict.fromkeys(given))
 
 
-def _wait(given: Any) -> float:
+def wait_in(given: Any) -> float:
+    """A number of seconds that somebody may wait for an end."""
     if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
         raise BadBody("wait_s: must be a number of seconds")
     if not 0 <= given <= _LONGEST_WAIT_S:

@@ -12,6 +12,8 @@ from typing import Any
 
 from aiohttp import web
 
+from ..core.deadlines import NO_DEADLINES, Deadlines, deadlines
+from ..core.facts import task_call
 from ..core.model import Event, Run, TaskQuery, TaskRecord, TaskStatus, Timestamp, timestamp
 from ..errors import AmbiguousTask, BadQuery, NoSuchRoute, TaskNotFound
 from ..ports import Clock, Reachability, Store
@@ -26,6 +28,7 @@ from .admin_guard import no_foreign_pages
 from .admin_past import PastRoutes
 from .admin_policy import PolicyRoutes
 from .admin_query import truth
+from .admin_reap import ReapRoutes
 from .admin_sessions import SessionRoutes
 from .usage_json import usage_json
 
@@ -67,6 +70,7 @@ class AdminPlane:
         freeze: FreezeRoutes,
         explain: ExplainRoutes,
         past: PastRoutes,
+        reap: ReapRoutes,
         sessions: SessionRoutes,
     ) -> None:
         self._service = service
@@ -81,6 +85,7 @@ class AdminPlane:
         self._freeze = freeze
         self._explain = explain
         self._past = past
+        self._reap = reap
         self._sessions = sessions
 
     def application(self) -> web.Application:
@@ -95,6 +100,7 @@ class AdminPlane:
         self._explain.register(app, self._resolve, self._up_to_date)
         self._past.register(app, self._up_to_date)
         self._sessions.register(app, self._up_to_date)
+        self._reap.register(app)
         app.router.add_get("/healthz", self.healthz)
         app.router.add_get("/readyz", self.readyz)
         return app
@@ -148,7 +154,9 @@ class AdminPlane:
         task = record.task
         live = task.live and task.run_id is not None
         since = self._reachability.unknown_since(task.upstream, task.task_id) if live else None
-        return task_json(record, unknown_since=since)
+        settings = self._service.policy.lifecycle_for(task_call(task)).values if live else None
+        due = NO_DEADLINES if settings is None else deadlines(record, settings)
+        return task_json(record, unknown_since=since, due=due)
 
     async def _resolve(self, given: str) -> str:
         """The id meant by `given`: an id, or enough of its begin or end."""
@@ -202,7 +210,9 @@ def _json(value: Any, *, status: int = 200) -> web.Response:
     )
 
 
-def task_json(record: TaskRecord, *, unknown_since: Timestamp | None) -> dict[str, Any]:
+def task_json(
+    record: TaskRecord, *, unknown_since: Timestamp | None, due: Deadlines = NO_DEADLINES
+) -> dict[str, Any]:
     """The task record of design: flat, with its runs."""
     task = record.task
     return {
@@ -230,6 +240,10 @@ def task_json(record: TaskRecord, *, unknown_since: Timestamp | None) -> dict[st
         "depth": task.depth,
         "in_doubt": record.in_doubt,
         "unknown_since": unknown_since,
+        "queue_deadline": due.queue,
+        "run_deadline": due.run,
+        "total_deadline": due.total,
+        "expires_at": due.expires_at,
         "runs": [_run_json(run, record) for run in record.runs],
         "superseded_run_ids": [run.run_id for run in record.runs if run.superseded_by],
         "usage": usage_json(record.usage),

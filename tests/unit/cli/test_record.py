@@ -42,6 +42,17 @@ def test_the_page_begins_with_aligned_keys_and_values() -> None:
     ("changes", "key", "shown"),
     [
         ({"status": "success"}, "status", "success"),
+        (
+            {"expires_at": ago(minutes=-29), "run_deadline": ago(minutes=-29)},
+            "expires",
+            "2026-11-23 03:29:00 UTC (in 29m 0s, by the clock run)",
+        ),
+        (
+            {"expires_at": ago(seconds=3), "run_deadline": ago(minutes=-29)},
+            "expires",
+            "2026-11-23 02:59:57 UTC (3.0s ago, by the clock waiting)",
+        ),
+        ({"expires_at": None}, "expires", None),
         ({"status": "pending", "started_at": None}, "status", "● pending for 1m 0s"),
         ({"unknown_since": ago(seconds=5)}, "status", "● running? for 1m 0s"),
         (
