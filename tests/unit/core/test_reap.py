@@ -259,6 +259,18 @@ def test_a_newcomer_has_its_grace_when_its_parent_is_done() -> None:
     assert world.keys_after(5) == ["on_parent_close"]
 
 
+def test_after_a_restart_everybody_is_a_newcomer() -> None:
+    world = World.by(rule(on_parent_close=CANCEL, grace=60))
+    world.start("a")
+    world.child("b", "a")
+    world.now += 1_000
+    world.close("a")
+    world.restart()
+    world.sweep()
+    assert world.tick(55) == []
+    assert world.keys_after(5) == ["on_parent_close"]
+
+
 def test_and_none_when_its_parent_was_cancelled() -> None:
     world = World.by(rule(on_parent_close=CANCEL, grace=60))
     world.start("a")
