@@ -67,10 +67,15 @@ class Sessions:
         self._beats: dict[SessionKey, SessionBeat] = {}
         self._flush: asyncio.TimerHandle | None = None
         self._listeners: list[Listener] = []
+        self._beat_listeners: list[Listener] = []
 
     def on_ended(self, listener: Listener) -> None:
         """Call `listener` whenever an end is on record."""
         self._listeners.append(listener)
+
+    def on_beat(self, listener: Listener) -> None:
+        """Call `listener` with every heartbeat."""
+        self._beat_listeners.append(listener)
 
     async def beat(
         self, supervisor: str, session_id: str, *, lease_s: int | None, reopen: bool
@@ -82,6 +87,8 @@ class Sessions:
         if ended is not None and not reopen:
             raise _over(ended)
         at = self._now()
+        for listener in self._beat_listeners:
+            listener(supervisor, session_id)
         earlier = self._beats.get(key)
         self._beats[key] = SessionBeat(
             supervisor=supervisor,

@@ -50,7 +50,8 @@ class Session:
 
     kind: str
     tasks: list["Truth"] = field(default_factory=list)
-    beaten: bool = False
+    beaten: float | None = None
+    """When it renewed its lease last."""
     sign: float = 0.0
     ended: float | None = None
     dead: bool = False
@@ -171,9 +172,10 @@ class Fleet:
         self._in(BEAT / 2, BEAT, partial(self._say, name, session))
         if self.world.now < self._away_until or session.kind == "mute":
             return
-        if session.kind == "beats" or (session.kind == "heart stuck" and not session.beaten):
+        stuck = session.kind == "heart stuck" and session.beaten is not None
+        if session.kind == "beats" or (session.kind == "heart stuck" and not stuck):
             self.world.beat(name)
-            session.beaten, session.sign = True, self.world.now
+            session.beaten = session.sign = self.world.now
         elif live:
             asked = self.draw.choice(live).task_id
             self.world.change(asked, polls=self.world.tasks[asked].polls + 1)
@@ -369,7 +371,8 @@ class Fleet:
                 found[Key.STALL] = truth.looked - max(truth.still_from, truth.since) - STALL
         if truth.parent is None and session.ended is not None and truth.asked < session.ended:
             found[Key.ON_SESSION_END] = now - session.ended
-        if truth.parent is None and session.ended is None and session.beaten:
+        lapse = -1.0 if session.beaten is None else session.beaten + LEASE + GRACE
+        if truth.parent is None and session.ended is None and truth.asked < lapse:
             silent = now - max(session.sign, up)
             found[Key.LEASE] = min(silent - LEASE - GRACE, newcomer)
         if truth.closed is not None and truth.asked < truth.closed:

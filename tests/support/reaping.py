@@ -130,8 +130,11 @@ class World:
             if each.parent_task_id == parent:
                 self.change(task_id, parent_end=status, parent_ended_at=self.at())
 
-    def beat(self, session: str = "s", *, lease_s: int | None = None) -> None:
+    def beat(self, session: str = "s", *, lease_s: int | None = None, here: bool = True) -> None:
+        """`here`: and not by way of another process."""
         known = self._session(session)
+        if here:
+            self.ages.session_beat(known.key, self.now)
         self.sessions[known.key] = replace(
             known,
             first_beat_at=known.first_beat_at or self.at(),

@@ -161,6 +161,7 @@ def _reaper(stack: AsyncExitStack, base: Base, ender: TaskCanceller, watcher: Wa
     )
     base.service.observe(reaper)
     base.service.on_session_ended(reaper.session_ended)
+    base.service.sessions.on_beat(reaper.session_beat)
     stack.push_async_callback(reaper.aclose)
     return reaper
 

@@ -13,9 +13,10 @@ believed once, and no further than it can be checked:
 From then on ages grow with the monotonic clock. A clock that is set thus moves an end by one
 sweep at most.
 
-A task that ends is remembered for a while: one that is asked to go on is as old as it was. Which of
-two things came first (a task, and the end of its session or parent) is likewise told by the sweep
-in which each was seen first, and by wall times only where that was the same one.
+Tasks that end, and sessions of which nothing is live, are remembered for a while: a task that is
+asked to go on is as old as it was. Which of two things came first (a task, and the end of its
+session or parent) is likewise told by the sweep in which each was seen first, and by wall times
+only where that was the same one.
 
 What a session was heard of last counts from the start of the process at the earliest: it could
 not be heard while nobody was there to hear it.
@@ -24,6 +25,7 @@ not be heard while nobody was there to hear it.
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from math import inf
 from typing import TypeVar
 
 from .candidates import Candidate
@@ -42,10 +44,12 @@ class Seen:
     """A task. Moments are monotonic seconds; `run_first` is the sweep in which its current run was
     first seen, `gone` the one in which the task was first seen not to be live any more.
 
-    `since`: the task began. `phase_since`: its current run has been in `phase` since."""
+    `since`: the task began. `asked`: its current run was asked for. `phase_since`: that has been in
+    `phase` since."""
 
     run_first: int
     since: float
+    asked: float
     phase: tuple[str, TaskStatus, RunStatus]
     phase_since: float
     polls: int
@@ -56,11 +60,14 @@ class Seen:
 @dataclass(slots=True)
 class Heard:
     """A session. `sign_since`: it was last seen to do anything: it renewed its lease, started
-    something, or asked after a task. `ended`: the sweep in which its end was first seen, 0 where
-    it has not ended."""
+    something, or asked after a task. `beat_since`: when it renewed its lease last, by the record.
+    `ended`: the sweep in which its end was first seen, 0 where it has not ended."""
 
     sign_since: float
+    since: int = 0
+    """The sweep from which on something of it was live in every one."""
     beats: int = 0
+    beat_since: float = 0.0
     ended: int = 0
     ended_at: Timestamp | None = None
 
@@ -79,7 +86,9 @@ class Ages:
         self._gone: dict[str, Seen] = {}
         self._sessions: dict[SessionKey, Heard] = {}
         self._last_sessions: dict[SessionKey, Heard] = {}
+        self._silent: dict[SessionKey, Heard] = {}
         self._closed: dict[str, tuple[Timestamp | None, int]] = {}
+        self._told_beats: dict[SessionKey, float] = {}
         self._told_ended: dict[SessionKey, int] = {}
 
     def begin(self, now: float, wall: datetime) -> None:
@@ -111,6 +120,7 @@ class Ages:
         elif seen.phase != phase:
             if seen.phase[0] != candidate.run_id:
                 seen.run_first, heard.sign_since = self.sweep, self.now
+                seen.asked = self.now - self._age(candidate.run_created_at)
             seen.phase, seen.phase_since = phase, self.now - self._age(_began(candidate))
         if seen.polls != candidate.polls:
             seen.polls, heard.sign_since = candidate.polls, self.now
@@ -125,14 +135,20 @@ class Ages:
         """Take note of a session on record that some live task is of. After all tasks."""
         heard = self._session(session.key)
         if session.last_beat_at is not None and heard.beats != session.beats:
-            if not self.first:
-                beat_since = self.now - self._age(session.last_beat_at)
-                heard.sign_since = max(heard.sign_since, beat_since)
             heard.beats = session.beats
+            heard.beat_since = self._beat_since(session.key, session.last_beat_at, heard)
+            if not self.first:
+                heard.sign_since = max(heard.sign_since, heard.beat_since)
         if heard.ended_at != session.ended_at:
             heard.ended_at = session.ended_at
             told = self._told_ended.get(session.key, self.sweep)
             heard.ended = 0 if session.ended_at is None else told
+
+    def session_beat(self, key: SessionKey, now: float) -> None:
+        """A session renews its lease at a monotonic moment; told by those who saw it."""
+        self._told_beats.pop(key, None)
+        self._told_beats[key] = now
+        _trim(self._told_beats)
 
     def session_ended(self, key: SessionKey) -> None:
         """A session has ended just now: what will be seen first in the next sweep but one, and
@@ -147,7 +163,11 @@ class Ages:
             if task_id not in self._tasks:
                 seen.gone = self.sweep
                 self._gone[task_id] = seen
+        for key, heard in self._last_sessions.items():
+            if key not in self._sessions:
+                self._silent[key] = heard
         _trim(self._gone)
+        _trim(self._silent)
         self._last_tasks, self._tasks = self._tasks, {}
         self._last_sessions, self._sessions = self._sessions, {}
 
@@ -180,6 +200,7 @@ class Ages:
         return Seen(
             run_first=self.sweep,
             since=self.now - age,
+            asked=self.now - self._age(candidate.run_created_at),
             phase=phase,
             phase_since=self.now - self._age(_began(candidate)),
             polls=candidate.polls,
@@ -188,7 +209,10 @@ class Ages:
     def _session(self, key: SessionKey) -> Heard:
         heard = self._sessions.get(key)
         if heard is None:
-            heard = self._last_sessions.get(key) or Heard(self.now)
+            heard = self._last_sessions.get(key)
+            if heard is None:
+                heard = self._silent.pop(key, None) or Heard(self.now)
+                heard.since = self.sweep
             self._sessions[key] = heard
         return heard
 
@@ -204,6 +228,19 @@ class Ages:
         said = datetime.fromisoformat(at)
         steady = (wall - said).total_seconds() + self.now - began
         return max(min((self._wall - said).total_seconds(), steady), 0.0)
+
+    def _beat_since(self, key: SessionKey, at: Timestamp, heard: Heard) -> float:
+        """When a session renewed its lease last, which was not known in the sweep before."""
+        told = self._told_beats.get(key)
+        if heard.since < self.sweep:
+            recent = self.now - self._age(at)
+            return recent if told is None or told < self._before else told
+        if told is not None:
+            return told
+        # Nothing of it was live, so it may be from long before. A time in the future was written
+        # by a clock that has been set since: who knows when.
+        said = (self._wall - datetime.fromisoformat(at)).total_seconds()
+        return self.now - said if said >= 0 else -inf
 
 
 def _trim(table: dict[K, V]) -> None:

@@ -12,13 +12,14 @@ is true and asks for an end:
 | queue | its run has been pending for so long | |
 | stall | it was looked at for so long and nothing changed (signs.py) | |
 | waiting | it has waited for a human for so long | |
-| lease | its session, which was renewing a lease, shows no sign any more | lease and grace |
+| lease | its session was renewing a lease, and shows no sign any more (**) | lease and grace |
 | idle | nothing was seen of its session for so long | grace |
 
 A task that waits for a human is on the clocks `waiting` and `total` alone. `abandon` leaves a task
 to itself, and it is told once. The grace of newcomers runs from their first start, and after a
 restart from there: whoever was silent because nobody listened has that long to be heard. (*) A
-parent that was cancelled will not go on, so its children get none.
+parent that was cancelled will not go on, so its children get none. (**) Whatever was started when
+the lease had lapsed was started by somebody who renews none, and is no orphan by it.
 
 When a task is to end, its live descendants are asked in the same plan what they make of it
 (`on_parent_close`), so that a tree ends as one.
@@ -163,13 +164,16 @@ class Judge:
 
     def _silent(self, candidate: Candidate, settled: Settled, seen: Seen) -> Iterator[_Finding]:
         said = settled.values
-        silent = self.ages.now - self.ages.session(candidate.session).sign_since
+        heard = self.ages.session(candidate.session)
+        silent = self.ages.now - heard.sign_since
         session = self.sessions.get(candidate.session)
         if session is not None and session.last_beat_at is not None and not session.ended:
             length = lease_length(session.lease_s, said)
             grace = min(length or GRACE, GRACE) if said.grace is None else said.grace
-            lapsed = length is not None and silent >= (length + grace).total_seconds()
-            if length is not None and lapsed and self._is_no_newcomer(seen, grace):
+            patience = ((length or timedelta.max / 2) + grace).total_seconds()
+            covered = seen.asked < heard.beat_since + patience
+            lapsed = silent >= patience and covered and self._is_no_newcomer(seen, grace)
+            if length is not None and lapsed:
                 evidence = words.lease_evidence(silent, length, grace)
                 rule = settled.rules.get(Key.LEASE.value)
                 yield _orphan(Key.LEASE, rule, _action(said), evidence)

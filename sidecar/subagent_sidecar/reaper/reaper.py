@@ -62,6 +62,7 @@ class Reaper:
         interval_s: float,
     ) -> None:
         self._service = service
+        self._clock = clock
         self._reachability = reachability
         self._interval_s = interval_s
         self._falling = Falling(
@@ -103,6 +104,10 @@ class Reaper:
         """See ports.Observer."""
         if thread_id in self._planning.parents:
             self._wake.set()
+
+    def session_beat(self, supervisor: str, session_id: str) -> None:
+        """A session renews its lease."""
+        self._planning.ages.session_beat((supervisor, session_id), self._clock.monotonic())
 
     def session_ended(self, supervisor: str, session_id: str) -> None:
         """The end of a session is on record."""

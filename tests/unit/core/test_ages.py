@@ -44,14 +44,15 @@ def test_what_came_to_be_around_the_jump_is_off_by_one_sweep_at_most(jump: float
 
 
 @pytest.mark.parametrize("jump", JUMPS)
-def test_a_lease_is_renewed_whatever_the_clock_says(jump: float) -> None:
+@pytest.mark.parametrize("here", [False, True])
+def test_a_lease_is_renewed_whatever_the_clock_says(jump: float, here: bool) -> None:
     """Set back, the record's time of the last heartbeat stands still for an hour."""
     world = World.by(rule(lease=60, grace=30, on_session_end=CANCEL))
     world.start()
     for second in range(0, 1_000, 20):
         if second == 500:
             world.jump(jump)
-        world.beat()
+        world.beat(here=here)
         assert world.tick(20) == []
     assert world.tick(65) == []
     assert world.keys_after(10) == ["lease"]

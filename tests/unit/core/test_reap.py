@@ -397,9 +397,8 @@ def test_a_start_or_a_follow_up_is_a_sign_of_life() -> None:
     alive(world, 600)
     world.tick(800)
     world.follow_up()
-    world.tick(800)
-    world.start("another")
-    assert world.tick(890) == []
+    assert world.tick(900) == []
+    assert world.keys_after(5) == ["lease"]
 
 
 def test_after_a_restart_a_lease_counts_from_there() -> None:
@@ -423,6 +422,23 @@ def test_a_session_that_is_heard_again_after_a_restart_keeps_its_tasks() -> None
     world.tick(800)
     alive(world, 3_600)
     assert world.tick(600) == []
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_what_was_started_when_the_lease_had_lapsed_is_no_orphan_by_it(restarts: bool) -> None:
+    """Somebody took the conversation up again, without the helper that renews leases."""
+    world = World.by(rule(**ORPHANS))
+    world.start()
+    alive(world, 600)
+    world.tick(900)
+    world.tasks.clear()
+    world.start("later")
+    world.tick(100)
+    if restarts:
+        world.restart()
+    assert world.tick(10_000, every=50) == []
+    world.beat()
+    assert world.tick(895) == [] and world.keys_after(10) == ["lease"]
 
 
 def test_a_lease_that_the_session_asked_for_holds_without_a_rule() -> None:
