@@ -1,8 +1,10 @@
-"""Ends sessions when the process ends: at a normal exit, and when SIGTERM would kill it.
+"""Ends sessions when the process ends: at a normal exit, and at SIGTERM.
 
-A process that handles SIGTERM itself leaves in its own way, and comes to the normal exit by it: it
-is not disturbed. One that does not would be killed in the middle of whatever it does, so here the
-signal is caught, sessions are ended, and it is killed all the same, as its parent expects.
+SIGTERM is caught on its way to whoever had it before. If that was nobody, the process is about to
+be killed in the middle of whatever it does: sessions are ended, and then it is killed by the signal
+all the same, as its parent expects. If it was somebody, sessions are ended first, within half a
+second, and then they do what they do about it: a server that winds up by itself (uvicorn, say) ends
+by the same signal once more, with all handlers taken back, and comes to no exit that could be seen.
 """
 
 import atexit
@@ -10,6 +12,7 @@ import os
 import signal
 import threading
 from types import FrameType
+from typing import Any
 
 from .calls import Place
 from .keeper import Keeper
@@ -17,6 +20,10 @@ from .keeper import Keeper
 _keepers: dict[tuple[object, ...], tuple[Keeper, bool]] = {}
 _lock = threading.RLock()
 _armed = False
+_before: Any = signal.SIG_DFL
+"""What had SIGTERM before."""
+
+_TERMINATED = "its supervisor's process was terminated"
 
 
 def keeper_of(url: str, headers: dict[str, str], *, end_at_exit: bool) -> Keeper:
@@ -43,15 +50,25 @@ def _arm() -> None:
 
 
 def _catch_sigterm() -> None:
-    """Only where nobody else does, and where it can be done: on the main thread."""
+    """Only the main thread can. What is ignored, or handled by something that is not Python, is
+    left alone."""
+    global _before
     if threading.current_thread() is not threading.main_thread():
         return
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+    before = signal.getsignal(signal.SIGTERM)
+    if before is signal.SIG_DFL or callable(before):
+        _before = before
         signal.signal(signal.SIGTERM, _terminated)
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
-    _end_all("its supervisor's process was terminated")
+    if callable(_before):
+        for keeper, end in list(_keepers.values()):
+            if end:
+                keeper.leave(_TERMINATED)
+        _before(number, frame)
+        return
+    _end_all(_TERMINATED)
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 

@@ -34,6 +34,9 @@ IDLE_S = 600.0
 END_S = 2.0
 """How long anybody waits for sessions to be ended."""
 
+LEAVE_S = 0.5
+"""And how long a process that winds up by itself is kept from it."""
+
 
 @dataclass(slots=True)
 class _Lease:
@@ -84,6 +87,7 @@ class Keeper:
         self._failures = 0
         self._retry_at = 0.0
         self._closed = False
+        self._leaving: _End | None = None
 
     def after_fork(self) -> None:
         """A child has no thread of ours, and no business with its parent's sessions."""
@@ -122,6 +126,16 @@ class Keeper:
             del self._leases[session_id]
         self._end((session_id,), reason)
 
+    def leave(self, reason: str) -> None:
+        """End all sessions, and wait a moment for it. What is used afterwards is open again."""
+        with self._lock:
+            sessions = tuple(self._leases)
+            self._leases.clear()
+        if sessions:
+            note = _End(sessions, reason, time.monotonic() + self._end_s)
+            self._notes.put(note)
+            self._leaving = None if self._said(note, at_most=LEAVE_S) else note
+
     def close(self, reason: str, *, end: bool = True) -> None:
         """Keep nothing any longer and, if they are to `end`, say so of all sessions."""
         with self._lock:
@@ -130,6 +144,8 @@ class Keeper:
             self._closed = True
             sessions = tuple(self._leases)
             self._leases.clear()
+        if self._leaving is not None:
+            self._said(self._leaving)
         if end and sessions:
             self._end(sessions, reason)
 
@@ -137,8 +153,16 @@ class Keeper:
         """Returns when it is said, or when it took too long."""
         note = _End(sessions, reason, time.monotonic() + self._end_s)
         self._notes.put(note)
-        with suppress(Empty):
-            note.done.get(timeout=self._end_s)
+        self._said(note)
+
+    def _said(self, note: _End, *, at_most: float = END_S) -> bool:
+        """Wait for it; whether it is."""
+        left = min(note.until - time.monotonic(), at_most)
+        try:
+            note.done.get(timeout=max(0.0, left))
+        except Empty:
+            return False
+        return True
 
     def _run(self) -> None:
         """Start the thread, unless it runs."""

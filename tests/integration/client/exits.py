@@ -19,8 +19,8 @@ def main(url: str, story: str) -> None:
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     if story == "handles":
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(7))
-    if story == "hands on":
-        signal.signal(signal.SIGTERM, lambda number, frame: said("theirs first"))
+    if story == "goes on":
+        signal.signal(signal.SIGTERM, lambda number, frame: said("theirs"))
     keeper = keeper_of(url, {}, end_at_exit=story != "stays")
     keeper.use("s")
     if story == "handles later":
@@ -42,10 +42,14 @@ def main(url: str, story: str) -> None:
         said("forked")
     said("ready")
     if story == "fails":
+        input()
         raise RuntimeError("boom")
     if story in ("exits", "stays"):
         input()
         return
+    while story == "goes on":
+        time.sleep(0.02)
+        keeper.use("s")
     if story == "blocks":
         with session_lease(url, "block"):
             time.sleep(600)

@@ -14,7 +14,7 @@ from tests.integration.client.test_keeper import WITHIN, until
 from tests.support.ports import free_port
 from tests.support.session_sidecar import SessionSidecar
 
-STORIES = Path(__file__).parent / "exits.py"
+FOLDER = Path(__file__).parent
 TERMINATED = {"reason": "its supervisor's process was terminated"}
 EXITED = {"reason": "its supervisor's process exited"}
 
@@ -28,8 +28,9 @@ def sidecar() -> Iterator[SessionSidecar]:
 @contextmanager
 def supervisor(url: str, story: str) -> Iterator["subprocess.Popen[str]"]:
     """One that says it is ready."""
+    script = FOLDER / ("serves.py" if story == "serves" else "exits.py")
     process = subprocess.Popen(
-        [sys.executable, str(STORIES), url, story],
+        [sys.executable, str(script), url, story],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -61,7 +62,8 @@ def left(process: "subprocess.Popen[str]", number: signal.Signals | None) -> tup
         ("waits", signal.SIGTERM, -signal.SIGTERM, TERMINATED),
         ("waits", signal.SIGINT, -signal.SIGINT, EXITED),
         ("blocks", signal.SIGTERM, -signal.SIGTERM, TERMINATED),
-        ("handles", signal.SIGTERM, 7, EXITED),
+        ("handles", signal.SIGTERM, 7, TERMINATED),
+        ("serves", signal.SIGTERM, -signal.SIGTERM, TERMINATED),
         ("handles later", signal.SIGTERM, -signal.SIGTERM, TERMINATED),
     ],
 )
@@ -97,15 +99,19 @@ def test_sessions_may_be_left_as_they_are(sidecar: SessionSidecar) -> None:
     assert sidecar.of("end") == []
 
 
-def test_whoever_handles_sigterm_and_goes_on_is_not_disturbed(sidecar: SessionSidecar) -> None:
-    with supervisor(sidecar.url, "hands on") as process:
+def test_whoever_handles_sigterm_and_goes_on_has_his_way_and_his_sessions_open_again(
+    sidecar: SessionSidecar,
+) -> None:
+    with supervisor(sidecar.url, "goes on") as process:
         until(lambda: sidecar.of("heartbeat", "s"))
         process.send_signal(signal.SIGTERM)
         assert process.stdout is not None
-        assert process.stdout.readline() == "theirs first\n"
-        beats = len(sidecar.of("heartbeat", "s"))
-        until(lambda: len(sidecar.of("heartbeat", "s")) > beats + 2)
-    assert sidecar.of("end") == []
+        assert process.stdout.readline() == "theirs\n"
+        until(lambda: sidecar.of("end", "s"))
+        until(lambda: sidecar.said[-1].what == "heartbeat")
+    after = sidecar.said[sidecar.said.index(sidecar.of("end", "s")[0]) + 1 :]
+    assert after[0].body == {"reopen": True}
+    assert [said.body for said in sidecar.of("end", "s")] == [TERMINATED]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
