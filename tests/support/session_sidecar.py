@@ -26,7 +26,7 @@ Answer = tuple[int, Any]
 
 def _usual(said: Said) -> Answer:
     if said.what == "heartbeat":
-        return 200, {"heartbeat_s": 0.05, "lease_s": None}
+        return 200, {"heartbeat_s": 0.05, "lease_s": 300.0}
     return 200, {"live_tasks": 0, "tasks": []}
 
 

@@ -33,9 +33,9 @@ class session_lease:
     For `with` and for `async with`. `url` is the sidecar's (SUBAGENT_SIDECAR_URL, else
     http://127.0.0.1:8460). `session_id` is what the block's starts go by: the supervisor's thread
     id, or what it sends as `x-subagent-session`. `lease_s` (10 to 86,400) is the lease to ask for;
-    without it the policy says. `headers` are sent along. Several blocks may hold the same session:
-    the last one ends it. Raises ValueError at once for a `url` or a lease that is none, and nothing
-    afterwards.
+    without it the policy says, or it is 15 minutes. `headers` are sent along. Several blocks may
+    hold the same session: the last one ends it. Raises ValueError at once for a `url` or a lease
+    that is none, and nothing afterwards.
     """
 
     def __init__(

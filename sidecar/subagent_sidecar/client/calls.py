@@ -20,6 +20,15 @@ class Over(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Renewed:
+    """In how many seconds to come again, None if it does not say; and whether there is a lease at
+    all: where no policy says how long one is, it has to be asked for."""
+
+    every_s: float | None
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a sidecar's data plane is: a subagent's url will do, `/to/NAME` is not part of it."""
 
@@ -54,15 +63,16 @@ class Caller:
 
     def heartbeat(
         self, session_id: str, *, lease_s: int | None, reopen: bool, timeout_s: float
-    ) -> float | None:
-        """In how many seconds to come again, None if it does not say. Raises Failed; and Over
-        where the session was ended, unless it is to be open again."""
+    ) -> Renewed:
+        """Raises Failed; and Over where the session was ended, unless it is to be open again."""
         body: dict[str, Any] = {} if lease_s is None else {"lease_s": lease_s}
         if reopen:
             body["reopen"] = True
         told = self._ask("POST", session_id, "/heartbeat", body, timeout_s)
         every = told.get("heartbeat_s")
-        return float(every) if isinstance(every, int | float) and every > 0 else None
+        if not isinstance(every, int | float) or every <= 0:
+            every = None
+        return Renewed(every, held=told.get("lease_s") is not None)
 
     def end(self, session_id: str, reason: str, *, timeout_s: float) -> None:
         """Raises Failed."""

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
-from .calls import Caller, Failed, Over, Place
+from .calls import Caller, Failed, Over, Place, Renewed
 
 _log = logging.getLogger("subagent_sidecar.client")
 
@@ -30,6 +30,9 @@ _ROUNDS_S = 0.2
 
 IDLE_S = 600.0
 """A session that was not used for so long, and has no live task, is not kept any longer."""
+
+LEASE_S = 900
+"""The lease that is asked for where the policy has none and nobody has said."""
 
 END_S = 2.0
 """How long anybody waits for sessions to be ended."""
@@ -242,17 +245,22 @@ class Keeper:
             if self._leases.get(session_id) is not lease:
                 return  # it was ended meanwhile: a heartbeat would open it again
         try:
-            every = caller.heartbeat(
-                session_id, lease_s=lease.lease_s, reopen=not lease.greeted, timeout_s=_TIMEOUT_S
-            )
+            renewed = self._beat(caller, session_id, lease)
         except Over as over:
             lease.greeted = False
             _log.warning("%s; this process goes on with it, and says so", over)
-            every = caller.heartbeat(
-                session_id, lease_s=lease.lease_s, reopen=True, timeout_s=_TIMEOUT_S
-            )
+            renewed = self._beat(caller, session_id, lease)
+        if not renewed.held and lease.lease_s is None:
+            lease.lease_s = LEASE_S
+            renewed = self._beat(caller, session_id, lease)
+        lease.due = time.monotonic() + (renewed.every_s or _HEARTBEAT_S)
+
+    def _beat(self, caller: Caller, session_id: str, lease: _Lease) -> Renewed:
+        renewed = caller.heartbeat(
+            session_id, lease_s=lease.lease_s, reopen=not lease.greeted, timeout_s=_TIMEOUT_S
+        )
         lease.greeted = True
-        lease.due = time.monotonic() + (every or _HEARTBEAT_S)
+        return renewed
 
     def _failed(
         self, how: str, *, what: str = "leases are not renewed meanwhile", trace: bool = False

@@ -20,10 +20,10 @@ class SessionLease(AgentMiddleware[Any, Any, Any]):
     `url` is the sidecar's (SUBAGENT_SIDECAR_URL, else http://127.0.0.1:8460); that of a subagent
     will do. The session is the agent's own thread id, as deepagents sends it, unless `session_id`
     says what the subagents' `x-subagent-session` header says. `lease_s` (10 to 86,400) is the
-    lease to ask for; without it the policy says. With `end_at_exit=False` sessions are not ended
-    when the process exits: for services that are restarted under conversations that go on.
-    `headers` are sent along. Raises ValueError at once for a `url` or a lease that is none, and
-    nothing afterwards.
+    lease to ask for; without it the policy says, or it is 15 minutes. With `end_at_exit=False`
+    sessions are not ended when the process exits: for services that are restarted under
+    conversations that go on. `headers` are sent along. Raises ValueError at once for a `url` or a
+    lease that is none, and nothing afterwards.
     """
 
     def __init__(

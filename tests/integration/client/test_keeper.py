@@ -54,6 +54,25 @@ def test_a_session_in_use_is_kept_alive_from_that_moment_on(sidecar: SessionSide
     assert [end.body for end in sidecar.of("end")] == [{"reason": "done"}]
 
 
+@pytest.mark.parametrize(
+    ("asked", "lease", "bodies"),
+    [
+        (None, 300.0, [{"reopen": True}, {}, {}]),
+        (None, None, [{"reopen": True}, {"lease_s": 900}, {"lease_s": 900}]),
+        (90, None, [{"reopen": True, "lease_s": 90}, {"lease_s": 90}, {"lease_s": 90}]),
+    ],
+)
+def test_where_the_policy_has_no_lease_one_of_fifteen_minutes_is_asked_for(
+    sidecar: SessionSidecar, asked: int | None, lease: float | None, bodies: list[object]
+) -> None:
+    sidecar.answer = lambda said: (200, {"heartbeat_s": 0.05, "lease_s": lease})
+    kept = keeper(sidecar)
+    kept.use("s", lease_s=asked)
+    until(lambda: len(sidecar.of("heartbeat")) >= 3)
+    kept.close("done")
+    assert [said.body for said in sidecar.of("heartbeat")][:3] == bodies
+
+
 def test_many_sessions_share_one_connection_and_one_exit(sidecar: SessionSidecar) -> None:
     kept = keeper(sidecar)
     names = [f"s{number}" for number in range(30)]
@@ -168,7 +187,7 @@ def test_a_session_that_an_operator_ended_is_open_again_for_what_follows(
         ended = said.what == "heartbeat" and not said.body.get("reopen")
         if ended and len(sidecar.of("heartbeat")) == 2:
             return 410, {"message": "session 's' was ended by the operator"}
-        return 200, {"heartbeat_s": 0.05}
+        return 200, {"heartbeat_s": 0.05, "lease_s": 300.0}
 
     sidecar.answer = answer
     kept = keeper(sidecar)
