@@ -114,7 +114,8 @@ async def test_a_block_on_an_event_loop_does_not_keep_it_waiting(sidecar: Sessio
             await asyncio.sleep(0.005)
         sidecar.hanging = False
 
-    sidecar.answer = lambda said: (200, {"heartbeat_s": 600})  # or a heartbeat would hang first
+    # A heartbeat that hangs would be in the way of the end.
+    sidecar.answer = lambda said: (200, {"heartbeat_s": 600, "lease_s": 900})
     async with asyncio.TaskGroup() as group, session_lease(sidecar.url, "s"):
         await asyncio.to_thread(until, lambda: sidecar.answered)
         sidecar.hanging = True
@@ -167,17 +168,16 @@ def test_a_sidecar_that_went_away_does_not_hold_up_the_end(
 def test_a_sidecar_that_restarts_between_two_heartbeats_is_no_outage(
     told: pytest.LogCaptureFixture,
 ) -> None:
-    sidecar = SessionSidecar()
-    sidecar.answer = lambda said: (200, {"heartbeat_s": 0.5})
+    sidecar = SessionSidecar(answer=lambda said: (200, {"heartbeat_s": 600, "lease_s": 900}))
     with sidecar.running():
         kept = keeper(sidecar)
         kept.use("s")
-        until(lambda: sidecar.of("heartbeat", "s"))
         until(lambda: kept._leases["s"].greeted)
     with sidecar.running():
-        until(lambda: len(sidecar.of("heartbeat", "s")) >= 2)
+        kept.use("t")  # by the connection that was kept, and is none any more
+        until(lambda: sidecar.of("heartbeat", "t"))
         kept.close("done")
-    assert all("cannot be reached" not in line for line in told.messages[1:])
+    assert told.messages == []
 
 
 def test_a_session_that_an_operator_ended_is_open_again_for_what_follows(
