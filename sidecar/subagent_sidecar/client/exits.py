@@ -19,7 +19,7 @@ from .keeper import Keeper
 
 _keepers: dict[tuple[object, ...], tuple[Keeper, bool]] = {}
 _lock = threading.RLock()
-_armed = False
+_armed = _caught = False
 _before: Any = signal.SIG_DFL
 """What had SIGTERM before."""
 
@@ -32,6 +32,7 @@ def keeper_of(url: str, headers: dict[str, str], *, end_at_exit: bool) -> Keeper
     key = (place, tuple(sorted(headers.items())), end_at_exit)
     with _lock:
         _arm()
+        _catch_sigterm()
         found = _keepers.get(key)
         if found is None:
             found = _keepers[key] = (Keeper(place, headers), end_at_exit)
@@ -46,18 +47,17 @@ def _arm() -> None:
     atexit.register(_end_all, "its supervisor's process exited")
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_after_fork)
-    _catch_sigterm()
 
 
 def _catch_sigterm() -> None:
     """Only the main thread can. What is ignored, or handled by something that is not Python, is
     left alone."""
-    global _before
-    if threading.current_thread() is not threading.main_thread():
+    global _before, _caught
+    if _caught or threading.current_thread() is not threading.main_thread():
         return
     before = signal.getsignal(signal.SIGTERM)
     if before is signal.SIG_DFL or callable(before):
-        _before = before
+        _before, _caught = before, True
         signal.signal(signal.SIGTERM, _terminated)
 
 

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from types import FrameType
 
@@ -21,6 +22,10 @@ def main(url: str, story: str) -> None:
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(7))
     if story == "goes on":
         signal.signal(signal.SIGTERM, lambda number, frame: said("theirs"))
+    if story == "waits":
+        aside = threading.Thread(target=keeper_of, args=(url, {}), kwargs={"end_at_exit": True})
+        aside.start()  # where signals cannot be caught: that is made up for below
+        aside.join()
     keeper = keeper_of(url, {}, end_at_exit=story != "stays")
     keeper.use("s")
     if story == "handles later":
