@@ -1,13 +1,25 @@
 """The record of events as every store gives it to a reader that comes back (ports.Store)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 from tests.support.books import accepted, at, start
 
-from subagent_sidecar.core.changes import Change, Released, RunSeen
+from subagent_sidecar.core.changes import (
+    BudgetRaised,
+    BudgetTold,
+    Change,
+    Frozen,
+    Released,
+    RunSeen,
+    Told,
+)
 from subagent_sidecar.core.feed import EventQuery, ToldEvent
+from subagent_sidecar.core.matching import Scope
 from subagent_sidecar.core.model import RunStatus
+from subagent_sidecar.core.policy import Amounts, Mode
+from subagent_sidecar.core.verdict import Check, Freeze
 from subagent_sidecar.ports import Store
 
 
@@ -137,3 +149,74 @@ async def test_a_place_beyond_the_end_is_kept(store: Store) -> None:
     await begun(store, 1, "t1")
     page = await store.events_after(EventQuery(after=50))
     assert (page.events, page.upto, page.last, page.more) == ((), 50, 3, False)
+
+
+SPENT = Check(
+    rule="usd",
+    policy="p",
+    mode=Mode.ENFORCE,
+    what="tokens",
+    limit=10,
+    current=9,
+    denies=False,
+)
+
+
+def near(scope: Scope, scope_id: str) -> Change:
+    check = replace(SPENT, scope=scope, scope_id=scope_id)
+    return BudgetTold(told=Told.NEAR, check=check, at=at(9))
+
+
+def raised(scope: Scope, scope_id: str) -> Change:
+    return BudgetRaised(
+        raise_id=f"{scope}",
+        budget="usd",
+        scope=scope,
+        scope_id=scope_id,
+        amounts=Amounts(tokens=1),
+        at=at(9),
+    )
+
+
+def frozen(scope: Scope, scope_id: str) -> Change:
+    return Frozen(freeze=Freeze(scope=scope, scope_id=scope_id, at=at(9)), at=at(9))
+
+
+@pytest.mark.parametrize("change", [near, raised, frozen])
+@pytest.mark.parametrize(
+    ("scope", "query"),
+    [
+        (Scope.SESSION, EventQuery(session_id="x")),
+        (Scope.AGENT, EventQuery(agent_name="x")),
+        (Scope.UPSTREAM, EventQuery(upstream="x")),
+    ],
+)
+async def test_what_is_about_a_session_an_agent_or_an_upstream_is_found_by_its_name(
+    store: Store, change: Callable[[Scope, str], Change], scope: Scope, query: EventQuery
+) -> None:
+    others = [one for one in (Scope.SESSION, Scope.AGENT, Scope.UPSTREAM) if one is not scope]
+    elsewhere = [change(one, "x") for one in others] + [change(Scope.GLOBAL, "*")]
+    await store.apply([*elsewhere, change(scope, "x"), near(scope, "y")])
+    found = (await store.events_after(query)).events
+    assert numbers(found) == [4]
+    assert (found[0].session_id, found[0].agent_name, found[0].upstream) == (
+        query.session_id,
+        query.agent_name,
+        query.upstream,
+    )
+    assert list(await store.newest_events(query)) == list(found)
+
+
+async def test_what_is_told_of_a_tasks_own_budget_is_a_part_of_its_story(store: Store) -> None:
+    await begun(store, 1, "t1", header_session="s1")
+    told = BudgetTold(
+        told=Told.EXHAUSTED, check=replace(SPENT, scope=Scope.TASK, scope_id="t1"), at=at(9)
+    )
+    await store.apply([near(Scope.TASK, "t1"), told, raised(Scope.TASK, "t1")])
+    *_, first, second, third = await store.events("t1", limit=10)
+    assert [first.kind, second.kind, third.kind] == [
+        "budget_near",
+        "budget_exhausted",
+        "budget_raised",
+    ]
+    assert len((await store.events_after(EventQuery(session_id="s1"))).events) == 6

@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass
 
-from .model import Event
+from .matching import Scope
+from .model import Event, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventQuery:
     """Which events to read. Empty filters match everything.
 
-    `after` is the number of the last event that is known already. An event is its task's: the
-    filters for session, agent and upstream ask the task's record. Where there is none, agent and
-    session are those the event itself names, and no upstream matches.
+    `after` is the number of the last event that is known already. The filters for session, agent
+    and upstream ask whose the event is (`told`).
     """
 
     after: int = 0
@@ -37,6 +37,26 @@ class ToldEvent:
     agent_name: str | None = None
     session_id: str | None = None
     upstream: str | None = None
+
+
+def told(event: Event, task: Task | None) -> ToldEvent:
+    """An event is its task's. Where there is none on record it is of whom it names itself, or of
+    the one within which its budget counts, or which its freeze is about."""
+    if task is not None:
+        return ToldEvent(
+            event=event,
+            agent_name=task.agent_name,
+            session_id=task.session_id,
+            upstream=task.upstream,
+        )
+    detail = event.detail
+    scope = {detail.get("scope"): detail.get("scope_id")}
+    return ToldEvent(
+        event=event,
+        agent_name=detail.get("agent") or scope.get(Scope.AGENT),
+        session_id=detail.get("session") or scope.get(Scope.SESSION),
+        upstream=detail.get("upstream") or scope.get(Scope.UPSTREAM),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

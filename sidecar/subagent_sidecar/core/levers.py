@@ -6,6 +6,7 @@ from typing import Any
 
 from .changes import BudgetRaised, BudgetTold, Frozen, Told, Unfrozen
 from .ledger import Ledger
+from .matching import Scope
 from .model import Event
 from .units import duration_text
 
@@ -38,25 +39,37 @@ def budget_raised(ledger: Ledger, change: BudgetRaised) -> None:
     if ledger.raised(change.raise_id):
         return
     ledger.put_raise(change)
+    task_id = _task(change.scope, change.scope_id)
     detail = {
         "budget": change.budget,
         "scope": change.scope.value,
         "scope_id": change.scope_id,
         "added": dict(change.amounts.said),
     }
-    ledger.add_event(Event(at=change.at, kind="budget_raised", detail=detail))
+    ledger.add_event(Event(at=change.at, kind="budget_raised", task_id=task_id, detail=detail))
 
 
 def budget_told(ledger: Ledger, change: BudgetTold) -> None:
-    detail = _numbers(change)
+    at, detail = change.at, _numbers(change)
+    task_id = _task(change.check.scope, change.check.scope_id)
     if change.told is Told.NEAR:
-        ledger.add_event(Event(at=change.at, kind="budget_near", detail=detail))
+        ledger.add_event(Event(at=at, kind="budget_near", task_id=task_id, detail=detail))
         return
     detail = {**detail, "tasks": list(change.tasks[:_TASKS_NAMED]), "count": len(change.tasks)}
     would = change.told is Told.WOULD_CANCEL
     ledger.add_event(
-        Event(at=change.at, kind="would_cancel" if would else "budget_exhausted", detail=detail)
+        Event(
+            at=at,
+            kind="would_cancel" if would else "budget_exhausted",
+            task_id=task_id,
+            detail=detail,
+        )
     )
+
+
+def _task(scope: Scope | None, scope_id: str | None) -> str | None:
+    """Whose story it belongs to: what is counted of one task is a part of it."""
+    return scope_id if scope is Scope.TASK else None
 
 
 def _numbers(change: BudgetTold) -> Mapping[str, Any]:

@@ -19,9 +19,22 @@ _STRETCH = 10_000
 """Events looked at in one read, where the filters are not for one task."""
 
 _COLUMNS = ", ".join(f"events.{column}" for column in EVENT_COLUMNS.split(", "))
-_AGENT = "coalesce(tasks.agent_name, json_extract(events.detail, '$.agent'))"
-_SESSION = "coalesce(tasks.session_id, json_extract(events.detail, '$.session'))"
-_SELECT = f"SELECT {_COLUMNS}, {_AGENT}, {_SESSION}, tasks.upstream FROM events"
+
+
+def _whose(column: str, word: str) -> str:
+    """As core.feed.told has it."""
+    return (
+        f"CASE WHEN tasks.task_id IS NOT NULL THEN tasks.{column} "
+        f"ELSE coalesce(json_extract(events.detail, '$.{word}'), "
+        f"CASE json_extract(events.detail, '$.scope') WHEN '{word}' "
+        "THEN json_extract(events.detail, '$.scope_id') END) END"
+    )
+
+
+_AGENT = _whose("agent_name", "agent")
+_SESSION = _whose("session_id", "session")
+_UPSTREAM = _whose("upstream", "upstream")
+_SELECT = f"SELECT {_COLUMNS}, {_AGENT}, {_SESSION}, {_UPSTREAM} FROM events"
 _TASKS = "LEFT JOIN tasks ON tasks.task_id = events.task_id"
 _LAST = "SELECT coalesce(max(seq), 0) FROM events"
 _NEXT = "SELECT min(seq) FROM events WHERE seq > ?"
@@ -83,7 +96,7 @@ def _where(query: EventQuery) -> tuple[str, list[Any]]:
     columns = {
         "events.task_id": query.task_id,
         _SESSION: query.session_id,
-        "tasks.upstream": query.upstream,
+        _UPSTREAM: query.upstream,
         _AGENT: query.agent_name,
     }
     wanted = {column: value for column, value in columns.items() if value is not None}
