@@ -44,9 +44,15 @@ def _usage_in_one_sentence() -> Iterator[None]:
     try:
         yield
     except click.UsageError as error:
-        message = " ".join(error.format_message().split()).rstrip(".")
+        message = _sentence(error.format_message())
         command = error.ctx.command_path if error.ctx else "subagentctl"
-        raise Misused(f"{message}. See `{command} --help`.") from error
+        raise Misused(f"{message} See `{command} --help`.") from error
+
+
+def _sentence(text: str) -> str:
+    """On one line, with one mark at its end."""
+    line = " ".join(text.split()).rstrip(".")
+    return line if line.endswith(("?", "!")) else f"{line}."
 
 
 @click.group(

@@ -2,14 +2,13 @@
 
     CliError
     |-- Failed        1  the sidecar answered, and the answer is no
-    |   `-- Rejected  1  for several reasons
     |-- Misused       2  the command line (or its environment) makes no sense
     |-- Unreachable   3  no sidecar there: nothing answers, or something that is not one
     |-- NotFound      4  the sidecar knows no such thing
-    `-- Invalid      64  a policy file has mistakes
+    `-- Invalid      64  a policy file has mistakes, whoever has read it
 
-Each is shown as one sentence on stderr that says what, where and what to do about it; Invalid and
-Rejected as one for each mistake.
+Each is shown as one sentence on stderr that says what, where and what to do about it; Invalid as
+one for each mistake.
 """
 
 from collections.abc import Sequence
@@ -34,18 +33,6 @@ class Failed(CliError):
     exit_code: ClassVar[int] = 1
 
 
-class Rejected(Failed):
-    """`problems` are the sidecar's own sentences; `message` is what they come to."""
-
-    def __init__(self, message: str, problems: Sequence[str]) -> None:
-        super().__init__(message)
-        self.problems = tuple(problems)
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        for line in (*self.problems, self.message):
-            click.echo(f"subagentctl: {clean(line)}", file=file, err=True)
-
-
 class Misused(CliError):
     exit_code: ClassVar[int] = 2
 
@@ -61,10 +48,13 @@ class NotFound(CliError):
 class Invalid(CliError):
     exit_code: ClassVar[int] = 64
 
-    def __init__(self, problems: Sequence[str]) -> None:
+    """`problems` are one sentence each; `then` is what they come to, said last."""
+
+    def __init__(self, problems: Sequence[str], then: str = "") -> None:
         super().__init__("; ".join(problems))
         self.problems = tuple(problems)
+        self.then = then
 
     def show(self, file: IO[Any] | None = None) -> None:
-        for problem in self.problems:
-            click.echo(f"subagentctl: {clean(problem)}", file=file, err=True)
+        for line in (*self.problems, *filter(None, [self.then])):
+            click.echo(f"subagentctl: {clean(line)}", file=file, err=True)

@@ -6,22 +6,22 @@
 | not JSON, not ours, a redirect           | Unreachable | 3    |
 | ours, but about upstreams (data plane)   | Unreachable | 3    |
 | ours, 404                                | NotFound    | 4    |
+| ours, 400 `not_a_name`                   | Misused     | 2    |
 | 401, 403, from whomever                  | Failed      | 1    |
 | ours, 409 `ambiguous_task`               | Failed      | 1    |
-| ours, 422 `policy_invalid`               | Rejected    | 1    |
+| ours, 422 `policy_invalid`               | Invalid     | 64   |
 | ours, anything else                      | Failed      | 1    |
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from subagentctl.errors import CliError, Failed, NotFound, Rejected, Unreachable
+from subagentctl.errors import CliError, Failed, Invalid, Misused, NotFound, Unreachable
 from subagentctl.server import Server
 
 _SHOWN_CANDIDATES = 5
 _NOT_RELOADED = "nothing was reloaded: what was in force stays in force."
 _DATA_PLANE_CODES = (
-    "no_such_upstream",
     "ambiguous_upstream",
     "upstream_error",
     "upstream_unreachable",
@@ -69,17 +69,24 @@ def refusal(
 def _from_problem(server: Server, status: int, problem: Mapping[str, Any]) -> CliError:
     message = _sentence(problem)
     code = problem["error"]
-    if code in _DATA_PLANE_CODES:
+    if code in _DATA_PLANE_CODES or (code == "no_such_upstream" and _is_prefixed(server)):
         return not_a_sidecar(server, f"it passes requests on to agent servers: {message}")
+    if code == "not_a_name":
+        return Misused(f"{message}.")
     if status == 404:
         return NotFound(f"{message}.")
     if code == "policy_invalid":
-        return Rejected(_NOT_RELOADED, _problems(problem) or [message])
+        return Invalid(_problems(problem) or [message], then=_NOT_RELOADED)
     if code == "ambiguous_task":
         return Failed(f"{message}{_candidates(problem)}. Give more of the id.")
     if code == "ambiguous_session":
         return Failed(f"{message}{_candidates(problem)}.")
     return Failed(f"{server} refused: {message} (HTTP {status} {code}{_trail(problem)}).")
+
+
+def _is_prefixed(server: Server) -> bool:
+    """Whether the address goes through the data plane to an agent server, as in `/to/NAME`."""
+    return server.base.startswith("/to/")
 
 
 def _is_ours(payload: Mapping[str, Any] | None) -> bool:

@@ -16,6 +16,7 @@
     |   |-- NoSuchUpstream     404  `/to/<name>` or the header names nobody
     |   |-- AmbiguousUpstream  421  several upstreams, nothing says which
     |   |-- TaskNotFound       404
+    |   |-- NotAName         400  a name for a lever that can only be a mistake
     |   |-- NoSuchBudget       404  a budget that is not in force
     |   |-- NotFrozen          404  an unfreeze of what is not frozen
     |   |-- AmbiguousTask      409  a short id that fits several tasks
@@ -139,6 +140,10 @@ class AmbiguousUpstream(RequestError):
 class TaskNotFound(RequestError):
     code = "task_not_found"
     status = 404
+
+
+class NotAName(RequestError):
+    code = "not_a_name"
 
 
 class NoSuchBudget(RequestError):

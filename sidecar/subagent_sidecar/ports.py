@@ -17,7 +17,7 @@ from .core.candidates import Candidate, Planned, ReapClaim, Reaped
 from .core.changes import Change, Start
 from .core.feed import EventPage, EventQuery, ToldEvent
 from .core.idempotency import Claim, Earlier, Taken
-from .core.matching import Call
+from .core.matching import Call, Scope
 from .core.model import (
     EndedBy,
     Event,
@@ -365,6 +365,13 @@ class Store(Replies, Protocol):
 
     async def freezes(self) -> Sequence[Freeze]:
         """What is frozen, the longest first."""
+
+    async def has(self, scope: Scope, scope_id: str) -> bool:
+        """Whether a task is on record in a scope, or a run of that agent."""
+
+    async def names(self, scope: Scope, *, among: int) -> Sequence[str]:
+        """Of an agent, session, supervisor or upstream the names of those that the newest `among`
+        tasks are of, in no order."""
 
     def apply(self, changes: Sequence[Change]) -> Future[None]:
         """Enter `changes`, all or none, in order; durable when the future resolves.

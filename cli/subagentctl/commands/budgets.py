@@ -11,6 +11,7 @@ from subagentctl.errors import Misused
 from subagentctl.fields import nested, records
 from subagentctl.outside import emit
 from subagentctl.render import as_json
+from subagentctl.unheard import remark
 
 _RAISE_S = 30.0
 _USD = re.compile(r"\d{1,9}(\.\d{1,6})?")
@@ -77,8 +78,8 @@ def raise_budget(
     """Add to what a budget allows in one scope, for good. The very next start is held against it.
 
     SCOPE_ID is what `subagentctl budgets` shows under ID: a session, an agent, ...; of a task any
-    part of its id that fits only one; '*' for a budget of all callers together. One that nothing
-    is on record of yet is taken as it is typed, for what is to come: mind slips.
+    part of its id that fits only one; '*' for a budget of all callers together. A name that nothing
+    is on record of is raised for when it comes, with a note that says so.
     """
     said = {"usd": usd, "tokens": tokens, "run_time": run_time, "runs": runs}
     amounts = {key: value for key, value in said.items() if value is not None}
@@ -92,7 +93,12 @@ def raise_budget(
     body: JsonObject = {"rule": rule, "scope_id": scope_id, **amounts}
     with app.client() as client:
         answer = client.post("/v1/budgets/raise", body, timeout=_RAISE_S)
-    emit(as_json(answer) if app.output == "json" else f"{raised(nested(answer, 'budget'))}\n")
+    if app.output == "json":
+        emit(as_json(answer))
+        return
+    emit(f"{raised(nested(answer, 'budget'))}\n")
+    if note := remark(answer, "The raise is kept for when it comes."):
+        click.echo(f"subagentctl: {note}", err=True)
 
 
 COMMANDS = (budgets,)

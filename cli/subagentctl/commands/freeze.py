@@ -1,6 +1,7 @@
 """`subagentctl freeze` and `subagentctl unfreeze`: the kill switch."""
 
 from collections.abc import Callable
+from shlex import quote
 from typing import Any, TypeVar
 
 import click
@@ -13,6 +14,7 @@ from subagentctl.fields import Record, records
 from subagentctl.freeze_view import frozen_lines, place_of
 from subagentctl.outside import emit
 from subagentctl.render import as_json
+from subagentctl.unheard import remark
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -56,8 +58,9 @@ def freeze(
     Follow-ups are refused as well. What is at work goes on: `subagentctl cancel` ends it. The very
     next start is refused once this has answered.
 
-    One agent or session at a time; a name nothing is on record of is frozen as it is typed. To
-    freeze once more replaces the reason.
+    One agent or session at a time, by its whole name: patterns are refused. A name that nothing is
+    on record of is frozen for when it comes, with a note that says so. To freeze once more replaces
+    the reason.
     """
     _no_csv(app)
     place = _place(agent, session, everything, needed=not show)
@@ -72,17 +75,18 @@ def freeze(
         body = {**place, **({"reason": reason} if reason.strip() else {})}
         answer = client.post("/v1/freeze", body, timeout=_TIMEOUT_S)
     _say(app, answer, f"frozen: {place_of(place)}")
+    _remark(app, answer, place)
 
 
 @click.command(cls=EachOnce, short_help="Lift a freeze.")
-@_selectors("Let in")
+@_selectors("Let in again")
 @shared_options
 @click.pass_obj
 def unfreeze(app: App, agent: str | None, session: str | None, everything: bool) -> None:
     """Lift the freeze of an agent, of a session, or the one of all starts.
 
-    Each freeze is lifted by itself: --all leaves those of agents and sessions as they are. Exit
-    code 4: there is no such freeze.
+    Each freeze is lifted by itself: --all lifts the one that `freeze --all` made, and leaves those
+    of agents and sessions as they are. Exit code 4: there is no such freeze.
     """
     _no_csv(app)
     place = _place(agent, session, everything, needed=True)
@@ -122,6 +126,14 @@ def _say(app: App, answer: Record, done: str) -> None:
         return
     left = frozen_lines(records(answer, "frozen"), app.outside.now(), app.outside.look())
     emit("".join(f"{line}\n" for line in ([done] if done else []) + left))
+
+
+def _remark(app: App, answer: Record, place: Record) -> None:
+    """On stderr, so that it is seen wherever the rest goes; in JSON it stands already."""
+    lift = f"subagentctl unfreeze --{place.get('scope')} {quote(str(place.get('id')))}"
+    note = remark(answer, f"It is frozen as it was typed; `{lift}` lifts that.")
+    if note and app.output != "json":
+        click.echo(f"subagentctl: {note}", err=True)
 
 
 def _no_csv(app: App) -> None:

@@ -22,11 +22,16 @@ _RELOAD_S = 60.0
 """Ten thousand lines of YAML take a few seconds."""
 
 
-@click.group(short_help="Check, show, explain, replay and reload policies.")
-def policy() -> None:
+@click.group(
+    short_help="Check, show, explain, replay and reload policies.", invoke_without_command=True
+)
+@click.pass_context
+def policy(ctx: click.Context) -> None:
     """Check, show, explain, replay and reload policies: which tasks may start, what they may cost,
     when they end.
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 @policy.command(short_help="Find every mistake in policy files.")
@@ -80,7 +85,8 @@ def show(app: App, files: tuple[str, ...]) -> None:
 def reload_policy(app: App) -> None:
     """Have the running sidecar read its policy files again, and say what is in force then.
 
-    A file with a mistake changes nothing: every mistake is said, and the exit code is 1.
+    A file with a mistake changes nothing: what was in force stays so, and every mistake is said.
+    Exit code 64, as of `policy validate`: there are mistakes.
     """
     _no_csv(app)
     with app.client() as client:

@@ -10,6 +10,7 @@ from ..proxy.admin_cancel import CancelRoutes
 from ..proxy.admin_events import EventRoutes
 from ..proxy.admin_explain import ExplainRoutes
 from ..proxy.admin_freeze import FreezeRoutes
+from ..proxy.admin_names import Names
 from ..proxy.admin_past import PastRoutes
 from ..proxy.admin_policy import PolicyRoutes
 from ..proxy.admin_reap import ReapRoutes
@@ -80,14 +81,15 @@ async def data_plane(stack: AsyncExitStack, base: Base, background: Background) 
 
 
 def admin_plane(base: Base, background: Background, plane: DataPlane) -> AdminPlane:
+    names = Names(store=base.store, upstreams=upstreams.names(base.settings))
     return AdminPlane(
         service=base.service,
         store=base.store,
         clock=base.clock,
         ready=lambda: "the sidecar is stopping" if plane.draining else None,
         reachability=background.watcher,
-        budgets=BudgetRoutes(service=base.service, store=base.store, clock=base.clock),
-        freeze=FreezeRoutes(service=base.service, store=base.store),
+        budgets=BudgetRoutes(service=base.service, store=base.store, clock=base.clock, names=names),
+        freeze=FreezeRoutes(service=base.service, store=base.store, names=names),
         cancels=CancelRoutes(ender=background.ender, store=base.store),
         events=EventRoutes(service=base.service, store=base.store),
         policy=PolicyRoutes(policies=base.policies),

@@ -20,6 +20,7 @@ from ..ports import Clock, Store
 from ..service import Service
 from .admin_cancel import Resolve
 from .admin_json import answer, json_body
+from .admin_names import Names
 
 _MOST = 200
 _RAISE = frozenset({"rule", "scope_id", "usd", "tokens", "run_time", "runs"})
@@ -30,10 +31,11 @@ _LARGEST = 10**15
 class BudgetRoutes:
     """Handlers; `register` adds them."""
 
-    def __init__(self, *, service: Service, store: Store, clock: Clock) -> None:
+    def __init__(self, *, service: Service, store: Store, clock: Clock, names: Names) -> None:
         self._service = service
         self._store = store
         self._clock = clock
+        self._names = names
         self._resolve: Resolve
         self._up_to_date: Callable[[], Awaitable[None]]
 
@@ -89,23 +91,29 @@ class BudgetRoutes:
         body = await json_body(request, _RAISE)
         budget = self._named(_text(body, "rule"))
         amounts = _amounts(body, budget)
-        scope_id = await self._scope_id(budget, body)
+        scope_id, unheard_of = await self._place(budget, body)
         await self._service.raise_budget(budget, scope_id, amounts)
         now = self._clock.now()
         [spent] = await self._store.spent([(budget, scope_id)], now, apart=True)
         standing = Standing(budget=budget, scope_id=scope_id, spent=spent)
-        return answer({"budget": standing_json(standing)})
+        return answer({"budget": standing_json(standing), "not_on_record": unheard_of})
 
-    async def _scope_id(self, budget: Budget, body: Mapping[str, Any]) -> str:
-        """Tasks are named by their ids or a part of one, everything else in full."""
-        if budget.per is Scope.GLOBAL and body.get("scope_id") is None:
-            return EVERYTHING
+    async def _place(
+        self, budget: Budget, body: Mapping[str, Any]
+    ) -> tuple[str, dict[str, Any] | None]:
+        """Tasks are named by their ids or a part of one, everything else in full. And what is to
+        be said of a name that nothing is on record of."""
+        if budget.per is Scope.GLOBAL:
+            if body.get("scope_id") not in (None, EVERYTHING):
+                raise BadBody(f"scope_id: budget {budget.name} is of all callers together: '*'")
+            return EVERYTHING, None
         given = _text(body, "scope_id")
-        if budget.per is Scope.GLOBAL and given != EVERYTHING:
-            raise BadBody(f"scope_id: budget {budget.name} is of all callers together: '*'")
+        await self._up_to_date()
         if budget.per in (Scope.TASK, Scope.TREE):
-            return await self._resolve(given)
-        return given
+            return await self._resolve(given), None
+        each = f"budget {budget.name} is counted for each {budget.per} by itself"
+        instead = f"{each}, so name one; `subagentctl budgets --rule {budget.name}` shows them"
+        return given, await self._names.unheard_of(budget.per, given, instead=instead)
 
 
 def standing_json(standing: Standing) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from ..core.standing import (
     rules_words,
     verdict_words,
 )
-from ..errors import BadQuery, TaskNotFound
+from ..errors import AmbiguousUpstream, BadQuery, NoSuchUpstream, TaskNotFound
 from ..ports import Clock, Store
 from ..service import Service
 from . import admin_query as query
@@ -128,12 +128,27 @@ class ExplainRoutes:
             depth = query.number("depth", text, 0, _DEEPEST)
         return Call(
             agent=agent,
-            upstream=choose(self._upstreams, header=given.get("upstream") or None, agents=(agent,)),
+            upstream=self._upstream(agent, given.get("upstream")),
             supervisor=supervisor,
             session=session,
             depth=depth,
             tree_id=None if parent is None else parent.tree_id or parent.task_id,
         )
+
+    def _upstream(self, agent: str, said: str | None) -> str:
+        """Raises NoSuchUpstream and BadQuery, in the words of somebody who asks here."""
+        names = self._upstreams.names
+        if said and said not in names:
+            raise NoSuchUpstream(
+                f"there is no upstream '{said[:80]}'; there are: {', '.join(names)}"
+            )
+        try:
+            return said or choose(self._upstreams, agents=(agent,))
+        except AmbiguousUpstream as error:
+            raise BadQuery(
+                f"upstream: say which ({', '.join(names)}); none of them lists the agent "
+                f"'{agent[:80]}', and there is no default"
+            ) from error
 
 
 def _task_words(record: TaskRecord) -> dict[str, Any]:

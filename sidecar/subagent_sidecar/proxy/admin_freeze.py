@@ -1,6 +1,6 @@
 """The admin plane's kill switch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -10,22 +10,32 @@ from ..core.verdict import Freeze
 from ..errors import BadBody, NotFrozen
 from ..ports import Store
 from ..service import Service
+from .admin_explain import UpToDate
 from .admin_json import answer, json_body
+from .admin_names import Names
 
 _WHICH = frozenset({"scope", "id"})
 _SCOPES = {"all": Scope.GLOBAL, "agent": Scope.AGENT, "session": Scope.SESSION}
 _WORDS = {scope: word for word, scope in _SCOPES.items()}
 _LONGEST_REASON = 500
+_INSTEAD = (
+    "to refuse every start, freeze `all`; to refuse those that fit a pattern, put a rule with "
+    "`deny: true` into a policy file"
+)
 
 
 class FreezeRoutes:
     """Handlers; `register` adds them. What they answer holds for the very next start."""
 
-    def __init__(self, *, service: Service, store: Store) -> None:
+    def __init__(self, *, service: Service, store: Store, names: Names) -> None:
         self._service = service
         self._store = store
+        self._names = names
+        self._up_to_date: UpToDate
 
-    def register(self, app: web.Application) -> None:
+    def register(self, app: web.Application, up_to_date: UpToDate) -> None:
+        """`up_to_date` lets the books catch up."""
+        self._up_to_date = up_to_date
         app.router.add_get("/v1/freeze", self.shown)
         app.router.add_post("/v1/freeze", self.freeze)
         app.router.add_post("/v1/unfreeze", self.unfreeze)
@@ -35,19 +45,27 @@ class FreezeRoutes:
         return answer({"frozen": await self._frozen()})
 
     async def freeze(self, request: web.Request) -> web.Response:
-        """Freezes everything, an agent or a session; what is frozen already gets the reason."""
+        """Freezes everything, an agent or a session; what is frozen already gets the reason. A
+        name that nothing is on record of is frozen ahead of time, and that is said."""
         body = await json_body(request, _WHICH | {"reason"})
         scope, scope_id = _place(body)
-        await self._service.freeze(scope, scope_id, _reason(body))
-        return answer({"frozen": await self._frozen()})
+        reason = _reason(body)
+        unheard_of = await self._unheard_of(scope, scope_id)
+        await self._service.freeze(scope, scope_id, reason)
+        return answer({"frozen": await self._frozen(), "not_on_record": unheard_of})
+
+    async def _unheard_of(self, scope: Scope, scope_id: str) -> dict[str, Any] | None:
+        if scope is Scope.GLOBAL:
+            return None
+        await self._up_to_date()
+        return await self._names.unheard_of(scope, scope_id, instead=_INSTEAD)
 
     async def unfreeze(self, request: web.Request) -> web.Response:
         """Lifts one freeze, and says what is frozen still. Raises NotFrozen."""
         scope, scope_id = _place(await json_body(request, _WHICH))
         there = await self._store.freezes()
         if not any((each.scope, each.scope_id) == (scope, scope_id) for each in there):
-            named = ", ".join(map(_named, there)) or "nothing"
-            raise NotFrozen(f"{_name(scope, scope_id)} is not frozen; frozen: {named}")
+            raise NotFrozen(_not_frozen(scope, scope_id, there))
         await self._service.unfreeze(scope, scope_id)
         return answer({"frozen": await self._frozen()})
 
@@ -93,9 +111,14 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text)
 
 
-def _named(freeze: Freeze) -> str:
-    return _name(freeze.scope, freeze.scope_id)
+def _not_frozen(scope: Scope, scope_id: str, there: Sequence[Freeze]) -> str:
+    named = ", ".join(_name(each.scope, each.scope_id) for each in there)
+    if scope is not Scope.GLOBAL:
+        return f"{_name(scope, scope_id)} is not frozen; frozen: {named or 'nothing'}"
+    if not named:
+        return "nothing is frozen"
+    return f"there is no freeze of all starts to lift; each of these is lifted by its name: {named}"
 
 
 def _name(scope: Scope, scope_id: str) -> str:
-    return "everything" if scope is Scope.GLOBAL else f"{_WORDS[scope]} {scope_id[:80]}"
+    return "all starts" if scope is Scope.GLOBAL else f"{_WORDS[scope]} {scope_id[:80]}"

@@ -95,7 +95,7 @@ class AdminPlane:
         self._cancels.register(app, self._resolve, self._up_to_date)
         self._events.register(app, self._resolve)
         self._budgets.register(app, self._resolve, self._up_to_date)
-        self._freeze.register(app)
+        self._freeze.register(app, self._up_to_date)
         self._policy.register(app)
         self._explain.register(app, self._resolve, self._up_to_date)
         self._past.register(app, self._up_to_date)

@@ -32,7 +32,7 @@ _FACT = (
     "FROM tasks t JOIN runs r ON r.task_id = t.task_id WHERE "
 )
 _TASK = f"SELECT {_CALL} FROM tasks t WHERE t.ended_at IS NULL AND "
-_WITHIN = {
+WITHIN = {
     Scope.TASK: "t.task_id = :id",
     Scope.SESSION: "t.session_id = :id",
     Scope.SUPERVISOR: "t.supervisor = :id",
@@ -89,7 +89,7 @@ def held(execute: Execute, place: Place) -> Iterator[Fact]:
 
 def _of_runs(scope: Scope) -> str:
     """Of runs: a follow-up may be another agent's than its task."""
-    return _WITHIN[scope].replace("t.agent_name", _AGENT)
+    return WITHIN[scope].replace("t.agent_name", _AGENT)
 
 
 def _is_small(execute: Execute, place: Place) -> bool:
@@ -97,7 +97,7 @@ def _is_small(execute: Execute, place: Place) -> bool:
     scope, scope_id = place
     if scope in _BROAD:
         return False
-    counted = f"SELECT count(*) FROM (SELECT 1 FROM tasks t WHERE {_WITHIN[scope]} LIMIT {_FEW})"
+    counted = f"SELECT count(*) FROM (SELECT 1 FROM tasks t WHERE {WITHIN[scope]} LIMIT {_FEW})"
     return bool(execute(counted, {"id": scope_id}).fetchone()[0] < _FEW)
 
 
@@ -115,7 +115,7 @@ def on_their_way(execute: Execute) -> dict[str, Sequence[Fact]]:
 def live_tasks(execute: Execute, place: Place) -> Sequence[Call]:
     scope, scope_id = place
     # Where there is much in the scope all live tasks are gone through.
-    within = _WITHIN[scope] if _is_small(execute, place) else _apart(_WITHIN[scope])
+    within = WITHIN[scope] if _is_small(execute, place) else _apart(WITHIN[scope])
     rows = execute(_TASK + within, {"id": scope_id}).fetchall()
     return [_call(row) for row in rows]
 

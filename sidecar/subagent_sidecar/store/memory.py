@@ -16,7 +16,7 @@ from ..core.claims import claim_all
 from ..core.decide import decide
 from ..core.feed import EventPage, EventQuery, ToldEvent
 from ..core.idempotency import Claim, Earlier, Taken, admit_once, forget, settle
-from ..core.matching import Call
+from ..core.matching import Call, Scope
 from ..core.model import (
     Event,
     Intent,
@@ -42,6 +42,7 @@ from ..core.verdict import Allow, Deny, Freeze, Spent
 from ..errors import StoreUnavailable
 from . import (
     memory_feed,
+    memory_names,
     memory_past,
     memory_pruning,
     memory_reaping,
@@ -117,6 +118,12 @@ class MemoryStore:
 
     async def freezes(self) -> Sequence[Freeze]:
         return self._tables.freezes()
+
+    async def has(self, scope: Scope, scope_id: str) -> bool:
+        return memory_names.has(self._tables, scope, scope_id)
+
+    async def names(self, scope: Scope, *, among: int) -> Sequence[str]:
+        return memory_names.names(self._tables, scope, among)
 
     def apply(self, changes: Sequence[Change]) -> Future[None]:
         def work(tables: Tables) -> None:

@@ -26,7 +26,7 @@ from ..core.claims import claim_all
 from ..core.decide import decide
 from ..core.feed import EventPage, EventQuery, ToldEvent
 from ..core.idempotency import Claim, Earlier, Taken, admit_once, forget, settle
-from ..core.matching import Call
+from ..core.matching import Call, Scope
 from ..core.model import (
     Event,
     Intent,
@@ -47,7 +47,7 @@ from ..core.sessions import Session, SessionKey, SessionPage, SessionQuery
 from ..core.sums import Sum
 from ..core.verdict import Allow, Deny, Freeze, Spent
 from ..errors import StoreError, StoreUnavailable
-from . import counting, feed, past, reaping, sessions
+from . import counting, feed, names, past, reaping, sessions
 from .chains import live_chains, loose_ends
 from .driver import sqlite3, version
 from .listing import list_tasks, records, tasks_named
@@ -166,6 +166,12 @@ class SqliteStore:
 
     async def freezes(self) -> Sequence[Freeze]:
         return await self._read(lambda conn: counting.freezes(conn.execute))
+
+    async def has(self, scope: Scope, scope_id: str) -> bool:
+        return await self._read(lambda conn: names.has(conn, scope, scope_id))
+
+    async def names(self, scope: Scope, *, among: int) -> Sequence[str]:
+        return await self._read(lambda conn: names.names(conn, scope, among))
 
     def apply(self, changes: Sequence[Change]) -> asyncio.Future[None]:
         def work(rows: WorkingSet) -> None:

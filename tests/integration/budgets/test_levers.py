@@ -41,7 +41,7 @@ async def test_the_very_next_start_is_refused_until_the_freeze_is_lifted(
             assert "they spend" in answer.json["message"]
         for graph, session in goes_on:
             assert (await at.start(graph, session))[1].status == 200
-        assert (await at.admin.call("GET", "/v1/freeze")).json == frozen.json
+        assert (await at.admin.call("GET", "/v1/freeze")).json == {"frozen": frozen.json["frozen"]}
         [told] = frozen.json["frozen"]
         assert told["scope"] == which["scope"] and told["id"] == which.get("id")
         assert (await post(at, "/v1/unfreeze", **which)).json == {"frozen": []}
@@ -227,6 +227,84 @@ async def test_a_raise_that_makes_no_sense_raises_nothing(
         answer = await post(at, "/v1/budgets/raise", **body)
         assert answer.status == status and said in answer.json["message"]
         assert await at.events("budget_raised") == []
+
+
+async def test_a_name_nothing_is_on_record_of_is_frozen_ahead_of_time_and_that_is_said(
+    tmp_path: Path,
+) -> None:
+    async with desk(tmp_path, {}) as at:
+        await at.start("quick", "s1")
+        slip = await post(at, "/v1/freeze", scope="agent", id="quik")
+        known = await post(at, "/v1/freeze", scope="agent", id="quick")
+        new = await post(at, "/v1/freeze", scope="session", id="tomorrow")
+        assert (await at.start("idle", "tomorrow"))[1].json["code"] == "frozen"
+    assert slip.json["not_on_record"] == {
+        "scope": "agent",
+        "id": "quik",
+        "did_you_mean": ["quick"],
+    }
+    assert len(slip.json["frozen"]) == 1 and known.json["not_on_record"] is None
+    assert new.json["not_on_record"]["did_you_mean"] == []
+
+
+async def test_a_raise_for_a_name_nothing_is_on_record_of_is_kept_and_that_is_said(
+    tmp_path: Path,
+) -> None:
+    async with desk(tmp_path, BUDGETS) as at:
+        await at.start("quick", "session-1")
+        answer = await post(at, "/v1/budgets/raise", rule="session-usd", scope_id="sesion-1", usd=1)
+        known = await post(at, "/v1/budgets/raise", rule="session-usd", scope_id="session-1", usd=1)
+    assert answer.json["not_on_record"]["did_you_mean"] == ["session-1"]
+    assert answer.json["budget"]["amounts"]["usd"]["limit"] == "6.000000"
+    assert known.json["not_on_record"] is None
+
+
+@pytest.mark.parametrize("name", ["*", "qui*", " quick"])
+async def test_what_can_only_be_a_mistake_freezes_and_raises_nothing(
+    tmp_path: Path, name: str
+) -> None:
+    async with desk(tmp_path, BUDGETS) as at:
+        await at.start("quick", "s1")
+        for path, body in (
+            ("/v1/freeze", {"scope": "agent", "id": name}),
+            ("/v1/budgets/raise", {"rule": "session-usd", "scope_id": name, "usd": 1}),
+        ):
+            answer = await post(at, path, **body)
+            assert (answer.status, answer.json["code"]) == (400, "not_a_name")
+            assert name in answer.json["message"]
+        assert await at.events("frozen", "budget_raised") == []
+
+
+async def test_a_name_is_a_name_once_somebody_goes_by_it(tmp_path: Path) -> None:
+    async with desk(tmp_path, {}) as at:
+        await at.start("quick", "what?")
+        assert (await post(at, "/v1/freeze", scope="session", id="what?")).status == 200
+
+
+async def test_a_raise_for_an_upstream_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
+    budget = {"name": "runs", "runs": 9, "per": "upstream"}
+    async with desk(tmp_path, {"budgets": [budget]}) as at:
+        answer = await post(at, "/v1/budgets/raise", rule="runs", scope_id="nope", runs=1)
+        there = await post(at, "/v1/budgets/raise", rule="runs", scope_id="default", runs=1)
+    assert (answer.status, answer.json["code"]) == (404, "no_such_upstream")
+    assert answer.json["message"] == "there is no upstream 'nope'; there are: default"
+    assert (there.status, there.json["not_on_record"]) == (200, None)
+
+
+async def test_what_is_not_frozen_is_answered_with_what_is(tmp_path: Path) -> None:
+    async with desk(tmp_path, {}) as at:
+        nothing = await post(at, "/v1/unfreeze", scope="all")
+        await post(at, "/v1/freeze", scope="agent", id="quick")
+        one, everything = [
+            await post(at, "/v1/unfreeze", **body)
+            for body in ({"scope": "agent", "id": "idle"}, {"scope": "all"})
+        ]
+    assert [a.status for a in (nothing, one, everything)] == [404] * 3
+    assert nothing.json["message"] == "nothing is frozen"
+    assert one.json["message"] == "agent idle is not frozen; frozen: agent quick"
+    assert everything.json["message"] == (
+        "there is no freeze of all starts to lift; each of these is lifted by its name: agent quick"
+    )
 
 
 async def test_without_budgets_there_is_nothing_to_show(tmp_path: Path) -> None:

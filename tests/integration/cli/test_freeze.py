@@ -102,6 +102,22 @@ def test_an_unfreeze_of_what_is_not_frozen_is_exit_code_4(run: Run, switch: Swit
     assert result.stderr == "subagentctl: agent x is not frozen; frozen: nothing.\n"
 
 
+UNHEARD_OF = {"scope": "agent", "id": "a b", "did_you_mean": ["ab", "a c"]}
+
+
+def test_a_name_nothing_is_on_record_of_is_said_on_stderr(run: Run, admin: FakeAdmin) -> None:
+    body = {"frozen": [], "not_on_record": UNHEARD_OF}
+    admin.script = lambda _: Reply(body=body)
+    result = run("freeze", "--agent", "a b")
+    assert result.exit_code == 0 and result.stdout.startswith("frozen: agent a b\n")
+    assert result.stderr == (
+        "subagentctl: note: nothing is on record of agent 'a b' yet; did you mean ab or 'a c'? "
+        "It is frozen as it was typed; `subagentctl unfreeze --agent 'a b'` lifts that.\n"
+    )
+    as_json = run("freeze", "--agent", "a b", "-o", "json")
+    assert (json.loads(as_json.stdout), as_json.stderr) == (body, "")
+
+
 @pytest.mark.parametrize(
     "args",
     [

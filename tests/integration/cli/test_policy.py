@@ -207,13 +207,20 @@ def test_a_reload_as_json_is_what_the_sidecar_answers(run: Run, live: FakeAdmin)
     assert answer == {**live.policy, "changed": True}
 
 
-def test_a_reload_that_is_refused_says_every_problem_and_is_exit_code_1(
+def test_without_a_subcommand_the_help_is_shown(run: Run, admin: FakeAdmin) -> None:
+    result = run("policy")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith("Usage: ") and "\n  replay " in result.stdout
+    assert admin.requests == []
+
+
+def test_a_reload_that_is_refused_says_every_problem_and_is_exit_code_64(
     run: Run, live: FakeAdmin
 ) -> None:
     problems = ["a.yaml:1: x", "a.yaml:2: y"]
     live.script = lambda _: problem(422, "policy_invalid", "; ".join(problems), problems=problems)
     result = run("policy", "reload")
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (64, "")
     assert result.stderr.splitlines() == [
         "subagentctl: a.yaml:1: x",
         "subagentctl: a.yaml:2: y",

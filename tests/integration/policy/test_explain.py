@@ -172,6 +172,15 @@ async def test_a_person_reads_a_line_for_each_rule_and_the_verdict_last(tmp_path
         assert said.json["verdicts"]["start"]["let_in"] is True
 
 
+async def test_an_upstream_that_is_not_there_is_said_with_those_that_are(tmp_path: Path) -> None:
+    async with desk(tmp_path) as front:
+        said = await subagentctl(
+            front.admin.url, "policy", "explain", "--agent", "coder", "--upstream", "nope"
+        )
+    assert (said.code, said.out) == (4, "")
+    assert said.err == "subagentctl: there is no upstream 'nope'; there are: default.\n"
+
+
 @pytest.mark.parametrize(
     ("query", "status", "code"),
     [

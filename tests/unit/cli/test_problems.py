@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from subagentctl.errors import CliError, Failed, NotFound, Unreachable
+from subagentctl.errors import CliError, Failed, Misused, NotFound, Unreachable
 from subagentctl.problems import refusal, unreachable
 from subagentctl.server import parse_server
 
@@ -25,6 +25,8 @@ def ours(code: str, message: str = "It did not go.", **more: Any) -> dict[str, A
         (200, None, Unreachable, "(HTTP 200, text/html)"),
         (502, None, Unreachable, "(HTTP 502, text/html)"),
         (502, ours("upstream_unreachable"), Unreachable, "it passes requests on"),
+        (404, ours("no_such_upstream", "No 'x'; there are: y"), NotFound, "No 'x'; there are: y."),
+        (400, ours("not_a_name", "'*' is no name."), Misused, "'*' is no name."),
         (421, ours("ambiguous_upstream"), Unreachable, "--admin-listen"),
         (401, ours("unauthorized", "No."), Failed, "(No). Set SUBAGENTCTL_TOKEN or --token."),
         (403, None, Failed, "asks for a token it accepts. Set SUBAGENTCTL_TOKEN or --token."),
@@ -41,6 +43,13 @@ def test_each_answer_becomes_its_error(
     error = refusal(HERE, status=status, content_type="text/html", location="", payload=payload)
     assert type(error) is kind
     assert said in error.message
+
+
+def test_an_upstream_nobody_has_in_the_address_is_a_wrong_address() -> None:
+    here = parse_server("http://127.0.0.1:8460/to/nobody")
+    payload = ours("no_such_upstream", "no upstream is called 'nobody'")
+    error = refusal(here, status=404, content_type="", location="", payload=payload)
+    assert type(error) is Unreachable and "--admin-listen" in error.message
 
 
 def test_a_redirect_says_where_to() -> None:
