@@ -29,7 +29,7 @@ version: 1
 limits:
   - {name: no-researcher, match: {agent: researcher}, deny: true, message: Read it yourself.}
 """
-TOLD = "Not started: a task of this agent may not be started here."
+TOLD = "Not started: no task of agent researcher may be started."
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ SAYS: dict[str, tuple[str, ...]] = {
         r"rule nesting of policy refusals",
     ),
     "coder": (
-        r"a task of this agent may not be started here",
+        r"no task of agent coder may be started",
         r"Do the coding yourself\.",
         r"rule no-coder of policy refusals",
     ),
@@ -85,7 +85,7 @@ SAYS: dict[str, tuple[str, ...]] = {
         r"rule no-follow-ups of policy refusals",
     ),
     "snowman": (
-        r"an operator has frozen this agent: a fire in the kitchen",
+        r"an operator has frozen the agent snowman: a fire in the kitchen",
         r"Do not try again by yourself: go on with the results you have, and tell the user",
         r"the same call is refused until it is lifted",
     ),

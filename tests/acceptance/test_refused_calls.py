@@ -29,9 +29,9 @@ budgets:
   - {name: one-run, match: {agent: spent}, runs: 1, per: agent, window: 1h}
 """
 TEXTS = {
-    "coder": "Not started: a task of this agent may not be started here. Waiting does not help: do "
-    "the work yourself, or tell the user. Do the coding yourself. (rule no-coder of policy p; the "
-    "same call now would be refused again)",
+    "coder": "Not started: no task of agent coder may be started. Waiting does not help: do the "
+    "work yourself, or tell the user. Do the coding yourself. (rule no-coder of policy p; the same "
+    "call now would be refused again)",
     "spent": "Not started: the budget of this agent within 1h is spent: 1 of 1 runs. Try again in ",
 }
 """By the agent: the first is refused with 403, the second with 402 and a Retry-After."""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 
 from subagent_sidecar.core.decide import SHOWN
-from subagent_sidecar.core.matching import Call, Match, Scope
+from subagent_sidecar.core.matching import Call, Match, Scope, same_caller
 from subagent_sidecar.core.model import IntentKind, Item, RunStatus, Timestamp
 from subagent_sidecar.core.policy import (
     NOTHING,
@@ -16,7 +16,7 @@ from subagent_sidecar.core.policy import (
     LimitKind,
     OnUnpriced,
 )
-from subagent_sidecar.core.verdict import Freeze, Held, Spent
+from subagent_sidecar.core.verdict import Freeze, Held, Named, Spent
 from subagent_sidecar.store.memory_tables import Tables
 
 
@@ -110,28 +110,24 @@ class Counted:
 
     def holders(
         self, budget: Budget, scope_id: str, call: Call, since: Timestamp | None, what: str
-    ) -> Sequence[str]:
+    ) -> Named:
         least = dict(budget.reserve.said).get(what, 0)
-        found = [
-            run.call.task_id
-            for run in self._in(budget.match, budget.per, scope_id, since)
-            if run.call.supervisor == call.supervisor and run.live
-            if _left(run, what, least) > 0
-        ]
-        return list(dict.fromkeys(each for each in found if each is not None))[:SHOWN]
+        runs = self._in(budget.match, budget.per, scope_id, since)
+        holding = [run for run in runs if run.live and _left(run, what, least) > 0]
+        return _named(holding, range(len(holding)), call)
 
-    def named(self, rule: Limit | Budget, scope_id: str, call: Call) -> Sequence[str]:
+    def named(self, rule: Limit | Budget, scope_id: str, call: Call) -> Named:
         assert rule.per is not None
-        runs = [
-            run
-            for run in self._in(rule.match, rule.per, scope_id, None)
-            if run.call.supervisor == call.supervisor
-        ]
+        of_task = rule.per is Scope.TASK
+        runs = list(self._in(rule.match, rule.per, scope_id, None))
         if isinstance(rule, Limit) and rule.kind is LimitKind.DUPLICATES:
-            found = [run.task_id for run in runs if _alike(run.call, call)]
-        else:
-            found = [run.task_id for run in runs if run.holds and run.call.task_id is not None]
-        return list(dict.fromkeys(found))[:SHOWN]
+            runs = [run for run in runs if _alike(run.call, call)]
+            runs = [run for run in runs if of_task or not run.call.update]
+            return _named(runs, range(len(runs)), call)
+        runs = [run for run in runs if (run.live if of_task else run.holds)]
+        alone = [of_task or run.call.task_id is None for run in runs]
+        units = [i if alone[i] else run.task_id for i, run in enumerate(runs)]
+        return _named(runs, units, call)
 
     def eases(
         self, rule: Limit | Budget, scope_id: str, call: Call, since: Timestamp, what: str, by: int
@@ -198,6 +194,14 @@ def _counted(run: CountedRun, what: str, reserve: int) -> int:
         return int(run.unpriced or run.micro_usd is None)
     used = getattr(run, what) or 0
     return max(used, reserve) if run.open else int(used)
+
+
+def _named(runs: Sequence[CountedRun], units: Sequence[object], call: Call) -> Named:
+    """The ids of the caller's own, and how many units are others'."""
+    own = [same_caller(run.call, call) for run in runs]
+    ids = [run.call.task_id for run, mine in zip(runs, own, strict=True) if mine]
+    others = {unit for unit, mine in zip(units, own, strict=True) if not mine}
+    return Named([one for one in dict.fromkeys(ids) if one][:SHOWN], len(others))
 
 
 def _alike(one: Call, other: Call) -> bool:

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from .matching import SCOPE_ID, Call
+from .matching import SCOPE_ID, Call, Scope
 from .model import Timestamp, timestamp
 from .policy import Budget, Limit, LimitKind, Mode, OnUnpriced, Policy
-from .verdict import NOTHING_HELD, OPERATOR, Allow, Answer, Check, Deny, Freeze, Held, Spent
+from .verdict import NOTHING_HELD, OPERATOR, Allow, Answer, Check, Deny, Freeze, Held, Named, Spent
 
 _READ_WITHIN = timedelta(seconds=2)
 """What a run used is read this soon after its end, if its server can be read."""
@@ -48,13 +48,13 @@ class Numbers(Protocol):
 
     def holders(
         self, budget: Budget, scope_id: str, call: Call, since: Timestamp | None, what: str
-    ) -> Sequence[str]:
-        """Up to SHOWN ids of tasks with runs that are not over and hold some; of the call's own
-        supervisor."""
+    ) -> Named:
+        """For a refusal: the tasks with runs that are not over and hold some. As `named`."""
 
-    def named(self, rule: Limit | Budget, scope_id: str, call: Call) -> Sequence[str]:
-        """Up to SHOWN task ids for a refusal: under DUPLICATES the same ones, else live ones. Only
-        of the call's own supervisor: a scope may hold tasks that are none of its business."""
+    def named(self, rule: Limit | Budget, scope_id: str, call: Call) -> Named:
+        """For a refusal: under DUPLICATES the same tasks, else live ones, the caller's own up to
+        SHOWN. Its own are those of its supervisor and its session: others a model can neither wait
+        for nor cancel, and many supervisors that say no name are one."""
 
     def eases(
         self, rule: Limit | Budget, scope_id: str, call: Call, since: Timestamp, what: str, by: int
@@ -158,15 +158,15 @@ def _deny(
     answer: Answer, answers: Sequence[Answer], numbers: Numbers, call: Call, now: datetime
 ) -> Deny:
     check, rule = answer.check, answer.rule
-    tasks: Sequence[str] = ()
-    retry_after = None
+    named, retry_after = Named(), None
     if check.scope_id is not None:
-        tasks = _in_the_way(check, rule, check.scope_id, numbers, call, now)[:SHOWN]
+        named = _in_the_way(check, rule, check.scope_id, numbers, call, now)
         retry_after = _retry_after(check, rule, numbers, call, now)
     return Deny(
         check=check,
         checks=tuple(each.check for each in answers),
-        tasks=tuple(tasks),
+        tasks=tuple(named.tasks[:SHOWN]),
+        others=None if rule.per is Scope.TASK else named.others,
         retry_after=retry_after,
         rule=rule,
     )
@@ -174,7 +174,7 @@ def _deny(
 
 def _in_the_way(
     check: Check, rule: Limit | Budget, scope_id: str, numbers: Numbers, call: Call, now: datetime
-) -> Sequence[str]:
+) -> Named:
     if check.held_back and isinstance(rule, Budget):
         since = _Windows(now).since(rule.window)
         return numbers.holders(rule, scope_id, call, since, check.what)

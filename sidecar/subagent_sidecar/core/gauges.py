@@ -7,13 +7,13 @@ what is over. What slides out of a window is let go when the next question comes
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterator
 from typing import Any
 
 from .facts import Fact
-from .matching import Call, Scope
+from .matching import Call, Scope, same_caller
 from .model import Timestamp
 from .policy import Budget, Limit
+from .verdict import Named
 
 
 class Live:
@@ -49,7 +49,7 @@ class Live:
     def _hold(self, place: object, call: Call) -> None:
         held = self._places.get(place)
         if held is None:
-            self._places[place] = [1, call.task_id, call.supervisor]
+            self._places[place] = [1, call]
         else:
             held[0] += 1
 
@@ -60,11 +60,11 @@ class Live:
             if not held[0]:
                 del self._places[place]
 
-    def tasks_of(self, supervisor: str) -> Iterator[str]:
-        """The ids of those that have one, the longest there first."""
-        for _, task_id, owner in self._places.values():
-            if task_id is not None and owner == supervisor:
-                yield task_id
+    def named(self, caller: Call) -> Named:
+        """Those that have one, the longest there first."""
+        own = [call for _, call in self._places.values() if same_caller(call, caller)]
+        tasks = [call.task_id for call in own if call.task_id is not None]
+        return Named(tasks, len(self._places) - len(own))
 
 
 def _stays(old: Fact, new: Fact) -> bool:
@@ -212,13 +212,16 @@ class Alike:
         group = self._group(like)
         return None if group is None else group.at(by - 1)
 
-    def tasks_like(self, like: Call) -> Iterator[str]:
-        """The ids of some that the supervisor of `like` has, the newest first."""
+    def named(self, like: Call) -> Named:
+        """Some of them, the newest first."""
         group = self._group(like)
-        for fact in reversed(group.newest if group is not None else ()):
-            task_id, in_time = fact.call.task_id, self.floor is None or fact.at >= self.floor
-            if task_id is not None and in_time and fact.call.supervisor == like.supervisor:
-                yield task_id
+        if group is None:
+            return Named()
+        found = [f for f in reversed(group.newest) if self.floor is None or f.at >= self.floor]
+        own = [fact.call for fact in found if same_caller(fact.call, like)]
+        every = len(found) == group.number
+        tasks = [call.task_id for call in own if call.task_id is not None]
+        return Named(tasks, len(found) - len(own) if every else None)
 
 
 _Likeness = tuple[str, str]

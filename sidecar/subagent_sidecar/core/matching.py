@@ -68,6 +68,11 @@ SCOPE_ID: Mapping[Scope, Callable[[Call], Any]] = {
 """Call.scope_id, a kind at a time."""
 
 
+def same_caller(call: Call, other: Call) -> bool:
+    """Whether both are the same session's: one knows of the other's tasks, and may cancel them."""
+    return call.session == other.session and call.supervisor == other.supervisor
+
+
 @dataclass(frozen=True, slots=True)
 class Glob:
     """`*` stands for any characters, `?` for one; everything else, brackets and case included,

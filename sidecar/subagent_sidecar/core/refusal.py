@@ -4,15 +4,17 @@ Which limit, its value, what is in use, and what to do instead. A model that lea
 starts the same task again; one that learns "5 of 5, wait for one of these" does not.
 """
 
+from collections.abc import Sequence
 from math import ceil
 
 from ..errors import SidecarError
 from .budget_words import no_room
-from .matching import ANYTHING, Scope
+from .matching import ANYTHING, Glob, Match, Scope
 from .policy import Budget, Limit, LimitKind
 from .refusal_words import WHERE, about, within
 from .verdict import Batch, Check, Deny
 
+_GLOBS = 3
 _GOING_ON = "go on with the results you have, do the rest yourself, or tell the user"
 _ENOUGH = f"Waiting does not help: {_GOING_ON}"
 _NOT_AGAIN = f"Do not start it again: {_GOING_ON}"
@@ -75,7 +77,9 @@ def _cause(deny: Deny) -> str:
     match rule.kind:
         case LimitKind.CONCURRENT:
             many = "1 is" if there == 1 else f"{there} are"
-            return f"at most {things} may be unfinished at a time, and {many}{_room(deny.batch)}"
+            whose = _of_others(deny, there)
+            room = _room(deny.batch)
+            return f"at most {things} may be unfinished at a time, and {many}{whose}{room}"
         case LimitKind.STARTS:
             many = "1 was" if there == 1 else f"{there} were"
             return f"at most {things} may be started{lately}, and {many}{_room(deny.batch)}"
@@ -86,6 +90,8 @@ def _cause(deny: Deny) -> str:
             )
         case LimitKind.DUPLICATES:
             given = "once" if check.current == 1 else f"{check.current} times"
+            if deny.others == check.current:
+                given += " by others"
             return (
                 f"the same agent was given the same instruction {given} already{lately}, and at "
                 f"most {things} may be like that"
@@ -93,7 +99,39 @@ def _cause(deny: Deny) -> str:
         case LimitKind.DEPTH:
             return f"this task would be at depth {check.current}, and {rule.most} is the deepest"
         case LimitKind.DENY:
-            return "a task of this agent may not be started here"
+            return f"no task{_whom(rule.match)} may be started"
+
+
+def _whom(match: Match) -> str:
+    """` of agent coder at depth >=1`: in the rule's own words, for names that callers give stay
+    out of what a model reads."""
+    said = (
+        (" of agent", match.agent),
+        (" on agent server", match.upstream),
+        (" for supervisor", match.supervisor),
+        (" in session", match.session),
+    )
+    words = [f"{word} {_either(globs)}" for word, globs in said if _tells(globs)]
+    depth = "" if match.depth is None else f" at depth {match.depth}"
+    return "".join(words) + depth
+
+
+def _tells(globs: Sequence[Glob]) -> bool:
+    return bool(globs) and all(glob.text != "*" for glob in globs)
+
+
+def _either(globs: Sequence[Glob]) -> str:
+    shown = [glob.text for glob in globs[:_GLOBS]]
+    return " or ".join(shown if len(shown) == len(globs) else [*shown, "the like"])
+
+
+def _of_others(deny: Deny, there: int) -> str:
+    """A scope may be wider than what the caller knows of: `, 3 of them not yours`."""
+    if not deny.others:
+        return ""
+    if deny.others >= there:
+        return ", not yours" if deny.others == 1 else ", none of them yours"
+    return f", {deny.others} of them not yours"
 
 
 def _things(rule: Limit) -> str:
@@ -114,7 +152,7 @@ def _room(batch: Batch | None) -> str:
 def _frozen(check: Check) -> str:
     match check.scope:
         case Scope.AGENT:
-            return "this agent"
+            return f"the agent {check.scope_id}"
         case Scope.SESSION:
             return "this session"
         case _:
@@ -136,8 +174,8 @@ def _advice(deny: Deny) -> str:
             return "Wait until its run has finished, then send the update"
         case LimitKind.CONCURRENT if ids:
             return (
-                "Wait for one of them to finish, or cancel one that is not needed any more "
-                f"({ids}), or do the work yourself"
+                f"Wait for one of {_them(deny)} to finish, or cancel one that is not needed any "
+                f"more ({ids}), or do the work yourself"
             )
         case LimitKind.CONCURRENT:
             return "Wait until some of them have finished, or do the work yourself"
@@ -151,21 +189,26 @@ def _advice(deny: Deny) -> str:
             return _going_on(deny, later, ids)
 
 
+def _them(deny: Deny) -> str:
+    return "yours" if deny.others else "them"
+
+
 def _until_given_back(deny: Deny, later: str, ids: str) -> str:
     """What to do where runs keep in reserve what they may not need."""
     if not deny.check.held.live:
         return f"{later}; if it is refused once more, {_GOING_ON}"
-    wait = (
-        f"Wait for one of them to finish, or cancel one that is not needed any more ({ids})"
-        if ids
-        else "Wait until some of them have finished"
-    )
+    wait = "Wait until some of them have finished"
+    if ids:
+        one = f"Wait for one of {_them(deny)} to finish"
+        wait = f"{one}, or cancel one that is not needed any more ({ids})"
     otherwise = f". Else try again in {about(deny.retry_after)}" if deny.retry_after else ""
     return f"{wait}: what it does not use is free again then; or do the work yourself{otherwise}"
 
 
 def _going_on(deny: Deny, later: str, ids: str) -> str:
     live = f". Unfinished: {ids}" if ids and isinstance(deny.rule, Budget) else ""
+    if live and deny.others:
+        live += f", and {deny.others} not yours"
     if later:
         return f"{later}; until then go on with the results you have, or do the work yourself{live}"
     if deny.check.what == "frozen":

@@ -12,7 +12,7 @@ from .policy import Amounts, Budget, Limit, Policy
 from .quick import changed
 from .tallies import Place, Tallies
 from .tally import Tally
-from .verdict import Freeze
+from .verdict import Freeze, Named
 
 _BEGAN, _ENDED, _LEFT = range(3)
 
@@ -140,13 +140,13 @@ def worked(start: PastStart) -> int | None:
 class _Numbers(Tally):
     """Without what only the caller of a refused start is told, which is dear to find."""
 
-    def named(self, rule: Limit | Budget, scope_id: str, call: Call) -> Sequence[str]:
-        return ()
+    def named(self, rule: Limit | Budget, scope_id: str, call: Call) -> Named:
+        return Named()
 
     def holders(
         self, budget: Budget, scope_id: str, call: Call, since: Timestamp | None, what: str
-    ) -> Sequence[str]:
-        return ()
+    ) -> Named:
+        return Named()
 
     def eases(
         self, rule: Limit | Budget, scope_id: str, call: Call, since: Timestamp, what: str, by: int

@@ -1,14 +1,14 @@
 """The running sum of what a budget counts: a gauge as those in gauges.py."""
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
 from itertools import accumulate
 from operator import attrgetter
 
 from .facts import Fact, Unit, microseconds
+from .matching import Call, same_caller
 from .model import Timestamp
 from .policy import Budget, OnUnpriced
-from .verdict import Held, Spent
+from .verdict import Held, Named, Spent
 
 _Sums = tuple[int, int, int, int, int]
 """micro_usd, tokens, run_time, runs, unpriced."""
@@ -116,18 +116,14 @@ class Spending:
                 found.append((what, Held(amount, runs, live)))
         return tuple(found)
 
-    def holders(self, what: str, supervisor: str, now: Timestamp) -> Iterator[str]:
-        """The ids of the supervisor's tasks with runs that are not over and hold some, the longest
-        there first."""
+    def holders(self, what: str, caller: Call, now: Timestamp) -> Named:
+        """The tasks with runs that are not over and hold some, the longest there first; `others`
+        are runs."""
         least = self._reserve.get(what, 0)
-        mine = (
-            fact
-            for fact in self._open.values()
-            if fact.live and fact.call.supervisor == supervisor and fact.call.task_id is not None
-        )
-        for fact in sorted(mine, key=_at):
-            if fact.call.task_id is not None and _amount(fact, what, now) < least:
-                yield fact.call.task_id
+        live = [fact for fact in self._open.values() if fact.live]
+        found = sorted((fact for fact in live if _amount(fact, what, now) < least), key=_at)
+        own = [fact.call.task_id for fact in found if same_caller(fact.call, caller)]
+        return Named([one for one in own if one is not None], len(found) - len(own))
 
     def _forget(self, since: Timestamp | None) -> None:
         """Let go of what was started before."""

@@ -13,7 +13,7 @@ from .policy import NOTHING, Amounts, Budget, Limit, LimitKind, Policy
 from .quick import changed
 from .spending import Spending
 from .tallies import Place, Tallies
-from .verdict import Freeze, Held, Spent
+from .verdict import Freeze, Held, Named, Spent
 
 G = TypeVar("G", Live, Started, Alike, Spending)
 W = TypeVar("W", Started, Alike, Spending)
@@ -110,10 +110,8 @@ class Tally:
 
     def holders(
         self, budget: Budget, scope_id: str, call: Call, since: Timestamp | None, what: str
-    ) -> Sequence[str]:
-        spending = self._spending(budget, scope_id, since)
-        found = spending.holders(what, call.supervisor, self._now)
-        return list(islice(dict.fromkeys(found), SHOWN))
+    ) -> Named:
+        return _shown(self._spending(budget, scope_id, since).holders(what, call, self._now))
 
     def _spending(self, budget: Budget, scope_id: str, since: Timestamp | None) -> Spending:
         return self._since(budget, scope_id, since, Spending)
@@ -164,13 +162,11 @@ class Tally:
                 gauge.move(None, fact)
         return gauge
 
-    def named(self, rule: Limit | Budget, scope_id: str, call: Call) -> Sequence[str]:
+    def named(self, rule: Limit | Budget, scope_id: str, call: Call) -> Named:
         if isinstance(rule, Limit) and rule.kind is LimitKind.DUPLICATES:
             since = self._tallies.floor((id(rule), scope_id))
-            found = self._alike(rule, scope_id, since).tasks_like(call)
-        else:
-            found = self._live(rule, scope_id).tasks_of(call.supervisor)
-        return list(islice(dict.fromkeys(found), SHOWN))
+            return _shown(self._alike(rule, scope_id, since).named(call))
+        return _shown(self._live(rule, scope_id).named(call))
 
     def eases(
         self, rule: Limit | Budget, scope_id: str, call: Call, since: Timestamp, what: str, by: int
@@ -180,6 +176,10 @@ class Tally:
         if rule.kind is LimitKind.DUPLICATES:
             return self._alike(rule, scope_id, since).eases(call, by)
         return self._started(rule, scope_id, since).eases(by)
+
+
+def _shown(named: Named) -> Named:
+    return Named(tuple(islice(dict.fromkeys(named.tasks), SHOWN)), named.others)
 
 
 def _lacks(gauge: Started | Alike | Spending, since: Timestamp | None) -> bool:

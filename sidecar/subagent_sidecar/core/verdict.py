@@ -1,5 +1,6 @@
 """What may be answered to a start, and the questions that were asked on the way."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
@@ -172,14 +173,23 @@ class Batch:
     counted: int = 0
 
 
+class Named(NamedTuple):
+    """Tasks that a refusal names: ids of the caller's own, and how many more there are that are
+    none of its business; None where that is not known."""
+
+    tasks: Sequence[str] = ()
+    others: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deny:
-    """`check` is the one the caller is told of; `tasks` some ids that are in use, or hold what is
-    in the way."""
+    """`check` is the one the caller is told of; `tasks` some ids of its own that are in use, or
+    hold what is in the way, and `others` how many there are beside its own (Named)."""
 
     check: Check
     checks: tuple[Check, ...]
     tasks: tuple[str, ...] = ()
+    others: int | None = None
     retry_after: timedelta | None = None
     rule: Limit | Budget | None = None
     """None for a freeze."""

@@ -16,7 +16,7 @@ from tests.support.waiting import eventually, eventually_got
 
 WRITER_ID = "00000000-0000-4000-8000-000000000001"
 COMMANDS = "/threads/t/commands"
-TOLD = "Not started: a task of this agent may not be started here."
+TOLD = "Not started: no task of agent"
 
 
 def run_start(agent: str = "writer") -> dict[str, Any]:

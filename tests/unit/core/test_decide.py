@@ -322,11 +322,17 @@ def test_at_most_five_tasks_are_named() -> None:
     assert found.tasks == ("t1", "t2", "t3", "t4", "t5")
 
 
-def test_only_tasks_of_ones_own_supervisor_are_named() -> None:  # row 25
-    numbers = book(("t1", replace(CALL, supervisor="bob"), 9), ("t2", OTHER, 8))
-    found = verdict("concurrent: 2, per: global", numbers)
+def test_only_tasks_of_ones_own_supervisor_and_session_are_named() -> None:  # row 25
+    bobs = replace(CALL, supervisor="bob")
+    numbers = book(("t1", bobs, 9), ("t2", OTHER, 8), ("t3", CALL, 7))
+    found = verdict("concurrent: 3, per: global", numbers)
     assert isinstance(found, Deny)
-    assert (found.check.current, found.tasks) == (2, ("t2",))
+    assert (found.check.current, found.tasks, found.others) == (3, ("t3",), 2)
+
+
+def test_a_follow_up_from_elsewhere_makes_no_stranger_of_its_task() -> None:
+    found = verdict("concurrent: 1, per: task", tasks(1), replace(UPDATE, session="s2"))
+    assert isinstance(found, Deny) and found.others is None
 
 
 def test_nothing_is_asked_of_what_cannot_be_counted_yet() -> None:

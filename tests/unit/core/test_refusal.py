@@ -10,7 +10,9 @@ from tests.unit.core.test_decide import (
     LIMITS,
     NESTED,
     NOW,
+    OTHER,
     UPDATE,
+    book,
     policy,
     run,
     tasks,
@@ -56,8 +58,23 @@ LIMIT_TEXTS = [
         "concurrent: 1, per: agent",
         tasks(1, replace(CALL, supervisor="bob")),
         CALL,
-        "at most 1 task of this agent may be unfinished at a time, and 1 is. Wait until some of "
-        "them have finished, or do the work yourself.",
+        "at most 1 task of this agent may be unfinished at a time, and 1 is, not yours. Wait until "
+        "some of them have finished, or do the work yourself.",
+    ),
+    (
+        "concurrent: 2, per: global",
+        tasks(2, OTHER),
+        CALL,
+        "at most 2 tasks of all callers together may be unfinished at a time, and 2 are, none of "
+        "them yours. Wait until some of them have finished, or do the work yourself.",
+    ),
+    (
+        "concurrent: 3, per: supervisor",
+        book(("t1", OTHER, 9), ("t2", CALL, 8), ("t3", OTHER, 7)),
+        CALL,
+        "at most 3 tasks for this supervisor may be unfinished at a time, and 3 are, 2 of them not "
+        "yours. Wait for one of yours to finish, or cancel one that is not needed any more (t2), "
+        "or do the work yourself.",
     ),
     (
         "concurrent: 1, per: task",
@@ -106,8 +123,28 @@ LIMIT_TEXTS = [
         "deny: true, match: {agent: coder}, message: Do the coding yourself.",
         tasks(1),
         CALL,
-        "a task of this agent may not be started here. Waiting does not help: do the work "
-        "yourself, or tell the user. Do the coding yourself.",
+        "no task of agent coder may be started. Waiting does not help: do the work yourself, or "
+        "tell the user. Do the coding yourself.",
+    ),
+    (
+        "deny: true, match: {agent: [a, b, c*, d, e], session: s, depth: '<2'}",
+        tasks(1),
+        CALL,
+        "no task of agent a or b or c* or the like in session s at depth <2 may be started. "
+        "Waiting does not help: do the work yourself, or tell the user.",
+    ),
+    (
+        'deny: true, match: {agent: "*"}',
+        tasks(1),
+        CALL,
+        "no task may be started. Waiting does not help: do the work yourself, or tell the user.",
+    ),
+    (
+        "duplicates: 1, per: global",
+        tasks(1, OTHER),
+        CALL,
+        "the same agent was given the same instruction once by others already, and at most 1 task "
+        f"of all callers together may be like that. {HOPELESS}",
     ),
 ]
 
@@ -126,6 +163,13 @@ BUDGET_TEXTS = [
         CALL,
         f"the budget in this session is spent: 5.020001 of 5.00 USD. {HOPELESS[:-1]}. "
         "Unfinished: t1.",
+    ),
+    (
+        "runs: 3, per: supervisor",
+        book(("t1", OTHER, 9), ("t2", CALL, 8), ("t3", OTHER, 7)),
+        CALL,
+        f"the budget for this supervisor is spent: 3 of 3 runs. {HOPELESS[:-1]}. Unfinished: t2, "
+        "and 2 not yours.",
     ),
     (
         "usd: 5, per: session, reserve: {usd: 0.5}",
@@ -287,7 +331,7 @@ BATCH_TEXTS = [
         "limits",
         "deny: true, match: {agent: coder}",
         Batch(size=3),
-        "a task of this agent may not be started here. Waiting does not help: do the work "
+        "no task of agent coder may be started. Waiting does not help: do the work "
         "yourself, or tell the user.",
     ),
 ]
@@ -318,7 +362,7 @@ def test_a_budget_says_what_was_spent_of_how_much(
         (Freeze(scope=Scope.GLOBAL, scope_id="*"), "an operator has frozen all starts"),
         (
             Freeze(scope=Scope.AGENT, scope_id="coder", reason="a fire."),
-            "an operator has frozen this agent: a fire",
+            "an operator has frozen the agent coder: a fire",
         ),
         (
             Freeze(scope=Scope.SESSION, scope_id="s", reason=" a\nfire "),

@@ -123,7 +123,7 @@ def test_an_observing_rule_would_refuse() -> None:
 def test_a_refusal_is_told_as_the_model_would_read_it() -> None:
     words = verdict_words(verdict(rules("name: closed, match: {agent: coder}, deny: true")))
     assert (words["let_in"], words["code"], words["rule"]) == (False, "denied", "closed")
-    assert words["message"].startswith("Not started: a task of this agent may not be started here.")
+    assert words["message"].startswith("Not started: no task of agent coder may be started.")
 
 
 def test_while_frozen_nothing_else_is_asked() -> None:
