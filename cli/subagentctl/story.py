@@ -159,11 +159,25 @@ def _within(event: Record) -> str:
 
 
 def _lever(words: str) -> Callable[[Record], str]:
-    return lambda event: _because(words + _within(event), event)
+    """`starts of agent coder frozen: it loops`."""
+
+    def told(event: Record) -> str:
+        scope, scope_id = _detail(event, "scope"), _detail(event, "scope_id")
+        whose = "all starts" if scope == "global" else f"starts of {scope} {scope_id}".rstrip()
+        return _because(f"{whose} {words}", event)
+
+    return told
 
 
 def _budget_raised(event: Record) -> str:
-    return f"budget {_detail(event, 'budget')} raised{_within(event)}"
+    added = nested(nested(event, "detail"), "added")
+    amounts = [_of_unit(what, _amount(what, added, what)) for what in added]
+    by = f" by {', '.join(amounts)}" if amounts else ""
+    return f"budget {_detail(event, 'budget')} raised{by}{_within(event)}"
+
+
+def _of_unit(what: str, amount: str) -> str:
+    return amount if what in ("micro_usd", "run_time") else f"{amount} {what}"
 
 
 def _budget(words: str) -> Callable[[Record], str]:
@@ -276,8 +290,8 @@ _CLAUSES: Mapping[str, Callable[[Record], str]] = {
     "cron_created": _cron_created,
     "refused": _against("start refused by "),
     "would_refuse": _against("start let in, although an observing rule was against it: "),
-    "frozen": _lever("starts frozen"),
-    "unfrozen": _lever("starts no longer frozen"),
+    "frozen": _lever("frozen"),
+    "unfrozen": _lever("no longer frozen"),
     "budget_raised": _budget_raised,
     "budget_near": _budget("is nearly spent"),
     "budget_exhausted": _budget("is spent"),

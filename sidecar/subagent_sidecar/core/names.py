@@ -25,10 +25,6 @@ def _is_end(part: str, whole: str) -> bool:
     return whole.startswith(part) or whole.endswith(part)
 
 
-def is_slip(given: str) -> str | None:
-    """Why a name that nothing is on record of cannot be meant as a name; None where it can."""
-    if set(given) & {"*", "?"}:
-        return "is a pattern, and is taken as a name here"
-    if given != given.strip():
-        return "begins or ends with a blank"
-    return None
+def is_pattern(given: str) -> bool:
+    """Whether it is one in a policy's `match`."""
+    return bool(set(given) & {"*", "?"})

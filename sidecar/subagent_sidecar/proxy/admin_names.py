@@ -4,7 +4,7 @@ may be a typing error. It is taken, and both is said."""
 from typing import Any
 
 from ..core.matching import Scope
-from ..core.names import is_slip, nearest
+from ..core.names import is_pattern, nearest
 from ..core.routing import UpstreamNames
 from ..errors import NoSuchUpstream, NotAName
 from ..ports import Store
@@ -32,8 +32,10 @@ class Names:
             raise NoSuchUpstream(
                 f"there is no upstream '{name[:80]}'; there are: {', '.join(configured)}"
             )
-        if why := is_slip(name):
-            raise NotAName(f"'{name[:80]}' {why}: {instead}")
+        if is_pattern(name):
+            raise NotAName(f"'{name[:80]}' is a pattern, and names are asked for: {instead}")
+        if name != name.strip():
+            raise NotAName(f"'{name[:80]}' begins or ends with a blank: leave that away")
         lately = await self._store.names(scope, among=_LATELY)
         known = list(dict.fromkeys([*lately, *configured]))
         return {"scope": scope.value, "id": name, "did_you_mean": nearest(name, known)}

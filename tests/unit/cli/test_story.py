@@ -18,6 +18,9 @@ def event(kind: str, status: str | None = None, **detail: object) -> JsonObject:
     return {"kind": kind, "status": status, "detail": detail}
 
 
+ADDED = {"micro_usd": 1_500_000, "run_time": 1_800_000_000, "runs": 2}
+
+
 @pytest.mark.parametrize(
     ("happened", "told"),
     [
@@ -104,11 +107,11 @@ def event(kind: str, status: str | None = None, **detail: object) -> JsonObject:
         ),
         (
             event("frozen", scope="global", scope_id="*", reason="too dear"),
-            "starts frozen (global): too dear",
+            "all starts frozen: too dear",
         ),
         (
             event("unfrozen", scope="agent", scope_id="coder"),
-            "starts no longer frozen (agent coder)",
+            "starts of agent coder no longer frozen",
         ),
         (
             event("budget_raised", budget="team", scope="session", scope_id="s1"),
@@ -146,6 +149,10 @@ def event(kind: str, status: str | None = None, **detail: object) -> JsonObject:
         (
             event("would_reap", "running", rule="strict", evidence="running for 31 min"),
             "would be reaped, if it were enforced, by rule strict: running for 31 min",
+        ),
+        (
+            event("budget_raised", budget="t", scope="session", scope_id="s", added=ADDED),
+            "budget t raised by $1.50, 30m, 2 runs (session s)",
         ),
         ({"kind": "gap", "reason": "pruned"}, "some events are missing: pruned"),
     ],
