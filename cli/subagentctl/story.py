@@ -171,13 +171,9 @@ def _lever(words: str) -> Callable[[Record], str]:
 
 def _budget_raised(event: Record) -> str:
     added = nested(nested(event, "detail"), "added")
-    amounts = [_of_unit(what, _amount(what, added, what)) for what in added]
+    amounts = [_amount(what, added, what) for what in added]
     by = f" by {', '.join(amounts)}" if amounts else ""
     return f"budget {_detail(event, 'budget')} raised{by}{_within(event)}"
-
-
-def _of_unit(what: str, amount: str) -> str:
-    return amount if what in ("micro_usd", "run_time") else f"{amount} {what}"
 
 
 def _budget(words: str) -> Callable[[Record], str]:

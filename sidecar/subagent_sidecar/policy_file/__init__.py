@@ -24,8 +24,15 @@ def load(files: Sequence[Path]) -> Policy:
         try:
             documents.append(load_yaml(path))
         except ConfigError as error:
-            problems += error.problems
+            problems += [f"{problem}{_hint(path)}" for problem in error.problems]
     return parse(documents, problems)
+
+
+def _hint(path: Path) -> str:
+    """For a name without a file, which may be meant as that of a bundled policy."""
+    if path.name != str(path) or path.suffix or path.exists():
+        return ""
+    return f"; and it is none of the bundled policies {', '.join(NAMES)}"
 
 
 def parse(documents: Sequence[Document], problems: Sequence[str] = ()) -> Policy:

@@ -54,6 +54,15 @@ def test_a_file_that_is_not_there_is_a_mistake_like_others(run: Run, good: str) 
     assert result.stderr == "subagentctl: nowhere.yaml: cannot be read: No such file or directory\n"
 
 
+def test_a_name_that_is_neither_a_file_nor_a_bundled_policy_is_told_those(run: Run) -> None:
+    result = run("policy", "validate", "stric")
+    assert (result.exit_code, result.stdout) == (64, "")
+    assert result.stderr == (
+        "subagentctl: stric: cannot be read: No such file or directory; and it is none of the "
+        "bundled policies default, observe, strict\n"
+    )
+
+
 def test_the_verdict_can_be_had_as_json(good: str, bad: str, run: Run) -> None:
     assert json.loads(run("-o", "json", "policy", "validate", good).stdout) == {
         "files": [good],

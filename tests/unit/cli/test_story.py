@@ -152,7 +152,7 @@ ADDED = {"micro_usd": 1_500_000, "run_time": 1_800_000_000, "runs": 2}
         ),
         (
             event("budget_raised", budget="t", scope="session", scope_id="s", added=ADDED),
-            "budget t raised by $1.50, 30m, 2 runs (session s)",
+            "budget t raised by $1.50, 1,800 s of run time, 2 runs (session s)",
         ),
         ({"kind": "gap", "reason": "pruned"}, "some events are missing: pruned"),
     ],
