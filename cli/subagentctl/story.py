@@ -270,6 +270,12 @@ def _detail(event: Record, key: str) -> str:
     return fields.text(nested(event, "detail"), key)
 
 
+_PAST = "it was started past the sidecar"
+_CAUSES = {
+    "before": "it is older than the record",
+    "elsewhere": "it was started through another sidecar",
+    "lost": "it was started through a sidecar, before this record began",
+}
 _CLAUSES: Mapping[str, Callable[[Record], str]] = {
     "started": _started,
     "updated": _updated,
@@ -286,6 +292,7 @@ _CLAUSES: Mapping[str, Callable[[Record], str]] = {
     "cron_created": _cron_created,
     "refused": _against("start refused by "),
     "would_refuse": _against("start let in, although an observing rule was against it: "),
+    "adopted": lambda event: f"put on record: {_CAUSES.get(_detail(event, 'cause'), _PAST)}",
     "frozen": _lever("frozen"),
     "unfrozen": _lever("no longer frozen"),
     "budget_raised": _budget_raised,

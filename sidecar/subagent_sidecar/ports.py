@@ -16,6 +16,7 @@ from .core.cancel import TaskEnd, Try
 from .core.candidates import Candidate, Planned, ReapClaim, Reaped
 from .core.changes import Change, Start
 from .core.feed import EventPage, EventQuery, ToldEvent
+from .core.ghosts import Adoption, Audit, Ghost, SeenThread
 from .core.idempotency import Claim, Earlier, Taken
 from .core.matching import Call, Scope
 from .core.model import (
@@ -123,13 +124,16 @@ class Upstream(Protocol):
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerRun:
-    """A run as an agent server tells it. `status` is the server's own word."""
+    """A run as an agent server tells it. `status` is the server's own word; `updated_at` of a run
+    that has ended is when it did; `marked`: its start went through a sidecar."""
 
     run_id: str
     thread_id: str
     status: str
     created_at: str | None = None
     request_id: str | None = None
+    updated_at: str | None = None
+    marked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +164,11 @@ class AgentServer(Protocol):
     ) -> Mapping[str, str] | None:
         """The status words of those threads that the server has, asked in one request; None where
         it cannot search by ids."""
+
+    async def listed_threads(
+        self, *, limit: int, offset: int, auth: Headers = ()
+    ) -> Sequence[SeenThread] | None:
+        """A page of all threads there are, the newest first; None where the server cannot tell."""
 
     async def state(self, thread_id: str, *, auth: Headers = ()) -> ThreadState | None:
         """The thread's newest checkpoint: also while a run is going on. None where the server does
@@ -294,6 +303,17 @@ class PolicyKeeping(Protocol):
         Raises PolicyInvalid with every problem."""
 
 
+class Auditor(Protocol):
+    """Finds what went around the sidecar."""
+
+    async def audit(self, upstreams: Sequence[str], *, most: int) -> Sequence[Audit]:
+        """What each of these servers has that is not on record, at most so many ghosts of each.
+        A server that does not answer is a problem in its audit. Raises StoreError."""
+
+    async def adopt(self, chosen: Sequence[tuple[str, Ghost]]) -> Sequence[Adoption]:
+        """Put ghosts on record, each with its upstream. Raises StoreError."""
+
+
 class Observer(Protocol):
     """Who wants to know at once what becomes of runs. Called on the event loop, in the middle of
     requests: methods only take note and never raise. Starts are told as a run that has moved."""
@@ -368,6 +388,13 @@ class Store(Replies, Protocol):
 
     async def has(self, scope: Scope, scope_id: str) -> bool:
         """Whether a task is on record in a scope, or a run of that agent."""
+
+    async def unrecorded(self, upstream: str, thread_ids: Sequence[str]) -> Mapping[str, bool]:
+        """Those of the threads of an upstream that are no tasks, and on which no start is on its
+        way; each with whether the thread itself is on record."""
+
+    async def begun(self) -> Timestamp | None:
+        """Since when there is a record."""
 
     async def names(self, scope: Scope, *, among: int) -> Sequence[str]:
         """Of an agent, session, supervisor or upstream the names of those that the newest `among`

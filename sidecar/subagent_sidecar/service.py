@@ -17,6 +17,7 @@ from .core import lifecycle
 from .core.candidates import ReapClaim
 from .core.changes import (
     Accepted,
+    Adopted,
     BudgetRaised,
     BudgetTold,
     CancelAsked,
@@ -220,6 +221,16 @@ class Service:
         for run in new:
             for observer in self._observers:
                 observer.run_moved(upstream, run.thread_id, run.run_id, run.status)
+
+    async def adopt(self, change: Adopted) -> None:
+        """Put a task on record that was started past us. There when this returns, or StoreError."""
+        await self._recorder.enter_now([change])
+        thread_id, upstream = change.thread_id, change.start.upstream
+        self._memory.homes.setdefault(thread_id, upstream)
+        for run in change.runs:
+            self._memory.statuses[upstream, run.run_id] = run.status
+            for observer in self._observers:
+                observer.run_moved(upstream, thread_id, run.run_id, run.status)
 
     def cron_created(self, intent: Intent, cron_id: str) -> None:
         self._recorder.post(Accepted(intent=intent, at=self.now(), cron_id=cron_id))

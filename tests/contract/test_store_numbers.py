@@ -18,12 +18,14 @@ from subagent_sidecar.core import book
 from subagent_sidecar.core.admission import admit
 from subagent_sidecar.core.changes import (
     Accepted,
+    Adopted,
     CancelAsked,
     CancelConfirmed,
     CancelUnconfirmed,
     Change,
     Doubted,
     NewRun,
+    PastRun,
     Released,
     RunGone,
     RunSeen,
@@ -103,8 +105,16 @@ class Story:
                 yield step
 
     def _step(self, number: int) -> Start | Change | None:
-        kinds = (self._start, self._settle, self._move, self._cancel, self._use, self._price)
-        return self.dice.choices(kinds, weights=(6, 7, 6, 2, 3, 1))[0](number)
+        kinds = (
+            self._start,
+            self._settle,
+            self._move,
+            self._cancel,
+            self._use,
+            self._price,
+            self._adopt,
+        )
+        return self.dice.choices(kinds, weights=(6, 7, 6, 2, 3, 1, 1))[0](number)
 
     def _start(self, number: int) -> Start:
         dice = self.dice
@@ -199,6 +209,31 @@ class Story:
         known = self.tables.all_usage.values()
         entries = [replace(entry, cost_micro_usd=self.dice.randrange(40)) for entry in known]
         return UsagePriced(entries=tuple(entries))
+
+    def _adopt(self, number: int) -> Change:
+        dice, thread_id = self.dice, self.dice.choice((*TASKS, "a1", "a2", "a3"))
+        began = sorted(dice.sample(range(number + 1), min(number, dice.randint(1, 3))))
+        runs = [
+            PastRun(
+                run_id=f"p{number}.{moment}",
+                status=dice.choice(list(RunStatus)),
+                created_at=at(moment),
+                ended_at=dice.choice((None, at(moment + 1))),
+            )
+            for moment in began
+        ]
+        begin = replace(
+            self._start(number),
+            thread_id=thread_id,
+            at=runs[0].created_at,
+            batch=False,
+            cron=False,
+            items=(),
+        )
+        status = dice.choice((None, *THREADS))
+        return Adopted(
+            start=begin, runs=tuple(runs), at=at(number), cause="around", thread_status=status
+        )
 
     def calls(self) -> Iterator[Call]:
         """Starts to ask about: of tasks that are there, and a new one."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from subagent_sidecar.core.ghosts import SeenThread
 from subagent_sidecar.errors import UpstreamError
 from subagent_sidecar.ports import Headers, ServerRun, ThreadState
 
@@ -21,6 +22,7 @@ class ScriptedServer:
     shown: Sequence[Any] | None = ()
     blank: str | None = "9999-01-01T00:00:00+00:00"
     graph: str | None = "researcher"
+    threads_listed: Sequence[SeenThread] | None = ()
     cancels: bool = True
     down: UpstreamError | None = None
     failures: int = 0
@@ -60,6 +62,14 @@ class ScriptedServer:
         await self._call(f"threads {' '.join(thread_ids)}", auth)
         return None if self.thread is None else dict.fromkeys(thread_ids, self.thread)
 
+    async def listed_threads(
+        self, *, limit: int, offset: int, auth: Headers = ()
+    ) -> Sequence[SeenThread] | None:
+        await self._call(f"threads from {offset}", auth)
+        if self.threads_listed is None:
+            return None
+        return self.threads_listed[offset : offset + limit]
+
     async def state(self, thread_id: str, *, auth: Headers = ()) -> ThreadState | None:
         await self._call(f"messages of {thread_id}", auth)
         return None if self.shown is None else ThreadState(messages=self.shown)
@@ -98,6 +108,7 @@ def server_run(
     *,
     created_at: str | None = None,
     request_id: str | None = None,
+    updated_at: str | None = None,
 ) -> ServerRun:
     return ServerRun(
         run_id=run_id,
@@ -105,4 +116,5 @@ def server_run(
         status=status,
         created_at=created_at,
         request_id=request_id,
+        updated_at=updated_at,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from tests.support.agent_server import server_run
 
 from subagent_sidecar.clock import SystemClock
+from subagent_sidecar.core.ghosts import SeenThread
 from subagent_sidecar.errors import UpstreamError, UpstreamRefused
 from subagent_sidecar.ports import Headers, ServerRun, ThreadState
 
@@ -88,6 +89,12 @@ class TaskServer:
         if not self.searches:
             return None
         return {each: self.threads_[each].word for each in thread_ids if each in self.threads_}
+
+    async def listed_threads(
+        self, *, limit: int, offset: int, auth: Headers = ()
+    ) -> Sequence[SeenThread] | None:
+        self._ask("all threads", auth)
+        return [SeenThread(thread_id=one) for one in self.threads_][offset : offset + limit]
 
     async def state(self, thread_id: str, *, auth: Headers = ()) -> ThreadState | None:
         raise NotImplementedError

@@ -4,11 +4,13 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 
+from ..auditor import Auditor
 from ..budget_watch import BudgetWatch
 from ..canceller import RunCanceller, TaskCanceller
 from ..core.cancel import Rollback
 from ..core.policy import Policy
 from ..pricing import Prices
+from ..proxy.calls import SUPERVISOR
 from ..reaper import Reaper
 from ..reconciler import Reconciler
 from ..repricing import Repricing
@@ -34,6 +36,7 @@ class Background:
     budgets: BudgetWatch
     repricing: Repricing
     reaper: Reaper
+    auditor: Auditor
 
     def start(self, stack: AsyncExitStack) -> None:
         self.watcher.start()
@@ -74,6 +77,7 @@ def make(stack: AsyncExitStack, base: Base) -> Background:
         budgets=_budgets(stack, base, ender),
         repricing=_repricing(base, prices),
         reaper=_reaper(stack, base, ender, watcher),
+        auditor=_auditor(base, watcher),
     )
 
 
@@ -170,6 +174,19 @@ def _tidier(stack: AsyncExitStack, base: Base) -> Tidier:
     tidier = Tidier(service=base.service, store=base.store, clock=base.clock, servers=base.servers)
     stack.push_async_callback(tidier.aclose)
     return tidier
+
+
+def _auditor(base: Base, watcher: Watcher) -> Auditor:
+    return Auditor(
+        service=base.service,
+        store=base.store,
+        clock=base.clock,
+        servers=base.servers,
+        agents={one.name: frozenset(one.agents) for one in base.settings.upstreams},
+        keep=base.settings.retention,
+        supervisor=SUPERVISOR,
+        spare=watcher.spare,
+    )
 
 
 def prune(stack: AsyncExitStack, base: Base) -> None:

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from ..config import Settings
+from ..core.model import timestamp
 from ..errors import StoreError
 from ..ports import Clock, Store
 from ..service import Service
@@ -22,16 +23,16 @@ async def open_books(
     stack: AsyncExitStack, settings: Settings, clock: Clock
 ) -> tuple[Store, Service]:
     """Raises StoreError when the store cannot be opened."""
-    store = await _open_store(settings.store)
+    store = await _open_store(settings.store, clock)
     stack.push_async_callback(_close_store, store)
     service = Service(store=store, clock=clock, keep_purpose=settings.keep_purpose)
     stack.push_async_callback(_flush, service)
     return store, service
 
 
-async def _open_store(url: str) -> Store:
+async def _open_store(url: str, clock: Clock) -> Store:
     if url == "memory:":
-        return MemoryStore()
+        return MemoryStore(begun=timestamp(clock.now()))
     return await SqliteStore.open(Path(url.removeprefix("sqlite:///")))
 
 

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 
 from ..core.policy import Policy
+from ..proxy.admin_audit import AuditRoutes
 from ..proxy.admin_budgets import BudgetRoutes
 from ..proxy.admin_cancel import CancelRoutes
 from ..proxy.admin_events import EventRoutes
@@ -102,6 +103,7 @@ def admin_plane(base: Base, background: Background, plane: DataPlane) -> AdminPl
         past=PastRoutes(store=base.store),
         reap=ReapRoutes(reaping=background.reaper),
         sessions=AdminSessionRoutes(service=base.service, store=base.store, clock=base.clock),
+        audit=AuditRoutes(auditor=background.auditor, upstreams=upstreams.names(base.settings)),
     )
 
 

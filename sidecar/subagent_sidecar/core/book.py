@@ -8,10 +8,11 @@ change may arrive twice (live, and again from a reconciliation after a crash) an
 from dataclasses import replace
 from typing import assert_never
 
-from . import endings, levers, session_book
+from . import adoption, endings, levers, session_book
 from .chain import add_run, move_run, settle_status
 from .changes import (
     Accepted,
+    Adopted,
     BudgetRaised,
     BudgetTold,
     CancelAsked,
@@ -91,6 +92,8 @@ def apply(ledger: Ledger, change: Change) -> None:
             endings.run_gone(ledger, change)
         case ThreadGone():
             endings.thread_gone(ledger, change)
+        case Adopted():
+            adoption.adopted(ledger, change, apply)
         case Frozen():
             levers.frozen(ledger, change)
         case Unfrozen():

@@ -86,6 +86,33 @@ class Doubted:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastRun:
+    """A run that a server tells of, as it is now. `ended_at` counts where it has ended."""
+
+    run_id: str
+    status: RunStatus
+    created_at: Timestamp
+    ended_at: Timestamp | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """A task that was started past the sidecar is put on record; `runs` are in order. `cause`
+    is why it was not there (ghosts.Cause)."""
+
+    start: Start
+    runs: tuple[PastRun, ...]
+    at: Timestamp
+    cause: str
+    thread_status: ThreadStatus | None = None
+
+    @property
+    def thread_id(self) -> str:
+        return self.start.thread_id or ""
+
+
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSeen:
@@ -288,6 +315,7 @@ class Terminated:
 Change = (
     ThreadCreated
     | Accepted
+    | Adopted
     | Released
     | Doubted
     | RunSeen

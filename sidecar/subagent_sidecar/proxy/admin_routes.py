@@ -19,6 +19,7 @@ from ..errors import AmbiguousTask, BadQuery, NoSuchRoute, TaskNotFound
 from ..ports import Clock, Reachability, Store
 from ..service import Service
 from . import problems
+from .admin_audit import AuditRoutes
 from .admin_budgets import BudgetRoutes
 from .admin_cancel import CancelRoutes
 from .admin_events import EventRoutes
@@ -72,6 +73,7 @@ class AdminPlane:
         past: PastRoutes,
         reap: ReapRoutes,
         sessions: SessionRoutes,
+        audit: AuditRoutes,
     ) -> None:
         self._service = service
         self._store = store
@@ -87,6 +89,7 @@ class AdminPlane:
         self._past = past
         self._reap = reap
         self._sessions = sessions
+        self._audit = audit
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[_as_json, no_foreign_pages])
@@ -101,6 +104,7 @@ class AdminPlane:
         self._past.register(app, self._up_to_date)
         self._sessions.register(app, self._up_to_date)
         self._reap.register(app)
+        self._audit.register(app)
         app.router.add_get("/healthz", self.healthz)
         app.router.add_get("/readyz", self.readyz)
         return app

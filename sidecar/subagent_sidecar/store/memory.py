@@ -3,7 +3,7 @@
 import asyncio
 import copy
 from asyncio import Future
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -61,7 +61,8 @@ _MAY_END_AS_ASKED = frozenset({RunStatus.PENDING, RunStatus.RUNNING, RunStatus.I
 class MemoryStore:
     """ports.Store without a disk; nothing survives the process."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, begun: Timestamp | None = None) -> None:
+        self._begun = begun
         self._books = Tables()
         self._replies = MemoryReplies()
         self._closed = False
@@ -121,6 +122,12 @@ class MemoryStore:
 
     async def has(self, scope: Scope, scope_id: str) -> bool:
         return memory_names.has(self._tables, scope, scope_id)
+
+    async def unrecorded(self, upstream: str, thread_ids: Sequence[str]) -> Mapping[str, bool]:
+        return memory_names.unrecorded(self._tables, upstream, thread_ids)
+
+    async def begun(self) -> Timestamp | None:
+        return self._begun
 
     async def names(self, scope: Scope, *, among: int) -> Sequence[str]:
         return memory_names.names(self._tables, scope, among)

@@ -8,7 +8,7 @@ mode never wait for a write. synchronous=FULL: a commit that was acknowledged su
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -169,6 +169,12 @@ class SqliteStore:
 
     async def has(self, scope: Scope, scope_id: str) -> bool:
         return await self._read(lambda conn: names.has(conn, scope, scope_id))
+
+    async def unrecorded(self, upstream: str, thread_ids: Sequence[str]) -> Mapping[str, bool]:
+        return await self._read(lambda conn: names.unrecorded(conn, upstream, thread_ids))
+
+    async def begun(self) -> Timestamp | None:
+        return await self._read(names.begun)
 
     async def names(self, scope: Scope, *, among: int) -> Sequence[str]:
         return await self._read(lambda conn: names.names(conn, scope, among))

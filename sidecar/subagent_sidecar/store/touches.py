@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ..core.candidates import ReapClaim
 from ..core.changes import (
     Accepted,
+    Adopted,
     BudgetRaised,
     BudgetTold,
     Change,
@@ -68,6 +69,9 @@ class Touches:
                     self.tasks.update(e.task_id for e in change.entries)
                     self.usage.update((e.task_id, e.message_id) for e in change.entries)
                     self.runs.update((e.task_id, e.run_id) for e in change.entries)
+                case Adopted():
+                    self.start(change.start)
+                    self.runs.update((change.thread_id, run.run_id) for run in change.runs)
                 case Polled():
                     self.tasks.add(change.task_id)
                 case ThreadCreated():

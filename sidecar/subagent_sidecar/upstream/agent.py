@@ -7,14 +7,18 @@ importing it costs 0.9 s of start-up and 25 MB, and it hides what servers with s
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
+from ..core.ghosts import SeenThread
+from ..core.recovery import normalised
 from ..core.signs import Glimpse
 from ..errors import UpstreamError, UpstreamRefused
 from ..ports import Headers, Outgoing, ServerRun, ThreadState, Upstream
+
+T = TypeVar("T")
 
 _MAX_BODY = 32 * 1024 * 1024
 _TIMEOUT_S = 10.0
@@ -22,6 +26,7 @@ _UNSAID = "unknown"
 """For the status of a thread that is there and does not say."""
 _NO_VALUES = (b"null", b"{}")
 _SELECTED = ("thread_id", "status")
+_LISTED = ("thread_id", "status", "created_at", "updated_at", "metadata")
 _ASSISTANTS = 1000
 """So many a server looks through itself for an MCP tool."""
 _NO_TOOL = re.compile(r"[^a-zA-Z0-9_\-.]")
@@ -42,6 +47,7 @@ class _Kwargs(msgspec.Struct):
 
 class _Metadata(msgspec.Struct):
     sidecar_request_id: Any = None
+    sidecar_task_id: Any = None
 
 
 class _Run(msgspec.Struct):
@@ -49,6 +55,7 @@ class _Run(msgspec.Struct):
     status: str
     thread_id: str | None = None
     created_at: str | None = None
+    updated_at: str | None = None
     kwargs: _Kwargs | None = None
     config: _Config | None = None
     metadata: _Metadata | None = None
@@ -67,6 +74,14 @@ class _Made(msgspec.Struct):
 class _Found(msgspec.Struct):
     thread_id: str
     status: str | None = None
+
+
+class _Listed(msgspec.Struct):
+    thread_id: str
+    status: str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    metadata: dict[str, Any] | None = None
 
 
 class _Assistant(msgspec.Struct):
@@ -108,7 +123,7 @@ class AgentClient:
         body = await self._get(f"/threads/{_id(thread_id)}/runs?limit={limit}&offset=0", auth)
         if body is None:
             return None
-        return [_server_run(run, thread_id) for run in _readable_runs(body)]
+        return [_server_run(run, thread_id) for run in _readable(body, _Run)]
 
     async def thread_status(self, thread_id: str, *, auth: Headers = ()) -> str | None:
         body = await self._get(f"/threads/{_id(thread_id)}", auth)
@@ -134,6 +149,14 @@ class AgentClient:
         if any(thread.thread_id not in wanted for thread in found):
             return None  # it does not know `ids`, and lists whatever it likes
         return {thread.thread_id: thread.status for thread in found if thread.status}
+
+    async def listed_threads(
+        self, *, limit: int, offset: int, auth: Headers = ()
+    ) -> Sequence[SeenThread] | None:
+        order = {"sort_by": "created_at", "sort_order": "desc"}
+        page = {"limit": limit, "offset": offset, "select": _LISTED, **order}
+        body = await self._post("/threads/search", auth, page, replayable=True)
+        return None if body is None else [_seen(each) for each in _readable(body, _Listed)]
 
     async def state(self, thread_id: str, *, auth: Headers = ()) -> ThreadState | None:
         body = await self._get(f"/threads/{_id(thread_id)}/state", auth)
@@ -282,12 +305,12 @@ def _of_another_shape() -> UpstreamRefused:
     return UpstreamRefused("the server's answer is not what this route answers", answered=200)
 
 
-def _readable_runs(body: bytes) -> list[_Run]:
-    """The runs of a listing. One that cannot be read (a NaN in its metadata) hides no other."""
+def _readable(body: bytes, kind: type[T]) -> list[T]:
+    """What a listing holds. One that cannot be read (a NaN in its metadata) hides no other."""
     try:
-        found: list[_Run] = msgspec.json.decode(body, type=list[_Run])
+        found: list[T] = msgspec.json.decode(body, type=list[kind])  # type: ignore[valid-type]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        found = [run for run in map(_converted, _loosely(body)) if run is not None]
+        found = [one for each in _loosely(body) if (one := _converted(each, kind)) is not None]
     return found
 
 
@@ -301,11 +324,21 @@ def _loosely(body: bytes) -> list[Any]:
     return listed
 
 
-def _converted(item: Any) -> _Run | None:
+def _converted(item: Any, kind: type[T]) -> T | None:
     try:
-        return msgspec.convert(item, _Run)
+        return msgspec.convert(item, kind)
     except msgspec.ValidationError:
         return None
+
+
+def _seen(listed: _Listed) -> SeenThread:
+    return SeenThread(
+        thread_id=listed.thread_id,
+        status=listed.status,
+        created_at=normalised(listed.created_at) if listed.created_at else None,
+        updated_at=normalised(listed.updated_at) if listed.updated_at else None,
+        metadata=listed.metadata or {},
+    )
 
 
 def _server_run(run: _Run, thread_id: str) -> ServerRun:
@@ -316,7 +349,9 @@ def _server_run(run: _Run, thread_id: str) -> ServerRun:
         thread_id=run.thread_id or thread_id,
         status=run.status,
         created_at=run.created_at,
+        updated_at=run.updated_at,
         request_id=(configurable.langgraph_request_id if configurable else None) or _marked(run),
+        marked=run.metadata is not None and run.metadata.sidecar_task_id is not None,
     )
 
 
