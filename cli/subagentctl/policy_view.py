@@ -30,7 +30,7 @@ _TABLES = (
     ("budgets", "BUDGETS: every one that matches is asked", (_MODE, _MOST, _PER, _HOW, _WHOM)),
     (
         "lifecycle",
-        "LIFECYCLE: of each setting the last that matches holds; only verify_for and then act yet",
+        "LIFECYCLE: of each setting the last that matches holds",
         (_MODE, _SETTING, _VALUE, _WHOM),
     ),
 )
