@@ -51,7 +51,7 @@ def sessions(db: Database) -> None:
     _run(db, _SESSIONS)
 
 
-@migrations(name="0005_reaps")
+@migrations(name="0006_reaps")
 def reaps(db: Database) -> None:
     """What the reaper has claimed, and what it has told of once (see reaping.py)."""
     create_reaps(db)

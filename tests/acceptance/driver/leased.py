@@ -1,6 +1,6 @@
-"""`python -m tests.acceptance.driver.leased URL THREAD sync|async`: a supervisor with the one line.
+"""`python -m tests.acceptance.driver.leased URL THREAD sync|async [COUNT]`: the one line at work.
 
-It starts a task that never ends, says which, and lives until it is ended.
+A supervisor starts a task that never ends, or so many, says which, and lives until it is ended.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ from subagent_sidecar.client import SessionLease
 _START = {"name": "start_async_task", "args": {"description": "hang", "subagent_type": "worker"}}
 
 
-def _main(url: str, thread_id: str, way: str) -> None:
+def _main(url: str, thread_id: str, way: str, count: str = "1") -> None:
     agent = create_deep_agent(
         model=ScriptedModel(),
         subagents=[AsyncSubAgent(name="worker", description="Works.", graph_id="hang", url=url)],
         checkpointer=InMemorySaver(),
         middleware=[SessionLease(url, lease_s=10)],
     )
-    ask: Any = {"messages": [{"role": "user", "content": script([_START])}]}
+    ask: Any = {"messages": [{"role": "user", "content": script([_START] * int(count))}]}
     config = RunnableConfig(configurable={"thread_id": thread_id})
     if way == "sync":
         _say(agent.invoke(ask, config))
