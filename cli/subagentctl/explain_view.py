@@ -176,10 +176,15 @@ def _refusal(decision: Record, look: Look) -> list[list[Cell]]:
             cell(fields.text(each, "rule")),
             cell(_counts(each)),
             cell(_now(each) or look.unknown),
-            cell("refused" if rule else "let in, recorded"),
+            cell(f"refused{_times(decision)}" if rule else "let in, recorded"),
         ]
         for each in against
     ]
+
+
+def _times(decision: Record) -> str:
+    times = fields.count(decision, "times")
+    return f", {times:,} times" if times and times > 1 else ""
 
 
 def _verdicts(answer: Record, look: Look) -> list[str]:

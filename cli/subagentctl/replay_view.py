@@ -192,11 +192,16 @@ def _single_row(one: Document, look: Look) -> list[Cell]:
         cell((one["task_id"] or look.unknown)[-_ID:]),
         cell(one["agent"]),
         cell(one["session"]),
-        cell(_WORDS[one["on_record"], one["fate"]]),
+        cell(_WORDS[one["on_record"], one["fate"]] + _times(one)),
         cell(one["rule"]) if ruled else nothing,
         cell(numbers.of_limit(one["what"], one["current"], one["limit"])) if ruled else nothing,
         _amounts(one["usage"])[0] if one["usage"] else nothing,
     ]
+
+
+def _times(one: Document) -> str:
+    times = one.get("times", 1)
+    return "" if times == 1 else f", {times:,} times"
 
 
 def _folded(text: str, look: Look) -> list[str]:

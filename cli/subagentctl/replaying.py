@@ -162,6 +162,7 @@ def _single(outcome: Outcome) -> JsonObject:
         alone.add(past)
     return {
         "at": past.at,
+        "times": outcome.times,
         "on_record": "started" if isinstance(past, PastStart) else "refused",
         "fate": outcome.fate.value,
         "task_id": past.task_id if isinstance(past, PastStart) else past.thread_id,

@@ -126,9 +126,18 @@ def _against(words: str) -> Callable[[Record], str]:
         rule = _detail(event, "rule")
         if not rule:
             return words.split(",")[0]
-        return f"{words}{rule}{_counted(event)}{_held(event)}{_within(event)}"
+        return f"{words}{rule}{_counted(event)}{_held(event)}{_within(event)}{_times(event)}"
 
     return told
+
+
+def _times(event: Record) -> str:
+    """`, 4,211 times since 02:30:00Z`: equal refusals are one event."""
+    detail = nested(event, "detail")
+    times, since = fields.count(detail, "times"), fields.moment(detail, "first_at")
+    if not times or times < 2:
+        return ""
+    return f", {times:,} times" + (f" since {since:%H:%M:%S}Z" if since else "")
 
 
 def _counted(event: Record) -> str:

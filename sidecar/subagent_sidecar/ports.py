@@ -357,7 +357,7 @@ class Store(Replies, Protocol):
 
     def admit(self, start: Start, policy: Policy = NO_RULES) -> Future[Intent]:
         """Decide and reserve in one transaction; durable when the future resolves. It raises
-        Refused where the policy denies, which is on record then."""
+        Refused where the policy denies; its record is the caller's to enter."""
 
     def explain(self, call: Call, policy: Policy, now: datetime) -> Future[Allow | Deny]:
         """What would become of such a start now, by the same numbers. Nothing is recorded."""

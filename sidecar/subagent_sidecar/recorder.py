@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import count
 from operator import itemgetter
 
-from .core.changes import Change, Polled
+from .core.changes import Change, Polled, StartRefused
 from .errors import StoreError, StoreRejected
 from .ports import Store
 
@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 _COMPANY_S = 0.01
 _RETRY_S = 0.5
 _KEPT_LIMIT = 100_000
+_COUNTING = (Polled, StartRefused)
+"""What is another one each time that it is entered."""
 
 
 class Recorder:
@@ -116,8 +118,8 @@ class Recorder:
         self.notify()
         if any(earlier < ticket for earlier, _ in self._kept):
             # Entered before what it followed, it may have meant nothing. Entering it once more
-            # does no harm, but for polls, which count.
-            self._keep(ticket, [change for change in changes if not isinstance(change, Polled)])
+            # does no harm, but for what counts.
+            self._keep(ticket, [change for change in changes if not isinstance(change, _COUNTING)])
 
     def _refused(self, ticket: int, changes: Sequence[Change], error: BaseException) -> None:
         if not isinstance(error, StoreRejected):

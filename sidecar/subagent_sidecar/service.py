@@ -41,6 +41,7 @@ from .core.changes import (
     UsageSeen,
     WaitingCancelled,
 )
+from .core.folding import Folds
 from .core.idempotency import Claim, Earlier, Repeated
 from .core.matching import Scope
 from .core.model import (
@@ -56,6 +57,7 @@ from .core.model import (
 )
 from .core.policy import Amounts, Budget, Policy
 from .core.recovery import normalised
+from .core.refusal import Refused
 from .core.signs import Signs
 from .core.verdict import Check, Freeze
 from .errors import StoreError
@@ -66,6 +68,8 @@ from .sessions import Listener, Sessions
 _log = logging.getLogger(__name__)
 
 _FLUSH_S = 2.0
+_ROUND_S = 5.0
+"""How long refusals that are alike are counted before they go on record together."""
 _KNOWN_LIMIT = 50_000
 
 
@@ -114,6 +118,8 @@ class Service:
         self._memory = _Memory()
         self._polls: dict[str, _Polls] = {}
         self._flush: asyncio.TimerHandle | None = None
+        self._refusals = Folds()
+        self._round: asyncio.TimerHandle | None = None
         self._recorder = Recorder(store)
         self.sessions = Sessions(
             store=store, recorder=self._recorder, now=self.now, monotonic=clock.monotonic
@@ -200,13 +206,31 @@ class Service:
             items=tuple(_kept(item, self._keep_purpose) for item in items),
         )
         self._recorder.enter_about(thread_id, header_session, body_session)
-        if claim is None:
-            return await self._store.admit(start, self.policy)
-        self._recorder.enter()  # whether the run that may be meant has ended
-        admitted = await self._store.admit_once(start, self.policy, claim)
+        try:
+            if claim is None:
+                return await self._store.admit(start, self.policy)
+            self._recorder.enter()  # whether the run that may be meant has ended
+            admitted = await self._store.admit_once(start, self.policy, claim)
+        except Refused as refused:
+            self._refused(refused)
+            raise
         if isinstance(admitted, Earlier):
             raise Repeated(admitted)
         return admitted
+
+    def _refused(self, refused: Refused) -> None:
+        """On record at once, unless its like was there just now: then a little later, counted."""
+        if refused.record is not None and (first := self._refusals.refused(refused.record)):
+            self._recorder.post(first)
+        if self._round is None:
+            self._round = asyncio.get_running_loop().call_later(_ROUND_S, self._round_over)
+
+    def _round_over(self) -> None:
+        for repeats in self._refusals.round_over():
+            self._recorder.post(repeats)
+        self._round = None
+        if self._refusals:
+            self._round = asyncio.get_running_loop().call_later(_ROUND_S, self._round_over)
 
     def accepted(self, intent: Intent, runs: Sequence[ServerRun]) -> None:
         """The server answered a start with these runs."""
@@ -500,12 +524,23 @@ class Service:
             self._flush.cancel()
         self._flush_polls()
         self.sessions.hand_in()
+        self._tell_repeats()
         await self._recorder.flush()
 
     async def entered(self) -> None:
-        """`flush`, without the polls: cheap enough to call before reading."""
+        """`flush`, without polls and repeated refusals: cheap enough to call before reading."""
         self.sessions.hand_in()
         await self._recorder.entered()
+
+    async def refusals_entered(self) -> None:
+        """`entered`, with the refusals that are still being counted: for who is about to read
+        them."""
+        self._tell_repeats()
+        await self.entered()
+
+    def _tell_repeats(self) -> None:
+        for repeats in self._refusals.pending():
+            self._recorder.post(repeats)
 
 
 def _kept(item: Item, purpose: bool) -> Item:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.support.books import accepted, at, start
 from tests.support.past import rules
+from tests.support.refusing import refused_on_record
 
 from subagent_sidecar.core.changes import (
     CancelAsked,
@@ -41,8 +42,7 @@ async def seen(store: Store, task_id: str, run_id: str, status: RunStatus, secon
 async def refused(
     store: Store, number: int, thread_id: str | None = "t", policy: Policy = NOBODY, **facts: object
 ) -> None:
-    with pytest.raises(Refused):
-        await store.admit(start(number, thread_id, **facts), policy)
+    await refused_on_record(store, start(number, thread_id, **facts), policy)
 
 
 async def all_starts(store: Store, query: StartQuery) -> list[PastStart]:
@@ -160,6 +160,7 @@ async def test_what_had_ended_before_is_left_out(store: Store) -> None:
 async def test_a_refusal_is_told_with_what_was_asked(store: Store) -> None:
     await refused(store, 1, "t", agent_name="coder", header_session="s", fingerprint="f")
     [found] = (await store.decisions(DecisionQuery())).decisions
+    assert (found.times, found.until) == (1, None)
     assert (found.at, found.verdict, found.rule) == (at(1), Verdict.DENY, "closed")
     assert (found.thread_id, found.call.agent, found.call.fingerprint) == ("t", "coder", "f")
     assert [check.rule for check in found.checks] == ["closed"]
@@ -209,3 +210,28 @@ async def test_a_page_of_decisions_goes_on_where_the_last_one_ended(store: Store
     await refused(store, 7, "t7")
     page = await store.decisions(DecisionQuery(limit=2, after=page.next_after))
     assert [decision.seq for decision in page.decisions] == [4, 3]
+
+
+async def test_a_record_of_several_refusals_keeps_their_count(store: Store) -> None:
+    with pytest.raises(Refused) as told:
+        await store.admit(start(1, "t"), NOBODY)
+    record = told.value.record
+    assert record is not None
+    several = replace(record.decision, times=4_211, until=at(6))
+    await store.apply([replace(record, decision=several)])
+    [found] = (await store.decisions(DecisionQuery())).decisions
+    assert (found.at, found.times, found.until) == (at(1), 4_211, at(6))
+    [told_once] = await store.events("t", limit=9)
+    assert (told_once.at, told_once.detail["times"]) == (at(6), 4_211)
+
+
+async def test_what_was_counted_first_is_not_missed_by_who_reads_since_a_moment(
+    store: Store,
+) -> None:
+    """Of two processes, or two kinds of refusal, the later one may be on record first."""
+    for second in (9, 10, 5, 11):
+        await refused(store, second, None)
+    found = await all_decisions(store, DecisionQuery(since=at(5), oldest_first=True, limit=2))
+    assert [decision.at for decision in found] == [at(9), at(10), at(5), at(11)]
+    found = await all_decisions(store, DecisionQuery(since=at(10), oldest_first=True))
+    assert [decision.at for decision in found] == [at(10), at(11)]

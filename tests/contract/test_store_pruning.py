@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-import pytest
 from tests.support.books import accepted, at, start
 from tests.support.past import rules
+from tests.support.refusing import refused_on_record
 from tests.support.stores import END_OF_TIME, listed
 
 from subagent_sidecar.core.changes import (
@@ -20,7 +20,6 @@ from subagent_sidecar.core.changes import (
 from subagent_sidecar.core.feed import EventQuery
 from subagent_sidecar.core.model import EndedBy, Intent, RunStatus, Thread, UsageEntry
 from subagent_sidecar.core.past import DecisionQuery, StartQuery
-from subagent_sidecar.core.refusal import Refused
 from subagent_sidecar.core.sums import Sum
 from subagent_sidecar.ports import Store
 
@@ -213,8 +212,7 @@ async def test_threads_that_nothing_was_started_on_go_when_they_are_old(store: S
 
 
 async def refused(store: Store, number: int, thread_id: str | None) -> None:
-    with pytest.raises(Refused):
-        await store.admit(start(number, thread_id), CLOSED)
+    await refused_on_record(store, start(number, thread_id), CLOSED)
 
 
 async def decisions(store: Store) -> list[int]:

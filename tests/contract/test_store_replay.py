@@ -159,7 +159,9 @@ class Played:
             return
         try:
             intent = await self.store.admit(step.start, self.policy)
-        except Refused:
+        except Refused as refused:
+            assert refused.record is not None
+            await self.store.apply([refused.record])
             self._gone(step, self.refused)
             return
         self.runs.update(step.run_ids)

@@ -62,7 +62,7 @@ def started(
 def refused(second: float, intent_id: str, thread_id: str | None = None, **facts: Any) -> Decision:
     """A start that was refused on record."""
     call = {"agent": "coder", "upstream": "up", "supervisor": "ann", "session": "s", "depth": 0}
-    seq = facts.pop("seq", 0)
+    seq, times = facts.pop("seq", 0), facts.pop("times", 1)
     verdict = facts.pop("verdict", Verdict.DENY)
     return Decision(
         at=at(second),
@@ -72,5 +72,7 @@ def refused(second: float, intent_id: str, thread_id: str | None = None, **facts
         checks=(),
         thread_id=thread_id,
         rule="some",
+        times=times,
+        until=at(second) if times > 1 else None,
         seq=seq,
     )

@@ -9,6 +9,9 @@ from tests.support.troubled_store import TroubledStore
 
 from subagent_sidecar.core.changes import Polled, RunSeen, ThreadSeen
 from subagent_sidecar.core.model import EndedBy, Intent, IntentKind, RunStatus, TaskRecord
+from subagent_sidecar.core.past import DecisionQuery
+from subagent_sidecar.core.policy import Limit, LimitKind, Policy
+from subagent_sidecar.core.refusal import Refused
 from subagent_sidecar.errors import StoreError, StoreUnavailable
 from subagent_sidecar.service import Service
 from subagent_sidecar.testing import FakeClock
@@ -218,3 +221,43 @@ async def test_the_depth_under_a_session_is_one_below_its_task(sidecar: Sidecar)
     await sidecar.service.flush()
     depths = [await sidecar.service.depth_under(session) for session in (None, "s", "t")]
     assert depths == [0, 0, 1]
+
+
+# Refusals.
+
+
+async def refused(sidecar: Sidecar, times: int = 1, session: str = "s") -> None:
+    for _ in range(times):
+        sidecar.clock.tick(0.001)
+        with pytest.raises(Refused):
+            await sidecar.admitted(None, header_session=session)
+
+
+def closed() -> Policy:
+    return Policy(limits=(Limit(name="closed", policy="p", kind=LimitKind.DENY),))
+
+
+async def counts(sidecar: Sidecar) -> list[int]:
+    page = await sidecar.store.decisions(DecisionQuery(oldest_first=True))
+    return [decision.times for decision in page.decisions]
+
+
+async def test_the_first_refusal_is_on_record_at_once_and_none_is_lost_at_the_end(
+    sidecar: Sidecar,
+) -> None:
+    sidecar.service.policy = closed()
+    await refused(sidecar, 50)
+    await sidecar.service.entered()
+    assert await counts(sidecar) == [1]
+    await sidecar.service.flush()
+    assert await counts(sidecar) == [1, 49]
+
+
+async def test_refusals_of_a_store_that_was_away_are_counted_once(sidecar: Sidecar) -> None:
+    sidecar.service.policy = closed()
+    await refused(sidecar, 3)
+    sidecar.store.down = LOCKED
+    await sidecar.service.flush()
+    sidecar.store.down = None
+    await sidecar.service.flush()
+    assert sorted(await counts(sidecar)) == [1, 2]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from .changes import Start
+from .changes import Start, StartRefused
 from .decide import Numbers, decide
 from .decisions import admitted, decision
 from .facts import items_of
@@ -33,7 +33,8 @@ def admit(ledger: Ledger, start: Start) -> Intent:
 
 
 def admit_by(policy: Policy, ledger: Ledger, numbers: Numbers, start: Start) -> Intent | Refused:
-    """`admit` if the policy lets it. A refusal is returned, not raised: it goes on record, too."""
+    """`admit` if the policy lets it. A refusal is returned, not raised, with its record: it changes
+    nothing in the books, so that refusing costs no write (see folding.py)."""
     intent, task = _understood(ledger, start)
     wakes = task is not None and _takes_a_place(ledger, task, intent)
     return _decided(ledger, intent, policy, numbers, wakes=wakes)
@@ -80,8 +81,7 @@ def _decided(
                 verdict = _of_batch(verdict, call, before, len(items))
             if let_in:
                 ledger.drop_intent(intent.intent_id)
-            _tell(ledger, intent, call, verdict)
-            return Refused(verdict)
+            return _refused(intent, call, verdict)
         if verdict.contested:
             _tell(ledger, intent, call, verdict)
         asked = admitted(verdict.answers)
@@ -130,22 +130,22 @@ def _call(intent: Intent, item: Item | Intent, *, wakes: bool) -> Call:
     )
 
 
-def _tell(ledger: Ledger, intent: Intent, call: Call, verdict: Allow | Deny) -> None:
-    """Put on record what spoke against a start, whether it was let in or not."""
+def _refused(intent: Intent, call: Call, verdict: Deny) -> Refused:
+    record = StartRefused(
+        decision=decision(intent, call, verdict), check=verdict.check, code=verdict.code
+    )
+    return Refused(verdict, record)
+
+
+def _tell(ledger: Ledger, intent: Intent, call: Call, verdict: Allow) -> None:
+    """Put on record which observing rules spoke against a start that was let in."""
     made = decision(intent, call, verdict)
     ledger.add_decision(made)
-    if isinstance(verdict, Deny):
-        detail = {**made.told(verdict.check), "code": verdict.code}
-        told = [Event(at=made.at, kind="refused", task_id=intent.thread_id, detail=detail)]
-    else:
-        told = [
-            Event(
-                at=made.at, kind="would_refuse", task_id=intent.thread_id, detail=made.told(check)
-            )
-            for check in verdict.observed
-        ]
-    for event in told:
-        ledger.add_event(event)
+    for check in verdict.observed:
+        detail = made.told(check)
+        ledger.add_event(
+            Event(at=made.at, kind="would_refuse", task_id=intent.thread_id, detail=detail)
+        )
 
 
 def _update(ledger: Ledger, start: Start, task: Task) -> Intent:

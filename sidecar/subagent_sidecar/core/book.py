@@ -8,7 +8,7 @@ change may arrive twice (live, and again from a reconciliation after a crash) an
 from dataclasses import replace
 from typing import assert_never
 
-from . import adoption, endings, levers, session_book
+from . import adoption, endings, folding, levers, session_book
 from .chain import add_run, move_run, settle_status
 from .changes import (
     Accepted,
@@ -28,6 +28,7 @@ from .changes import (
     RunSeen,
     SessionBeat,
     SessionEnded,
+    StartRefused,
     Terminated,
     ThreadCreated,
     ThreadGone,
@@ -108,6 +109,8 @@ def apply(ledger: Ledger, change: Change) -> None:
             session_book.ended(ledger, change)
         case Terminated():
             ledger.close_reap(change.task_id, change.run_id, change.at)
+        case StartRefused():
+            folding.enter(ledger, change)
         case _:
             assert_never(change)
 

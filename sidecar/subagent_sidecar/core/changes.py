@@ -7,6 +7,7 @@ is believed about any.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .decisions import Decision
 from .matching import Scope
 from .model import EndedBy, Intent, Item, RunStatus, Thread, ThreadStatus, Timestamp, UsageEntry
 from .policy import Amounts
@@ -312,6 +313,15 @@ class Terminated:
     at: Timestamp
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRefused:
+    """The policy let a start not be, or several that are alike. `check` is what they are told."""
+
+    decision: Decision
+    check: Check
+    code: str
+
+
 Change = (
     ThreadCreated
     | Accepted
@@ -336,4 +346,5 @@ Change = (
     | SessionBeat
     | SessionEnded
     | Terminated
+    | StartRefused
 )

@@ -24,7 +24,10 @@ class Verdict(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """`call` is the start as the rules saw it, `checks` all the questions that were asked; `rule`
-    is the one that denied. `thread_id` is where it was to run, None where the server chooses."""
+    is the one that denied. `thread_id` is where it was to run, None where the server chooses.
+
+    One record may stand for several refusals (core/folding.py): `times` of them, the first `at`,
+    the last `until`; None where there was one."""
 
     at: Timestamp
     intent_id: str
@@ -33,6 +36,8 @@ class Decision:
     checks: tuple[Check, ...]
     thread_id: str | None = None
     rule: str | None = None
+    times: int = 1
+    until: Timestamp | None = None
     seq: int = 0
 
     def told(self, check: Check) -> Mapping[str, Any]:
@@ -52,6 +57,8 @@ class Decision:
             detail |= {"scope": check.scope.value, "scope_id": check.scope_id}
         if check.window is not None:
             detail["window"] = duration_text(check.window)
+        if self.times > 1:
+            detail |= {"times": self.times, "first_at": self.at}
         return detail
 
 

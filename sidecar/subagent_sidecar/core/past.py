@@ -17,7 +17,7 @@ Position = tuple[Timestamp, str, str]
 
 _ASTRAY = timedelta(minutes=1)
 """Decisions are read in the order of their numbers; by so much their times may be out of order,
-where several processes write to the same books."""
+where several processes write to the same books, or equal refusals were counted first."""
 
 
 @quick
@@ -135,7 +135,7 @@ def in_order_of_time(starts: Iterable[PastStart], decisions: Iterable[Decision])
     """Both together, by time and then by id. `starts` come by their position, and `decisions` by
     their number: only so many are held back as may come later and be earlier."""
     let_in: Iterator[Past] = _sorted(starts, lambda start: start.task_at)
-    refused = _sorted(decisions, lambda decision: _before(decision.at))
+    refused = _sorted(decisions, lambda decision: surely_before(decision.at))
     return merge(let_in, refused, key=moment)
 
 
@@ -158,5 +158,6 @@ def _sorted(items: Iterable[P], floor: Callable[[P], Timestamp]) -> Iterator[P]:
         yield heappop(held)[2]
 
 
-def _before(at: Timestamp) -> Timestamp:
+def surely_before(at: Timestamp) -> Timestamp:
+    """Decisions of this moment or earlier have lower numbers than one made `at`."""
     return timestamp(datetime.fromisoformat(at) - _ASTRAY)

@@ -45,6 +45,8 @@ def decision_words(decision: Decision) -> Words:
     return {
         "number": decision.seq,
         "at": decision.at,
+        "times": decision.times,
+        "until": decision.until,
         "verdict": decision.verdict.value,
         "rule": decision.rule,
         "thread_id": decision.thread_id,
@@ -57,6 +59,11 @@ def decision_words(decision: Decision) -> Words:
 def read_decision(words: Mapping[str, Any]) -> Decision:
     """Raises KeyError, TypeError, ValueError."""
     _check(words, ("intent_id", *_WHOSE), ("at",), ())
+    times = words.get("times", 1)  # sidecars before it kept one record for each
+    if not isinstance(times, int) or times < 1:
+        raise ValueError("times is no count")
+    if (until := words.get("until")) is not None:
+        datetime.fromisoformat(until)
     return Decision(
         at=words["at"],
         intent_id=words["intent_id"],
@@ -65,6 +72,8 @@ def read_decision(words: Mapping[str, Any]) -> Decision:
         checks=tuple(_read_check(each) for each in words["checks"]),
         thread_id=words["thread_id"],
         rule=words["rule"],
+        times=times,
+        until=until,
         seq=words["number"],
     )
 

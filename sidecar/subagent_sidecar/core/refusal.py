@@ -9,6 +9,7 @@ from math import ceil
 
 from ..errors import SidecarError
 from .budget_words import no_room
+from .changes import StartRefused
 from .matching import ANYTHING, Glob, Match, Scope
 from .policy import Budget, Limit, LimitKind
 from .refusal_words import WHERE, about, within
@@ -21,14 +22,16 @@ _NOT_AGAIN = f"Do not start it again: {_GOING_ON}"
 
 
 class Refused(SidecarError):
-    """The policy refuses a start. `message` is for the model whose call it was."""
+    """The policy refuses a start. `message` is for the model whose call it was, `record` for the
+    books: whoever asked sees to it that it gets there."""
 
-    def __init__(self, deny: Deny) -> None:
+    def __init__(self, deny: Deny, record: StartRefused | None = None) -> None:
         after = deny.retry_after
         super().__init__(
             refusal(deny), retry_after_s=None if after is None else ceil(after.total_seconds())
         )
         self.deny = deny
+        self.record = record
         self.code = deny.code
         self.status = deny.status
 

@@ -45,11 +45,13 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """`past` is a Decision where it was refused on record. `check` is the question that refused it
-    in the replay, `observed` those that would have, were their rules enforced."""
+    """`past` is a Decision where it was refused on record; then it may be the outcome of several
+    that were alike (`times`). `check` is the question that refused it in the replay, `observed`
+    those that would have, were their rules enforced."""
 
     past: Past
     fate: Fate
+    times: int = 1
     check: Check | None = None
     observed: tuple[Check, ...] = ()
 
@@ -82,6 +84,10 @@ def looks_back(policy: Policy, since: Timestamp) -> Timestamp | None:
     return timestamp(datetime.fromisoformat(since) - longest)
 
 
+def _rules_of(checks: Sequence[Check]) -> list[str]:
+    return [check.rule for check in checks]
+
+
 def _froze(past: Decision) -> bool:
     return any(check.what == "frozen" for check in past.checks)
 
@@ -100,7 +106,9 @@ class _Replay:
         self._world.pass_to(self._now)
         starts = [past for past in batch if isinstance(past, PastStart)]
         if not starts:
-            yield from (self._refused(past) for past in batch if isinstance(past, Decision))
+            for past in batch:
+                if isinstance(past, Decision):
+                    yield from self._refused(past)
         elif any(self._is_absent(start) for start in starts):
             yield from (self._missing(start, Fate.ORPHANED, None) for start in starts)
         elif starts[0].at < self._since or starts[0].request_id is None:
@@ -142,20 +150,38 @@ class _Replay:
             self._absent.add(start.task_id)
         return Outcome(past=start, fate=fate, check=check)
 
-    def _refused(self, past: Decision) -> Outcome:
+    def _refused(self, past: Decision) -> Iterator[Outcome]:
         """What was refused on record. Its session is the parent's task, if there is one."""
         call = changed(past.call, wakes=False)
         if past.at < self._since or past.verdict is not Verdict.DENY or _froze(past):
-            return Outcome(past=past, fate=Fate.BEFORE)
-        if call.task_id in self._absent or (call.depth > 0 and call.session in self._absent):
-            return Outcome(past=past, fate=Fate.ORPHANED)
-        verdict = self._decide(call)
-        if isinstance(verdict, Deny):
-            return Outcome(past=past, fate=Fate.REFUSED, check=verdict.check)
-        self._enter_unmade(past, call)
-        return Outcome(past=past, fate=Fate.LET_IN, observed=verdict.observed)
+            yield Outcome(past=past, fate=Fate.BEFORE, times=past.times)
+        elif call.task_id in self._absent or (call.depth > 0 and call.session in self._absent):
+            yield Outcome(past=past, fate=Fate.ORPHANED, times=past.times)
+        else:
+            yield from self._asked_again(past, call)
 
-    def _enter_unmade(self, past: Decision, call: Call) -> None:
-        task_id = call.task_id or past.thread_id or past.intent_id
+    def _asked_again(self, past: Decision, call: Call) -> Iterator[Outcome]:
+        """One after the other, all at the moment of the first: once one is refused, so is the
+        rest."""
+        let_in: list[tuple[Check, ...]] = []
+        check: Check | None = None
+        for number in range(past.times):
+            verdict = self._decide(call)
+            if isinstance(verdict, Deny):
+                check = verdict.check
+                break
+            self._enter_unmade(past, call, number)
+            let_in.append(verdict.observed)
+        for _, alike in groupby(let_in, key=_rules_of):
+            several = list(alike)
+            yield Outcome(past=past, fate=Fate.LET_IN, times=len(several), observed=several[0])
+        if check is not None:
+            left = past.times - len(let_in)
+            yield Outcome(past=past, fate=Fate.REFUSED, times=left, check=check)
+
+    def _enter_unmade(self, past: Decision, call: Call, number: int) -> None:
+        """Of several the threads are not known: each is a task of its own."""
+        name = f"{past.intent_id}/{number}" if number else past.intent_id
+        task_id = call.task_id or (past.thread_id if past.times == 1 else None) or name
         known = changed(call, task_id=task_id, tree_id=call.tree_id or task_id)
-        self._world.enter_unmade((task_id, past.intent_id), known, past.at)
+        self._world.enter_unmade((task_id, name), known, past.at)

@@ -50,9 +50,9 @@ class ByRule:
     last: Timestamp | None = None
     saved: Saved = field(default_factory=Saved)
 
-    def add(self, at: Timestamp, start: PastStart | None) -> None:
+    def add(self, at: Timestamp, start: PastStart | None, times: int = 1) -> None:
         if start is None:
-            self.refusals += 1
+            self.refusals += times
             return
         self.starts += 1
         self.first = self.first or at
@@ -113,16 +113,17 @@ class Sums:
     def _add_refusal(self, outcome: Outcome) -> None:
         if outcome.fate is Fate.BEFORE:
             return
-        self.refusals += 1
-        self.would_pass += outcome.fate is Fate.LET_IN
-        self.moot += outcome.fate is Fate.ORPHANED
+        times = outcome.times
+        self.refusals += times
+        self.would_pass += times * (outcome.fate is Fate.LET_IN)
+        self.moot += times * (outcome.fate is Fate.ORPHANED)
         self._add_checks(outcome, outcome.past.at, None)
 
     def _add_checks(self, outcome: Outcome, at: Timestamp, start: PastStart | None) -> None:
         if outcome.check is not None:
-            _of(self._by_rule, outcome.check).add(at, start)
+            _of(self._by_rule, outcome.check).add(at, start, outcome.times)
         for check in _once(outcome.observed):
-            _of(self._observed, check).add(at, start)
+            _of(self._observed, check).add(at, start, outcome.times)
 
 
 def _once(checks: Iterable[Check]) -> Iterable[Check]:

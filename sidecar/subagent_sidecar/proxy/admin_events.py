@@ -93,7 +93,7 @@ class EventRoutes:
         """A stream, unless `follow=false` or the client wants JSON."""
         with suppress(TimeoutError):  # what just happened belongs to the answer
             async with asyncio.timeout(_PATIENCE_S):
-                await self._service.entered()
+                await self._service.refusals_entered()
         beginning = await self._beginning(request)
         if _follows(request):
             return await self._stream(request, beginning)

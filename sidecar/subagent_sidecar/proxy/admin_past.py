@@ -67,6 +67,8 @@ class PastRoutes:
             after=query.count(given.get("cursor")),
             limit=query.number("limit", given.get("limit", "50"), 1, _MOST_DECISIONS),
         )
+        if self._up_to_date is not None:
+            await self._up_to_date()
         page = await self._store.decisions(asked)
         return answer(
             {

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -100,8 +101,9 @@ class AdminPlane:
         self._budgets.register(app, self._resolve, self._up_to_date)
         self._freeze.register(app, self._up_to_date)
         self._policy.register(app)
-        self._explain.register(app, self._resolve, self._up_to_date)
-        self._past.register(app, self._up_to_date)
+        with_refusals = partial(self._up_to_date, refusals=True)
+        self._explain.register(app, self._resolve, with_refusals)
+        self._past.register(app, with_refusals)
         self._sessions.register(app, self._up_to_date)
         self._reap.register(app)
         self._audit.register(app)
@@ -120,11 +122,11 @@ class AdminPlane:
             }
         )
 
-    async def _up_to_date(self) -> None:
+    async def _up_to_date(self, *, refusals: bool = False) -> None:
         """Let what just happened be entered, unless the store takes its time."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE_S):
-                await self._service.entered()
+                await (self._service.refusals_entered() if refusals else self._service.entered())
 
     def _query(self, request: web.Request) -> TaskQuery:
         given = request.query

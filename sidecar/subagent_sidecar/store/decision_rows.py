@@ -12,13 +12,13 @@ from ..core.policy import Mode
 from ..core.verdict import Check, Held
 
 _Row = tuple[Any, ...]
-_DECISION = "(?, ?, ?, ?, ?, ?, ?)"
+_DECISION = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
 DECISIONS_INSERT = {
-    count: "INSERT INTO decisions (at, intent_id, verdict, rule, thread_id, call, checks) VALUES "
-    + ", ".join([_DECISION] * count)
+    count: "INSERT INTO decisions (at, intent_id, verdict, rule, thread_id, call, checks, times, "
+    "until) VALUES " + ", ".join([_DECISION] * count)
     for count in range(1, 33)
 }
-DECISION_COLUMNS = "seq, at, intent_id, verdict, rule, thread_id, call, checks"
+DECISION_COLUMNS = "seq, at, intent_id, verdict, rule, thread_id, call, checks, times, until"
 _MICROSECOND = timedelta(microseconds=1)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.decode
@@ -41,11 +41,13 @@ def decision_values(decision: Decision) -> _Row:
         decision.thread_id,
         _encode(call).decode(),
         _encode(checks).decode(),
+        decision.times,
+        decision.until,
     )
 
 
 def read_decision(row: _Row) -> Decision:
-    seq, at, intent_id, verdict, rule, thread_id, call_text, checks = row
+    seq, at, intent_id, verdict, rule, thread_id, call_text, checks, times, until = row
     call = _read_call(_decode(call_text))
     return Decision(
         seq=seq,
@@ -54,6 +56,8 @@ def read_decision(row: _Row) -> Decision:
         verdict=Verdict(verdict),
         rule=rule,
         thread_id=thread_id,
+        times=times,
+        until=until,
         call=call,
         checks=tuple(_read_check(each, call) for each in _decode(checks)),
     )

@@ -57,6 +57,13 @@ def reaps(db: Database) -> None:
     create_reaps(db)
 
 
+@migrations(name="0006_folded_refusals")
+def folded_refusals(db: Database) -> None:
+    """A decision may stand for several refusals that were alike (core/folding.py)."""
+    db.execute("ALTER TABLE decisions ADD COLUMN times INTEGER NOT NULL DEFAULT 1")
+    db.execute("ALTER TABLE decisions ADD COLUMN until TEXT")
+
+
 def _run(db: Database, script: str) -> None:
     for statement in script.split(";"):
         if statement.strip():

@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core.matching import Call
-from ..core.past import DecisionPage, DecisionQuery, PastStart, StartPage, StartQuery, left_at
+from ..core.past import (
+    DecisionPage,
+    DecisionQuery,
+    PastStart,
+    StartPage,
+    StartQuery,
+    left_at,
+    surely_before,
+)
 from .decision_rows import DECISION_COLUMNS, read_decision
 from .driver import sqlite3
 from .whole import whole_from
@@ -92,7 +100,7 @@ def decisions(
     """See ports.Store. Each page looks at a stretch of the record."""
     low, high = 1, int(conn.execute(_LAST).fetchone()[0])
     if query.since is not None:
-        low = _position_at(conn, query.since, high) + 1
+        low = _position_at(conn, surely_before(query.since), high) + 1
     if query.after is not None:
         low, high = (query.after + 1, high) if query.oldest_first else (low, query.after - 1)
     if query.oldest_first:

@@ -17,6 +17,7 @@ from ..core.changes import (
     SessionBeat,
     SessionEnded,
     Start,
+    StartRefused,
     Terminated,
     ThreadCreated,
     Unfrozen,
@@ -78,7 +79,14 @@ class Touches:
                     self.threads.add(change.thread.thread_id)
                 case SessionBeat() | SessionEnded():
                     self.sessions.add((change.supervisor, change.session_id))
-                case Frozen() | Unfrozen() | BudgetRaised() | BudgetTold() | Terminated():
+                case (
+                    Frozen()
+                    | Unfrozen()
+                    | BudgetRaised()
+                    | BudgetTold()
+                    | Terminated()
+                    | StartRefused()
+                ):
                     pass
                 case Released() | Doubted():
                     if change.intent.thread_id is not None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from tests.support.books import start
 from tests.support.past import rules
+from tests.support.refusing import refused_on_record
 
 from subagent_sidecar.core.past import DecisionQuery
-from subagent_sidecar.core.refusal import Refused
 from subagent_sidecar.store import past
 from subagent_sidecar.store.driver import sqlite3
 from subagent_sidecar.store.sqlite import SqliteStore
@@ -23,8 +23,7 @@ async def file(tmp_path: Path) -> Path:
     store = await SqliteStore.open(path)
     for number in range(1, COUNT + 1):
         agent = "painter" if number in (1, COUNT) else "coder"
-        with pytest.raises(Refused):
-            await store.admit(start(number, None, agent_name=agent), CLOSED)
+        await refused_on_record(store, start(number, None, agent_name=agent), CLOSED)
     await store.aclose()
     return path
 

@@ -151,6 +151,11 @@ def test_settings_runs_and_refusals_are_told_below_the_rules() -> None:
     ]
 
 
+def test_equal_refusals_are_told_with_their_count() -> None:
+    decision = {"rule": "a", "checks": [row(rule="a")], "agent": "x", "times": 1234}
+    assert any(line.endswith("refused, 1,234 times") for line in lines(decisions=[decision]))
+
+
 def test_what_was_let_in_and_recorded_is_told_as_that() -> None:
     decision = {"rule": None, "checks": [row(rule="a"), row(rule="b")], "agent": "x"}
     found = [line for line in lines(decisions=[decision]) if line.endswith("let in, recorded")]

@@ -155,13 +155,14 @@ def test_single_starts_are_told_with_the_rule_and_its_numbers() -> None:
     }
     orphan = {**one, "fate": "orphaned", "rule": None, "what": None}
     passed = {**one, "on_record": "refused", "fate": "let_in", "rule": None, "usage": None}
+    passed["times"] = 2_000
     lines = replay_lines(document(single=[one, orphan, passed]), WIDE)
     assert lines[-3].split() == [
         *("11-17", "03:00:00Z", "34a759fd", "coder\ufffd[31m", "s", "refused", "places"),
         *("3", "of", "3", "$0.25"),
     ]
     assert "not made" in lines[-2]
-    assert "let in" in lines[-1]
+    assert "let in, 2,000 times" in lines[-1]
     assert "\x1b" not in "".join(lines)
 
 

@@ -102,6 +102,10 @@ ADDED = {"micro_usd": 1_500_000, "run_time": 1_800_000_000, "runs": 2}
             "start refused by dime: runs of models without a price",
         ),
         (
+            event("refused", rule="no", times=4211, first_at="2026-11-23T02:30:00.000000Z"),
+            "start refused by no, 4,211 times since 02:30:00Z",
+        ),
+        (
             event("would_refuse", rule="deep", what="depth", current=3, limit=2),
             "start let in, although an observing rule was against it: deep: depth 3 of 2",
         ),

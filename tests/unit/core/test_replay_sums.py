@@ -102,3 +102,17 @@ def test_an_observing_rule_saves_nothing_and_is_told_once_a_start() -> None:
     assert (sums.refused, sums.saved) == (0, Saved())
     assert sums.by_rule == {}
     assert (sums.observed["w"].starts, sums.observed["w"].first) == (2, at(3))
+
+
+def test_equal_refusals_that_are_one_record_are_each_asked_about() -> None:
+    record: list[Past] = [refused(1, "i", times=1_000), refused(2, "j", agent="writer", times=3)]
+    sums = summed(rules("name: few, starts: 10, per: agent"), record)
+    assert (sums.refusals, sums.would_pass) == (1_003, 13)
+    assert sums.by_rule["few"].refusals == 990
+
+
+def test_what_observing_rules_would_say_of_equal_refusals_is_counted_as_often() -> None:
+    sums = summed(
+        rules("name: few, starts: 2, per: agent, mode: observe"), [refused(1, "i", times=9)]
+    )
+    assert (sums.would_pass, sums.observed["few"].refusals) == (9, 7)
