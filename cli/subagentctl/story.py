@@ -301,6 +301,10 @@ _CLAUSES: Mapping[str, Callable[[Record], str]] = {
     "cron_created": _cron_created,
     "refused": _against("start refused by "),
     "would_refuse": _against("start let in, although an observing rule was against it: "),
+    "clock_set_back": lambda event: (
+        f"clock set back by {_detail(event, 'by_s')} s: {_detail(event, 'runs')} runs count as "
+        "started earlier"
+    ),
     "adopted": lambda event: f"put on record: {_CAUSES.get(_detail(event, 'cause'), _PAST)}",
     "frozen": _lever("frozen"),
     "unfrozen": _lever("no longer frozen"),

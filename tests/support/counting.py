@@ -230,7 +230,7 @@ def counted(tables: Tables, now: Timestamp) -> Counted:
                     fingerprint=run.fingerprint,
                     update=run.kind == "update",
                 ),
-                at=run.created_at,
+                at=run.counted_at or run.created_at,
                 live=ended is None or goes_on,
                 micro_usd=run.cost_micro_usd,
                 tokens=run.tokens,

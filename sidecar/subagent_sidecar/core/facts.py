@@ -62,7 +62,7 @@ def run_fact(run: Run, task: Task) -> Fact:
             update=run.kind == "update",
             agent=run.agent_name,
         ),
-        at=run.created_at,
+        at=run.counted_at or run.created_at,
         live=run.unfinished,
         holds=run.unfinished,
         open=not run.settled,

@@ -104,7 +104,8 @@ class Run:
     `tokens`, `cost_micro_usd` and `unpriced` (messages without a price) add up what is on record of
     its usage; `settled`: all of it was read after the end. `admitted` is what the policy was asked
     when it was let in (see decisions.admitted). `agent_name` is set where it is another agent's
-    than its task.
+    than its task. `counted_at` is as of when windows count it, where that is not `created_at`
+    (see set_back.py).
     """
 
     run_id: str
@@ -130,6 +131,7 @@ class Run:
     settled: bool = False
     admitted: str | None = None
     agent_name: str | None = None
+    counted_at: Timestamp | None = None
 
     @property
     def ended(self) -> bool:

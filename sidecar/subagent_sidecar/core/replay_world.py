@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 
 from .facts import Fact, Unit, microseconds
 from .matching import Call, Scope
-from .model import Timestamp
+from .model import Event, Timestamp
 from .past import PastStart
 from .policy import Amounts, Budget, Limit, Policy
 from .quick import changed
@@ -109,6 +109,18 @@ class World:
 
     def raises(self) -> Mapping[tuple[str, str], Amounts]:
         return {}
+
+    # set_back.Books: a replay's time never goes back
+
+    def last_told(self) -> Timestamp | None:
+        return None
+
+    def counted_after(self, moment: Timestamp) -> Mapping[Unit, Timestamp]:
+        return {}
+
+    def count_as_of(self, moments: Mapping[Unit, Timestamp]) -> None: ...
+
+    def add_event(self, event: Event) -> None: ...
 
 
 def _moved(fact: Fact, what: int, start: PastStart) -> Fact:

@@ -14,6 +14,7 @@ from .matching import ANYTHING, SCOPE_ID, Call, Scope
 from .model import Timestamp
 from .policy import Amounts, Budget, Limit, Policy
 from .quick import changed
+from .set_back import Books, WallClock
 from .spending import Spending
 from .verdict import Freeze
 
@@ -56,6 +57,7 @@ class Tallies:
         self._policy: Policy | None = None
         self.left: Fact | None = None
         """A start that is on its way no more. It has most likely arrived: its run comes next."""
+        self._clock = WallClock()
         self.pending: dict[str, Sequence[Fact]] | None = None
         self.freezes: Sequence[Freeze] | None = None
         self.raises: Mapping[tuple[str, str], Amounts] | None = None
@@ -75,6 +77,11 @@ class Tallies:
         if version != self._version:
             self.forget()
             self._version = version
+
+    def it_is(self, now: Timestamp, books: Books) -> None:
+        """Count anew if the clock was set back."""
+        if self._clock.reads(now, books):
+            self.forget()
 
     def forget(self) -> None:
         """Count anew from now on."""

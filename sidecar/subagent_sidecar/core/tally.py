@@ -11,6 +11,7 @@ from .matching import Call
 from .model import Timestamp
 from .policy import NOTHING, Amounts, Budget, Limit, LimitKind, Policy
 from .quick import changed
+from .set_back import Books
 from .spending import Spending
 from .tallies import Place, Tallies
 from .verdict import Freeze, Held, Named, Spent
@@ -20,7 +21,7 @@ W = TypeVar("W", Started, Alike, Spending)
 R = TypeVar("R", Limit, Budget)
 
 
-class Source(Protocol):
+class Source(Books, Protocol):
     """The books, to be counted anew."""
 
     def facts(self, place: Place, *, since: Timestamp | None = None) -> Iterable[Fact]:
@@ -50,6 +51,7 @@ class Tally:
     ) -> None:
         if policy is not None:
             tallies.serve(policy)
+        tallies.it_is(now, source)
         self._tallies = tallies
         self._source = source
         self._now = now

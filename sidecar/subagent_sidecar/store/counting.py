@@ -5,10 +5,10 @@ read a whole scope; what a rule asks often is met by an index (tasks of a sessio
 tasks, runs that have not ended).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..core.facts import Fact, intent_facts, microseconds
+from ..core.facts import Fact, Unit, intent_facts, microseconds
 from ..core.matching import Call, Scope
 from ..core.model import Timestamp
 from ..core.policy import Amounts
@@ -25,7 +25,7 @@ _CALL = (
 _AGENT = "coalesce(r.agent_name, t.agent_name)"
 _FACT = (
     f"SELECT {_CALL.replace('t.agent_name', _AGENT)}, r.fingerprint, r.kind, r.run_id, "
-    "r.created_at, r.started_at, r.ended_at, "
+    "coalesce(r.counted_at, r.created_at), r.started_at, r.ended_at, "
     "r.cancel_unconfirmed_at IS NOT NULL OR (r.cancel_asked_at IS NOT NULL AND "
     "r.cancel_confirmed_at IS NULL AND r.status = 'interrupted'), "
     "r.settled, r.tokens, r.cost_micro_usd, r.unpriced "
@@ -52,6 +52,14 @@ _BROAD = frozenset({Scope.SUPERVISOR, Scope.AGENT, Scope.UPSTREAM, Scope.GLOBAL}
 _FEW = 1_000
 _INTENTS = INTENTS.select("")
 _FREEZES = "SELECT scope, scope_id, reason, at FROM freezes ORDER BY at"
+_LAST_TOLD = (
+    "SELECT max(at) FROM (SELECT at FROM (SELECT at FROM events ORDER BY seq DESC LIMIT 1) "
+    "UNION ALL SELECT max(created_at) FROM tasks)"
+)
+_COUNTED_AFTER = (
+    "SELECT task_id, run_id, coalesce(counted_at, created_at) AS at FROM runs WHERE at > ?"
+)
+_COUNT_AS_OF = "UPDATE runs SET counted_at = ? WHERE task_id = ? AND run_id = ?"
 _RAISES = (
     "SELECT budget, scope_id, sum(micro_usd), sum(tokens), sum(run_time), sum(runs) "
     "FROM raises GROUP BY budget, scope_id"
@@ -64,7 +72,7 @@ def facts(execute: Execute, place: Place, since: Timestamp | None) -> Iterator[F
     values: dict[str, object] = {"id": scope_id}
     where = _of_runs(scope)
     if since is not None:
-        where += " AND r.created_at >= :since"
+        where += " AND coalesce(r.counted_at, r.created_at) >= :since"
         values["since"] = since
     for row in execute(_FACT + where, values).fetchall():
         yield _fact(row)
@@ -132,6 +140,21 @@ def raises(execute: Execute) -> dict[tuple[str, str], Amounts]:
         (budget, scope_id): Amounts.of_microseconds(usd, tokens, time, runs)
         for budget, scope_id, usd, tokens, time, runs in execute(_RAISES).fetchall()
     }
+
+
+def last_told(execute: Execute) -> Timestamp | None:
+    found: Timestamp | None = execute(_LAST_TOLD).fetchone()[0]
+    return found
+
+
+def counted_after(execute: Execute, moment: Timestamp) -> dict[Unit, Timestamp]:
+    rows = execute(_COUNTED_AFTER, (moment,)).fetchall()
+    return {(task_id, run_id): at for task_id, run_id, at in rows}
+
+
+def count_as_of(execute: Execute, moments: Mapping[Unit, Timestamp]) -> None:
+    for (task_id, run_id), at in moments.items():
+        execute(_COUNT_AS_OF, (at, task_id, run_id))
 
 
 def _call(row: Sequence[Any], fingerprint: str | None = None, kind: str = "start") -> Call:

@@ -1,11 +1,12 @@
 """core.tally.Source over the tables in memory: the twin of counting.py."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..core.facts import Fact, intent_facts, run_fact, task_call
+from ..core.facts import Fact, Unit, intent_facts, run_fact, task_call
 from ..core.matching import Call
 from ..core.model import Timestamp
+from ..core.quick import changed
 from ..core.tallies import Place
 
 if TYPE_CHECKING:
@@ -28,6 +29,24 @@ def live_tasks(tables: "Tables", place: Place) -> Iterator[Call]:
         call = task_call(task)
         if task.live and call.scope_id(place[0]) == place[1]:
             yield call
+
+
+def last_told(tables: "Tables") -> Timestamp | None:
+    """See set_back.Books."""
+    events = [event.at for event in tables.events[-1:]]
+    return max([*events, *(task.created_at for task in tables.tasks.values())], default=None)
+
+
+def counted_after(tables: "Tables", moment: Timestamp) -> dict[Unit, Timestamp]:
+    """See set_back.Books."""
+    counted = {key: run.counted_at or run.created_at for key, run in tables.all_runs.items()}
+    return {key: at for key, at in counted.items() if at > moment}
+
+
+def count_as_of(tables: "Tables", moments: Mapping[Unit, Timestamp]) -> None:
+    """See set_back.Books."""
+    for key, at in moments.items():
+        tables.all_runs[key] = changed(tables.all_runs[key], counted_at=at)
 
 
 def _all(tables: "Tables", place: Place) -> Iterator[Fact]:

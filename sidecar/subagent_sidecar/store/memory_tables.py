@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from ..core.candidates import ReapClaim
 from ..core.changes import BudgetRaised
 from ..core.decisions import Decision
-from ..core.facts import Fact
+from ..core.facts import Fact, Unit
 from ..core.matching import Call, Scope
 from ..core.model import (
     Event,
@@ -155,6 +155,15 @@ class Tables:
 
     def live_tasks(self, place: Place) -> Iterable[Call]:
         return memory_counting.live_tasks(self, place)
+
+    def last_told(self) -> Timestamp | None:
+        return memory_counting.last_told(self)
+
+    def counted_after(self, moment: Timestamp) -> Mapping[Unit, Timestamp]:
+        return memory_counting.counted_after(self, moment)
+
+    def count_as_of(self, moments: Mapping[Unit, Timestamp]) -> None:
+        memory_counting.count_as_of(self, moments)
 
     def raises(self) -> Mapping[tuple[str, str], Amounts]:
         found: dict[tuple[str, str], Amounts] = {}

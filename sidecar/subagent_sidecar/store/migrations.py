@@ -64,6 +64,12 @@ def folded_refusals(db: Database) -> None:
     db.execute("ALTER TABLE decisions ADD COLUMN until TEXT")
 
 
+@migrations(name="0007_clock_set_back")
+def clock_set_back(db: Database) -> None:
+    """As of when windows count a run, where that is not when it was made (core/set_back.py)."""
+    db.execute("ALTER TABLE runs ADD COLUMN counted_at TEXT")
+
+
 def _run(db: Database, script: str) -> None:
     for statement in script.split(";"):
         if statement.strip():

@@ -182,7 +182,15 @@ RUNS = Table(
     cls=Run,
     key=("task_id", "run_id"),
     frozen=frozenset(
-        {"created_at", "assistant_id", "strategy", "fingerprint", "admitted", "agent_name"}
+        {
+            "created_at",
+            "assistant_id",
+            "strategy",
+            "fingerprint",
+            "admitted",
+            "agent_name",
+            "counted_at",
+        }
     ),
     readers={"status": RunStatus, "cancel_asked_by": _ended_by, "settled": bool},
     writers={"settled": int},

@@ -112,7 +112,8 @@ def _on_record(
     matched = budget.match is not ANYTHING and budget.match != ANYTHING
     scope = _SCOPE[budget.per]
     columns = f"{scope} AS scope_id" + (f", {_MATCHED}" if matched else "")
-    where = "" if since is None else " WHERE r.created_at >= :since"
+    counted = "coalesce(r.counted_at, r.created_at)"
+    where = "" if since is None else f" WHERE {counted} >= :since"
     grouped = "scope_id" + (f", {_MATCHED}" if matched else "")
     holding = _HOLDING_NOTHING if budget.reserve == NOTHING else _HOLDING
     sql = (

@@ -17,7 +17,7 @@ from ..core.changes import (
     BudgetRaised,
 )
 from ..core.decisions import Decision
-from ..core.facts import Fact
+from ..core.facts import Fact, Unit
 from ..core.matching import Call, Scope
 from ..core.model import Event, Intent, Run, Task, Thread, Timestamp, UsageEntry, in_order
 from ..core.moves import intent_moves, run_moves, task_moves
@@ -178,6 +178,18 @@ class WorkingSet:
     def live_tasks(self, place: Place) -> Iterable[Call]:
         self.flush()
         return counting.live_tasks(self._execute, place)
+
+    def last_told(self) -> Timestamp | None:
+        self.flush()
+        return counting.last_told(self._execute)
+
+    def counted_after(self, moment: Timestamp) -> Mapping[Unit, Timestamp]:
+        self.flush()
+        return counting.counted_after(self._execute, moment)
+
+    def count_as_of(self, moments: Mapping[Unit, Timestamp]) -> None:
+        counting.count_as_of(self._execute, moments)
+        self._runs.known.clear()  # to be read anew: everything in it was written before
 
     def raises(self) -> Mapping[tuple[str, str], Amounts]:
         return counting.raises(self._execute)
