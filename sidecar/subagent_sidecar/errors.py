@@ -31,7 +31,8 @@
     |   |-- UpstreamUnreachable  502  nothing of the request was sent
     |   |-- UpstreamBroken         502  the connection broke after something was sent
     |   |-- UpstreamTimeout        504  connect or first byte took too long
-    |   `-- UpstreamRefused        502  it answered a question of our own with an error
+    |   |-- UpstreamRefused        502  it answered a question of our own with an error
+    |   `-- AgentUnknown           503  it does not say whose a start is, and rules ask for that
     `-- StoreError             ours
         |-- StoreBusy          503  too many writes are waiting
         |-- StoreUnavailable   503  locked, full, unreadable
@@ -267,6 +268,13 @@ class UpstreamRefused(UpstreamError):
     def __init__(self, message: str, *, answered: int = 0) -> None:
         super().__init__(message)
         self.answered = answered
+
+
+class AgentUnknown(UpstreamError):
+    """A start gives an assistant by its id, and nobody can tell which graph that is."""
+
+    code = "agent_unknown"
+    status = 503
 
 
 class StoreError(SidecarError):

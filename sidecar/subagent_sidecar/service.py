@@ -499,6 +499,12 @@ class Service:
                 self._memory.homes[thread_id] = home
         return home
 
+    async def guards_agents(self) -> bool:
+        """Whether a start may be refused because of whose it is. Raises StoreError."""
+        if self.policy.guards_agents:
+            return True
+        return any(freeze.scope is Scope.AGENT for freeze in await self._store.freezes())
+
     async def depth_under(self, session_id: str | None) -> int:
         """The depth of a task that `session_id` starts."""
         if session_id is None:

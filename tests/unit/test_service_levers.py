@@ -3,8 +3,8 @@
 import pytest
 from tests.support.troubled_store import TroubledStore
 
-from subagent_sidecar.core.matching import EVERYTHING, Scope
-from subagent_sidecar.core.policy import Amounts, Budget, Policy
+from subagent_sidecar.core.matching import EVERYTHING, Glob, Match, Scope
+from subagent_sidecar.core.policy import Amounts, Budget, Limit, LimitKind, Mode, Policy
 from subagent_sidecar.core.refusal import Refused
 from subagent_sidecar.errors import StoreBusy, StoreUnavailable
 from subagent_sidecar.service import Service
@@ -74,3 +74,34 @@ async def test_who_follows_events_is_woken_by_a_lever(service: Service) -> None:
     service.on_entered(lambda: woken.append("now"))
     await service.freeze(Scope.GLOBAL, EVERYTHING, None)
     assert woken == ["now"]
+
+
+CODER = Match(agent=(Glob("coder"),))
+
+
+def limit(match: Match = CODER, mode: Mode = Mode.ENFORCE, per: Scope | None = None) -> Policy:
+    kind = LimitKind.DENY if per is None else LimitKind.STARTS
+    named = Limit(name="l", policy="p", kind=kind, match=match, mode=mode, per=per)
+    return Policy(limits=(named,))
+
+
+@pytest.mark.parametrize(
+    ("policy", "guards"),
+    [
+        (Policy(), False),
+        (limit(), True),
+        (limit(mode=Mode.OBSERVE), False),
+        (limit(match=Match()), False),
+        (limit(match=Match(), per=Scope.SESSION), False),
+        (limit(match=Match(), per=Scope.AGENT), True),
+    ],
+)
+async def test_whose_a_start_is_matters_where_it_may_be_refused_for_it(
+    service: Service, policy: Policy, guards: bool
+) -> None:
+    service.policy = policy
+    assert await service.guards_agents() is guards
+    await service.freeze(Scope.SESSION, "s", None)
+    assert await service.guards_agents() is guards
+    await service.freeze(Scope.AGENT, "coder", None)
+    assert await service.guards_agents()

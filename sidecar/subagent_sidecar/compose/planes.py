@@ -40,7 +40,9 @@ from .lifetimes import spawned
 async def data_plane(stack: AsyncExitStack, base: Base, background: Background) -> DataPlane:
     coalescer = _coalescer(base)
     explainer = await _explainer(base, coalescer)
-    assistants = Assistants(base.servers, now=base.clock.monotonic)
+    assistants = Assistants(
+        base.servers, now=base.clock.monotonic, guarded=base.service.guards_agents
+    )
     starts = Starts(
         service=base.service,
         doubts=background.reconciler,

@@ -245,6 +245,8 @@ class Policy:
     by_session: bool = field(init=False, repr=False, compare=False)
     """Whether some rule looks at the session's name."""
     by_agent: bool = field(init=False, repr=False, compare=False)
+    guards_agents: bool = field(init=False, repr=False, compare=False)
+    """Whether some start is refused or not because of whose it is."""
     _concerning: dict[tuple[object, ...], tuple[tuple[Limit, ...], tuple[Budget, ...]]] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
@@ -252,6 +254,12 @@ class Policy:
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_session", any(rule.match.session for rule in self.rules))
         object.__setattr__(self, "by_agent", any(rule.match.agent for rule in self.rules))
+        asked: Iterator[Limit | Budget] = chain(self.limits, self.budgets)
+        guards = any(
+            rule.mode is Mode.ENFORCE and (rule.match.agent or rule.per is Scope.AGENT)
+            for rule in asked
+        )
+        object.__setattr__(self, "guards_agents", guards)
 
     @property
     def rules(self) -> Iterator[Rule]:

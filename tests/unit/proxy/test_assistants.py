@@ -8,8 +8,13 @@ from tests.support.agent_server import ScriptedServer
 from tests.support.waiting import eventually
 
 from subagent_sidecar.core.model import Item
-from subagent_sidecar.errors import UpstreamUnreachable
-from subagent_sidecar.ports import AgentServer
+from subagent_sidecar.errors import (
+    AgentUnknown,
+    UpstreamError,
+    UpstreamRefused,
+    UpstreamUnreachable,
+)
+from subagent_sidecar.ports import AgentServer, Headers
 from subagent_sidecar.proxy.assistants import Assistants
 from subagent_sidecar.proxy.bodies import RunBody
 from subagent_sidecar.tasks import spawn
@@ -24,14 +29,22 @@ KEY = [(b"x-api-key", b"secret")]
 class Desk:
     server: ScriptedServer = field(default_factory=ScriptedServer)
     clock: FakeClock = field(default_factory=FakeClock)
+    guards: bool = True
 
     def __post_init__(self) -> None:
         servers: dict[str, AgentServer] = {"up": self.server}
-        self.assistants = Assistants(servers, now=self.clock.monotonic)
+        self.assistants = Assistants(
+            servers, now=self.clock.monotonic, guarded=self._guarded, pause_s=0
+        )
 
-    async def agent(self, given: str | None, upstream: str = "up") -> str | None:
+    async def _guarded(self) -> bool:
+        return self.guards
+
+    async def agent(
+        self, given: str | None, upstream: str = "up", key: Headers = KEY
+    ) -> str | None:
         said = RunBody(assistant_id=given, purpose="kept")
-        named = await self.assistants.named(upstream, said, KEY)
+        named = await self.assistants.named(upstream, said, key)
         assert named.purpose == "kept"
         return named.assistant_id
 
@@ -48,7 +61,7 @@ SPELLINGS = [ID, ID.upper(), ID.replace("-", "")]
 async def test_an_id_stands_for_its_graph(given: str, desk: Desk) -> None:
     assert await desk.agent(given) == "researcher"
     assert desk.server.asked == [f"graph of {given}"]
-    assert desk.server.presented == [KEY]
+    assert desk.server.presented == [tuple(KEY)]
 
 
 @pytest.mark.parametrize("given", [None, "researcher", "", "c926ac5a", ID + "0", f"{ID} "])
@@ -93,12 +106,68 @@ async def test_an_id_the_server_does_not_know_stays_and_is_asked_about_again(
     desk.server.graph = graph
     assert await desk.agent(ID) == ID
     desk.server.graph = "researcher"
+    assert await desk.agent(ID) == ID  # asked a moment ago
+    desk.clock.tick(5)
     assert await desk.agent(ID) == "researcher"
 
 
-async def test_a_server_that_does_not_answer_is_no_reason_to_refuse(desk: Desk) -> None:
-    desk.server.down = UpstreamUnreachable("down")
+async def test_that_there_is_none_holds_for_the_caller_who_was_told_so(desk: Desk) -> None:
+    desk.server.graph = None
+    await desk.agent(ID)
+    desk.server.graph = "coder"
+    assert await desk.agent(ID, key=[(b"x-api-key", b"another")]) == "coder"
+
+
+async def test_a_new_assistant_is_known_at_once(desk: Desk) -> None:
+    desk.server.graph = None
+    await desk.agent(ID)
+    desk.server.graph = "coder"
+    desk.assistants.changed()
+    assert await desk.agent(ID) == "coder"
+
+
+async def test_a_hiccup_is_tried_again(desk: Desk) -> None:
+    desk.server.failures = 1
+    assert await desk.agent(ID) == "researcher"
+    assert len(desk.server.asked) == 2
+
+
+TROUBLE = [
+    UpstreamUnreachable("down"),
+    UpstreamError("the server answered 500"),
+    UpstreamRefused("the server answered 403", answered=403),
+]
+
+
+@pytest.mark.parametrize("trouble", TROUBLE, ids=str)
+async def test_where_it_matters_whose_a_start_is_a_server_that_does_not_say_lets_none_in(
+    trouble: UpstreamError, desk: Desk
+) -> None:
+    desk.server.down = trouble
+    with pytest.raises(AgentUnknown, match=trouble.message) as told:
+        await desk.agent(ID)
+    assert told.value.status == 503
+    with pytest.raises(AgentUnknown):
+        await desk.assistants.tool_named("up", RunBody(assistant_id="Nice_tool"), KEY)
+    desk.server.down = None
+    assert await desk.agent(ID) == "researcher"
+
+
+@pytest.mark.parametrize("trouble", TROUBLE, ids=str)
+async def test_where_it_does_not_matter_that_is_no_reason_to_refuse(
+    trouble: UpstreamError, desk: Desk
+) -> None:
+    desk.server.down, desk.guards = trouble, False
     assert await desk.agent(ID) == ID
+
+
+async def test_who_asks_at_once_shares_one_question(desk: Desk) -> None:
+    desk.server.gate = asyncio.Event()
+    asking = [spawn(desk.agent(ID), name="ask", awaited=True) for _ in range(50)]
+    await eventually(lambda: desk.server.asked)
+    desk.server.gate.set()
+    assert set(await asyncio.gather(*asking)) == {"researcher"}
+    assert len(desk.server.asked) == 1
 
 
 async def test_an_upstream_nobody_can_ask_is_none_either(desk: Desk) -> None:
