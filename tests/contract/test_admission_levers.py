@@ -7,6 +7,7 @@ import pytest
 from tests.support.books import at, start
 from tests.support.door import Door
 from tests.support.refusals import policy
+from tests.support.refusing import refused_on_record
 
 from subagent_sidecar.core.changes import (
     BudgetRaised,
@@ -74,9 +75,7 @@ async def test_a_price_opens_again_what_was_closed_for_want_of_one(store: Store)
 async def refusal_of(door: Door, **facts: Any) -> Refused:
     door.second += 1
     asked = start(door.second, None, **{"header_session": "s", **facts})
-    with pytest.raises(Refused) as refused:
-        await door.store.admit(asked, door.rules)
-    return refused.value
+    return await refused_on_record(door.store, asked, door.rules)
 
 
 async def test_a_refusal_names_who_holds_what_is_not_spent_and_what_is_spent(store: Store) -> None:

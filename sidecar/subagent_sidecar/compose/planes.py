@@ -1,6 +1,8 @@
 """The two planes: agents' requests, and those of people and their tools."""
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 
@@ -20,7 +22,7 @@ from ..proxy.admin_sessions import SessionRoutes as AdminSessionRoutes
 from ..proxy.agent_routes import DataPlane
 from ..proxy.assistants import Assistants
 from ..proxy.coalescing import Coalescer
-from ..proxy.doors import Doors
+from ..proxy.doors import Doors, Serve
 from ..proxy.explaining import Explainer
 from ..proxy.forwarding import Polls
 from ..proxy.idempotency import Once
@@ -54,8 +56,13 @@ async def data_plane(stack: AsyncExitStack, base: Base, background: Background) 
         unrecorded=Unrecorded(service=base.service, now=base.clock.monotonic),
     )
     telling = Telling(now=base.clock.monotonic)
+    once = _once(stack, base)
     doors = Doors(
-        starts=starts, assistants=assistants, doubts=background.reconciler, telling=telling
+        starts=starts,
+        assistants=assistants,
+        doubts=background.reconciler,
+        telling=telling,
+        once=once,
     )
     limits = upstreams.limits(base.settings)
     return DataPlane(
@@ -67,7 +74,7 @@ async def data_plane(stack: AsyncExitStack, base: Base, background: Background) 
         sessions=SessionRoutes(
             service=base.service, store=base.store, clock=base.clock, limits=limits
         ),
-        starts=_once(stack, base, starts),
+        starts=once(starts.serve),
         doors=doors,
         polls=Polls(base.service, coalescer, base.credentials, explainer, background.budgets.near),
         threads=Threads(
@@ -109,10 +116,10 @@ def admin_plane(base: Base, background: Background, plane: DataPlane) -> AdminPl
     )
 
 
-def _once(stack: AsyncExitStack, base: Base, starts: Starts) -> Once:
+def _once(stack: AsyncExitStack, base: Base) -> Callable[[Serve], Once]:
     keeper = Keeper(replies=base.store, clock=base.clock, keep_bodies=base.settings.keep_purpose)
     spawned(stack, keeper.run(), name="expired answers")
-    return Once(starts=starts, keeper=keeper, servers=base.servers, clock=base.clock)
+    return partial(Once, keeper=keeper, servers=base.servers, clock=base.clock)
 
 
 def _coalescer(base: Base) -> Coalescer:

@@ -5,12 +5,14 @@ Whether a request starts something stands in its body. If it does, it goes the w
 A refusal is told in the door's own protocol.
 """
 
+from collections.abc import Awaitable, Callable
+
 from aiohttp import web
 
 from ..core.model import Intent
 from ..core.refusal import Refused
 from ..core.wire import Act
-from ..errors import Draining
+from ..errors import Draining, StoreError
 from ..ports import Doubts, Exchange, Outgoing
 from . import answering, door_answers, forwarding, headers, peek, problems
 from .assistants import Assistants
@@ -18,9 +20,12 @@ from .bodies import RunBody
 from .calls import Call
 from .door_answers import Declined, Taken, Unclear
 from .door_bodies import Asked, asked
+from .idempotency import Once
 from .marks import marked
 from .starts import Starts
 from .telling import Telling
+
+Serve = Callable[[Call], Awaitable[web.StreamResponse]]
 
 _FIRST_EVENT = 1024 * 1024
 """The first event of an A2A stream holds the message that was sent."""
@@ -30,9 +35,16 @@ class Doors:
     """Serves `wire.DOORS`. While `draining` it starts nothing."""
 
     def __init__(
-        self, *, starts: Starts, assistants: Assistants, doubts: Doubts, telling: Telling
+        self,
+        *,
+        starts: Starts,
+        assistants: Assistants,
+        doubts: Doubts,
+        telling: Telling,
+        once: Callable[[Serve], Once],
     ) -> None:
         self.starts = starts
+        self._once = once(self._made)
         self._assistants = assistants
         self._doubts = doubts
         self._telling = telling
@@ -46,6 +58,17 @@ class Doors:
         if start is None:
             return await forwarding.through(call)
         self.admits()
+        if "idempotency-key" in call.request.headers:
+            return await self._once.serve(call)
+        return await self._make(call, start)
+
+    async def _made(self, call: Call) -> web.StreamResponse:
+        """A start that may have been made before."""
+        start = asked(call.meaning, call.incoming.whole)
+        assert start is not None, "whoever starts nothing has no claim"
+        return await self._make(call, start)
+
+    async def _make(self, call: Call, start: Asked) -> web.StreamResponse:
         call.request.hold()
         try:
             said = await self._said(call, start)
@@ -53,6 +76,8 @@ class Doors:
         except Refused as refused:
             call.request.let_go()
             return self._refusal(call, start, refused)
+        except StoreError as error:
+            return await self.starts.unrecorded(call, error)
         with self._doubts.under_way(intent):
             answered = _Answered(self, call, start, intent, await self._send(call, start, intent))
         try:
@@ -103,11 +128,12 @@ class Doors:
         """Put on record what became of a start that the server has answered."""
         match outcome:
             case Taken(run, over=True):
-                self.starts.ended(intent, run)
+                self.starts.ended(call, intent, run)
             case Taken(run):
                 self.starts.accepted(call, intent, [run])
             case Declined(reason):
                 self.starts.released(intent, reason)
+                call.witness.came_to_nothing()
             case Unclear(reason):
                 self.starts.doubt(call, intent, reason, answered=True)
 
@@ -136,9 +162,14 @@ class _Answered:
         self._settled = True
         if status < 500:
             starts.released(self._intent, f"the server answered {status}")
+            self._call.witness.came_to_nothing()
         else:
             reason = f"the server answered {status}"
             starts.doubt(self._call, self._intent, reason, answered=False)
+
+    def _answered(self, body: bytes) -> None:
+        """All of the answer is there: it may be given again."""
+        self._call.witness.answered(self._exchange, body)
 
     async def pass_on(self) -> web.StreamResponse:
         """The answer goes to the client, and is read on its way."""
@@ -162,12 +193,13 @@ class _Answered:
             self._settle(message)
 
     def _ended(self, body: bytes | None) -> None:
-        if self._settled or body is None:
+        if body is None:
             return
-        if self._is_stream():
+        if not self._settled and self._is_stream():
             self._tap(b"" if self._head else body)
-        else:
+        elif not self._settled:
             self._settle(body)
+        self._answered(body)
 
     def _settle(self, body: bytes) -> None:
         self._settled = True

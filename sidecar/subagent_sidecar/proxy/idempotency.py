@@ -11,7 +11,7 @@ the first, the store is asked again until it knows. Nobody waits longer than a s
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from aiohttp import web
@@ -27,7 +27,7 @@ from ..core.idempotency import (
     claim_by_request_id,
 )
 from ..core.model import Intent
-from ..core.wire import Form
+from ..core.wire import DOORS, Form
 from ..errors import BadHeader, BodyTooLarge, SidecarError
 from ..ports import AgentServer, Clock, Exchange, ServerRun
 from . import answering, headers
@@ -35,7 +35,6 @@ from .calls import SUPERVISOR, Call
 from .explaining import Whole
 from .keeping import Keeper
 from .retelling import answer_of, retell, reused, under_way
-from .starts import Starts
 from .unread import is_unread
 
 _log = logging.getLogger(__name__)
@@ -46,28 +45,28 @@ _LOOK_AGAIN_S = 0.1
 
 
 class Once:
-    """Serves starts as `starts` does, those with a key once."""
+    """Serves starts as `make` does, those with a key once."""
 
     def __init__(
         self,
+        make: Callable[[Call], Awaitable[web.StreamResponse]],
         *,
-        starts: Starts,
         keeper: Keeper,
         servers: Mapping[str, AgentServer],
         clock: Clock,
     ) -> None:
-        self._starts = starts
+        self._make_it = make
         self._keeper = keeper
         self._servers = servers
         self._clock = clock
         self._firsts: dict[str, _First] = {}
 
     async def serve(self, call: Call) -> web.StreamResponse:
-        """Raises what `Starts.serve` does, BadHeader for a key that is none, and what says that a
+        """Raises what `make` does, BadHeader for a key that is none, and what says that a
         start was made before and cannot be answered again."""
         claim = claim_of(call)
         if claim is None:
-            return await self._starts.serve(call)
+            return await self._make_it(call)
         give_up = self._clock.monotonic() + call.limits.start_timeout_s
         while (first := self._firsts.get(claim.key)) is not None:
             if first.claim.fingerprint != claim.fingerprint:
@@ -85,7 +84,8 @@ class Once:
             raise under_way(first.task_id) from None
 
     async def _be_first(self, call: Call, claim: Claim, give_up: float) -> web.StreamResponse:
-        first = _First(claim, call.meaning.form, self._keeper, lambda: self._leave(claim.key))
+        streams = call.meaning.form is not Form.CREATE and call.meaning.act not in DOORS
+        first = _First(claim, streams, self._keeper, lambda: self._leave(claim.key))
         self._firsts[claim.key] = first
         call.witness = first
         try:
@@ -102,7 +102,7 @@ class Once:
     async def _make(self, call: Call, first: "_First", give_up: float) -> web.StreamResponse:
         while True:
             try:
-                sent = await self._starts.serve(call)
+                sent = await self._make_it(call)
             except Repeated as repeated:
                 earlier = repeated.earlier
             else:
@@ -123,13 +123,16 @@ class Once:
 class _First:
     """The request that makes a start: calls.Witness of it, and what the others wait for.
 
-    `outcome` is the answer they share, or None where they must see for themselves.
+    `outcome` is the answer they share, or None where they must see for themselves. What `streams`
+    is answered with cannot be given again.
     """
 
-    def __init__(self, claim: Claim, form: Form, keeper: Keeper, leave: Callable[[], None]) -> None:
+    def __init__(
+        self, claim: Claim, streams: bool, keeper: Keeper, leave: Callable[[], None]
+    ) -> None:
         self.claim = claim
         self.outcome: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
-        self._form = form
+        self._streams = streams
         self._keeper = keeper
         self._leave = leave
         self._intent: Intent | None = None
@@ -148,7 +151,7 @@ class _First:
 
     def accepted(self, runs: Sequence[ServerRun]) -> None:
         self._runs = runs
-        if self._form is not Form.CREATE:  # its answer ends with the run: nobody waits for that
+        if self._streams:  # its answer ends with the run: nobody waits for that
             self._settle(None)
             self.tell(None)
 
@@ -183,7 +186,7 @@ class _First:
     def passed_on(self, *, whole: bool) -> None:
         """The client has its answer. Of a stream it has the run's end, so the same words under
         the same request id are new ones."""
-        if whole and self.claim.passing and self._form is not Form.CREATE and self._intent:
+        if whole and self.claim.passing and self._streams and self._intent:
             self._keeper.forget(self.claim, self._intent)
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from ..core.idempotency import Answer, Claim, Earlier, Reply, Standing
-from ..core.wire import Act, Form
+from ..core.wire import DOORS, Act, Form
 from ..errors import AlreadyStarted, KeyReused, StartInDoubt, StartUnderWay, UpstreamError
 from ..ports import AgentServer, Exchange, Headers, Outgoing, ServerRun
 from . import forwarding, peek
@@ -106,6 +106,8 @@ async def _as_it_is_now(call: Call, claim: Claim, reply: Reply, keeper: Keeper) 
 async def _run_now(
     call: Call, claim: Claim, reply: Reply, run: ServerRun, keeper: Keeper
 ) -> Answer:
+    if call.meaning.act in DOORS:  # what the server tells of a run is none of their messages
+        raise _already(reply, run, "Its answer is not kept")
     path = f"/threads/{quote(run.thread_id, safe='')}/runs/{quote(run.run_id, safe='')}"
     if call.meaning.form is not Form.CREATE:
         raise _already(

@@ -67,7 +67,7 @@ class Starts:
         try:
             started = await self._begin(call)
         except StoreError as error:
-            return await self._unrecorded.serve(call, error)
+            return await self.unrecorded(call, error)
         try:
             call.request.let_go()
         except ConnectionError:
@@ -81,6 +81,11 @@ class Starts:
         """A piece of an answer that comes while the run is at work."""
         if call.meaning.thread_id is not None:
             self._service.signs.streamed(call.meaning.thread_id, piece)
+
+    async def unrecorded(self, call: Call, error: StoreError) -> web.StreamResponse:
+        """Send on a start that cannot be put on record, where the policy says so; else raise
+        `error`."""
+        return await self._unrecorded.serve(call, error)
 
     async def _begin(self, call: Call) -> "_Started":
         failpoints.hit("start.before_intent")
@@ -189,10 +194,11 @@ class Starts:
                     call.target.name, run.thread_id, run.run_id, auth=call.auth
                 )
 
-    def ended(self, intent: Intent, run: ServerRun) -> None:
+    def ended(self, call: Call, intent: Intent, run: ServerRun) -> None:
         """The server's answer was the run's end, and there is nothing left to follow."""
         failpoints.hit("start.before_settle")
         self._service.accepted(intent, [run])
+        call.witness.accepted([run])
 
     def cron_created(self, intent: Intent, cron_id: str) -> None:
         self._service.cron_created(intent, cron_id)
