@@ -58,6 +58,7 @@ class Doors:
         if start is None:
             return await forwarding.through(call)
         self.admits()
+        self.starts.refuse_unread(call)
         if "idempotency-key" in call.request.headers:
             return await self._once.serve(call)
         return await self._make(call, start)

@@ -26,7 +26,7 @@ from . import answering, bodies, forwarding, headers, marks, peek
 from .assistants import Assistants
 from .calls import SUPERVISOR, Call
 from .coalescing import Coalescer
-from .unread import refuse_unread
+from .unread import refuse_unread, refuse_unread_door
 from .unrecorded import Unrecorded
 
 _log = logging.getLogger(__name__)
@@ -81,6 +81,10 @@ class Starts:
         """A piece of an answer that comes while the run is at work."""
         if call.meaning.thread_id is not None:
             self._service.signs.streamed(call.meaning.thread_id, piece)
+
+    def refuse_unread(self, call: Call) -> None:
+        """Raises BodyTooLarge, BadBody for a start at another door whose agent nobody can tell."""
+        refuse_unread_door(call, self._service.policy)
 
     async def unrecorded(self, call: Call, error: StoreError) -> web.StreamResponse:
         """Send on a start that cannot be put on record, where the policy says so; else raise

@@ -13,12 +13,9 @@ def refuse_unread(call: Call, policy: Policy) -> None:
     if not (policy.limits or policy.budgets):
         return
     batch = call.meaning.act is Act.RUNS_BATCH
+    if batch or policy.by_agent:
+        _refuse_if_unread(call)
     if is_unread(call):
-        if batch or policy.by_agent:
-            raise BodyTooLarge(
-                f"a start of more than {call.limits.inspect_limit} bytes (inspect_limit) is not "
-                "read, so that nobody can tell what the policy has to say of it; send less"
-            )
         return
     body = call.incoming.whole or b""
     if batch and body.strip() != b"[]" and not bodies.batch_items(body):
@@ -26,6 +23,31 @@ def refuse_unread(call: Call, policy: Policy) -> None:
             "this batch is no list of runs that could be read, so that nobody can tell how many "
             "starts it is; send plain JSON"
         )
+
+
+def refuse_unread_door(call: Call, policy: Policy) -> None:
+    """The same at another door than the run routes. An A2A agent stands in the path."""
+    if (policy.limits or policy.budgets) and policy.by_agent and call.meaning.act is not Act.A2A:
+        _refuse_if_unread(call)
+
+
+def _refuse_if_unread(call: Call) -> None:
+    if is_unread(call):
+        raise BodyTooLarge(
+            f"a start of more than {call.limits.inspect_limit} bytes (inspect_limit) is not "
+            "read, so that nobody can tell what the policy has to say of it; send less"
+        )
+    if _is_encoded(call):
+        raise BadBody(
+            "a start with a Content-Encoding is not read, so that nobody can tell what the policy "
+            "has to say of it; send plain JSON"
+        )
+
+
+def _is_encoded(call: Call) -> bool:
+    """Whether a server that undoes a coding would read something else than stands here."""
+    coding = call.request.headers.get("content-encoding")
+    return coding is not None and coding.strip().lower() not in ("", "identity")
 
 
 def is_unread(call: Call) -> bool:

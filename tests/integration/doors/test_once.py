@@ -1,6 +1,8 @@
 """Starts by commands, A2A and MCP with an Idempotency-Key, and where the store cannot be asked."""
 
 import asyncio
+import gzip
+import json
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -87,3 +89,19 @@ async def test_where_the_store_cannot_be_asked_the_policy_says_what_becomes_of_i
         assert (await doors.post(path, body, **KEY)).status == 503
         with closing(sqlite3.connect(str(store))) as books:
             books.execute("alter table intents_gone rename to intents")
+
+
+UNSEEN = {**{door: DOORS[door] for door in ("command", "mcp")}, "run": ("/runs", {"input": {}})}
+
+
+@pytest.mark.parametrize(("path", "body"), UNSEEN.values(), ids=UNSEEN)
+async def test_while_rules_name_agents_nobody_starts_with_a_body_that_is_not_read(
+    tmp_path: Path, path: str, body: Any
+) -> None:
+    async with rigs.rig(tmp_path, inspect_limit="2KiB") as doors:
+        packed = gzip.compress(json.dumps(body).encode())
+        answer = await doors.post(path, packed, **{"content-encoding": "gzip"})
+        assert (answer.status, answer.json["code"]) == (400, "bad_body")
+        long = await doors.post(path, {**body, "more": "x" * 3_000})
+        assert (long.status, long.json["code"]) == (413, "body_too_large")
+        assert not doors.server.started
