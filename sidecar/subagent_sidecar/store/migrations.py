@@ -57,14 +57,14 @@ def reaps(db: Database) -> None:
     create_reaps(db)
 
 
-@migrations(name="0006_folded_refusals")
+@migrations(name="0007_folded_refusals")
 def folded_refusals(db: Database) -> None:
     """A decision may stand for several refusals that were alike (core/folding.py)."""
     db.execute("ALTER TABLE decisions ADD COLUMN times INTEGER NOT NULL DEFAULT 1")
     db.execute("ALTER TABLE decisions ADD COLUMN until TEXT")
 
 
-@migrations(name="0007_clock_set_back")
+@migrations(name="0008_clock_set_back")
 def clock_set_back(db: Database) -> None:
     """As of when windows count a run, where that is not when it was made (core/set_back.py)."""
     db.execute("ALTER TABLE runs ADD COLUMN counted_at TEXT")
