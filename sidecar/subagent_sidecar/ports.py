@@ -255,6 +255,10 @@ class Tidier(Protocol):
         """A start on the thread was refused. If it was made for that start alone it is removed,
         with the credentials `auth`. Returns at once."""
 
+    def failed(self, thread_id: str, *, auth: Headers) -> None:
+        """A start on the thread was sent and came to nothing, or may yet. If it was made for that
+        start alone it is removed some time later, with the credentials `auth`."""
+
     def concerns(self, thread_id: str) -> bool:
         """Whether the thread may be about to be removed."""
 

@@ -16,6 +16,7 @@ from tests.support.waiting import eventually
 from subagent_sidecar.core.model import Intent
 from subagent_sidecar.core.policy import Policy
 from subagent_sidecar.core.refusal import Refused
+from subagent_sidecar.credentials import Credentials
 from subagent_sidecar.errors import StoreUnavailable
 from subagent_sidecar.ports import AgentServer, Headers
 from subagent_sidecar.service import Service
@@ -44,6 +45,7 @@ class Desk:
             store=self.store,
             clock=self.clock,
             servers=servers,
+            credentials=Credentials(),
             pause_s=0.01,
         )
 

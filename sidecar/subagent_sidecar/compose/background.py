@@ -15,7 +15,7 @@ from ..reaper import Reaper
 from ..reconciler import Reconciler
 from ..repricing import Repricing
 from ..retention import Retention
-from ..tidier import Tidier
+from ..tidier import Leftovers, Tidier
 from ..usage_reader import UsageReader
 from ..watcher import Watcher
 from . import policies
@@ -33,6 +33,7 @@ class Background:
     canceller: RunCanceller
     ender: TaskCanceller
     tidier: Tidier
+    leftovers: Leftovers
     budgets: BudgetWatch
     repricing: Repricing
     reaper: Reaper
@@ -44,6 +45,7 @@ class Background:
         spawned(stack, self.reconciler.run(), name="reconciler")
         spawned(stack, self.canceller.resume(), name="resume cancels")
         spawned(stack, self.budgets.run(), name="budgets")
+        spawned(stack, self.leftovers.run(), name="threads left behind")
         spawned(stack, self.repricing.run(), name="repricing")
         spawned(stack, self.reaper.run(), name="reaper")
 
@@ -74,6 +76,7 @@ def make(stack: AsyncExitStack, base: Base) -> Background:
         canceller=canceller,
         ender=ender,
         tidier=_tidier(stack, base),
+        leftovers=_leftovers(base),
         budgets=_budgets(stack, base, ender),
         repricing=_repricing(base, prices),
         reaper=_reaper(stack, base, ender, watcher),
@@ -171,9 +174,25 @@ def _reaper(stack: AsyncExitStack, base: Base, ender: TaskCanceller, watcher: Wa
 
 
 def _tidier(stack: AsyncExitStack, base: Base) -> Tidier:
-    tidier = Tidier(service=base.service, store=base.store, clock=base.clock, servers=base.servers)
+    tidier = Tidier(
+        service=base.service,
+        store=base.store,
+        clock=base.clock,
+        servers=base.servers,
+        credentials=base.credentials,
+    )
     stack.push_async_callback(tidier.aclose)
     return tidier
+
+
+def _leftovers(base: Base) -> Leftovers:
+    return Leftovers(
+        service=base.service,
+        store=base.store,
+        clock=base.clock,
+        servers=base.servers,
+        credentials=base.credentials,
+    )
 
 
 def _auditor(base: Base, watcher: Watcher) -> Auditor:

@@ -173,14 +173,21 @@ class Starts:
         )
         reason = error.message if isinstance(error, SidecarError) else type(error).__name__
         if unsent:
-            self._service.released(intent, reason)
+            self.came_to_nothing(call, intent, reason)
             call.witness.came_to_nothing()
             return
         self.doubt(call, intent, reason, answered=False)
         if isinstance(error, UpstreamError):
             error.task_id = intent.thread_id
 
+    def came_to_nothing(self, call: Call, intent: Intent, reason: str) -> None:
+        self._service.released(intent, reason)
+        if intent.thread_id is not None:
+            self._tidier.failed(intent.thread_id, auth=call.auth)
+
     def doubt(self, call: Call, intent: Intent, reason: str, *, answered: bool) -> None:
+        if intent.thread_id is not None:
+            self._tidier.failed(intent.thread_id, auth=call.auth)
         self._doubts.doubt(intent, reason, auth=call.auth, answered=answered)
 
     def accepted(self, call: Call, intent: Intent, runs: Sequence[ServerRun]) -> None:
@@ -247,7 +254,8 @@ class _Started:
                 self._accept(_from_headers(self._call, exchange))
         elif exchange.status < 500:
             self._settled = True
-            self._starts.released(self._intent, f"the server answered {exchange.status}")
+            reason = f"the server answered {exchange.status}"
+            self._starts.came_to_nothing(self._call, self._intent, reason)
             self._call.witness.came_to_nothing()
         else:
             # Also a gateway's 504: what is behind it may take the start a moment later.

@@ -12,12 +12,13 @@ import logging
 from collections.abc import Mapping
 from datetime import timedelta
 
-from .core.model import Timestamp, timestamp
-from .core.recovery import normalised
-from .errors import StoreError, UpstreamError
-from .ports import AgentServer, Clock, Headers, Store
-from .service import Service
-from .tasks import spawn
+from ..core.model import Timestamp, timestamp
+from ..core.recovery import normalised
+from ..credentials import Credentials
+from ..errors import StoreError, UpstreamError
+from ..ports import AgentServer, Clock, Headers, Store
+from ..service import Service
+from ..tasks import spawn
 
 _log = logging.getLogger(__name__)
 
@@ -54,12 +55,14 @@ class Tidier:
         store: Store,
         clock: Clock,
         servers: Mapping[str, AgentServer],
+        credentials: Credentials,
         pause_s: float = 1.0,
     ) -> None:
         self._service = service
         self._store = store
         self._clock = clock
         self._servers = servers
+        self._credentials = credentials
         self._pause_s = pause_s
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._removals: dict[str, _Removal] = {}
@@ -76,6 +79,10 @@ class Tidier:
         task = spawn(self._see_to(removal), name="remove a thread")
         self._working.add(task)
         task.add_done_callback(self._working.discard)
+
+    def failed(self, thread_id: str, *, auth: Headers) -> None:
+        """See ports.Tidier: Leftovers finds it on record, and has these to present."""
+        self._credentials.keep(thread_id, auth)
 
     def concerns(self, thread_id: str) -> bool:
         """See ports.Tidier."""
