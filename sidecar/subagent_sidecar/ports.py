@@ -165,6 +165,10 @@ class AgentServer(Protocol):
         """The status words of those threads that the server has, asked in one request; None where
         it cannot search by ids."""
 
+    async def run_input(self, thread_id: str, run_id: str, *, auth: Headers = ()) -> Any:
+        """What a run was given to work on (its `input`), as JSON; None where the server does not
+        tell."""
+
     async def listed_threads(
         self, *, limit: int, offset: int, auth: Headers = ()
     ) -> Sequence[SeenThread] | None:

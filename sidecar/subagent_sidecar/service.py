@@ -248,6 +248,8 @@ class Service:
 
     async def adopt(self, change: Adopted) -> None:
         """Put a task on record that was started past us. There when this returns, or StoreError."""
+        if not self._keep_purpose:
+            change = replace(change, start=replace(change.start, purpose=None))
         await self._recorder.enter_now([change])
         thread_id, upstream = change.thread_id, change.start.upstream
         self._memory.homes.setdefault(thread_id, upstream)

@@ -59,6 +59,7 @@ async def test_what_went_past_the_sidecar_is_adopted_and_followed(langgraph: Ser
             return (await _get(admin, f"/v1/tasks/{ghost}"))["task"]
 
         ended = await eventually(task, lambda one: one["usage"] is not None, within=PATIENCE_S)
+        assert ended["purpose"] == "owls sleep=3"
         assert (ended["status"], ended["session_id"]) == ("success", "past-the-sidecar")
         assert ended["usage"]["input_tokens"] > 0
         left = (await _get(admin, "/v1/audit"))["ghosts"]

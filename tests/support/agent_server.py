@@ -22,6 +22,7 @@ class ScriptedServer:
     shown: Sequence[Any] | None = ()
     blank: str | None = "9999-01-01T00:00:00+00:00"
     graph: str | None = "researcher"
+    given: Any = None
     threads_listed: Sequence[SeenThread] | None = ()
     cancels: bool = True
     down: UpstreamError | None = None
@@ -61,6 +62,10 @@ class ScriptedServer:
     ) -> Mapping[str, str] | None:
         await self._call(f"threads {' '.join(thread_ids)}", auth)
         return None if self.thread is None else dict.fromkeys(thread_ids, self.thread)
+
+    async def run_input(self, thread_id: str, run_id: str, *, auth: Headers = ()) -> Any:
+        await self._call(f"input of {run_id}", auth)
+        return self.given
 
     async def listed_threads(
         self, *, limit: int, offset: int, auth: Headers = ()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.support.agent_server import server_run
 
@@ -89,6 +90,9 @@ class TaskServer:
         if not self.searches:
             return None
         return {each: self.threads_[each].word for each in thread_ids if each in self.threads_}
+
+    async def run_input(self, thread_id: str, run_id: str, *, auth: Headers = ()) -> Any:
+        raise NotImplementedError
 
     async def listed_threads(
         self, *, limit: int, offset: int, auth: Headers = ()

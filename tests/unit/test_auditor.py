@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.support.agent_server import ScriptedServer, server_run
@@ -180,6 +181,8 @@ async def test_adopted_they_are_tasks_and_told_to_those_who_follow(desk: Desk) -
         server_run("undated", status="running"),
         RUN,
     ]
+    words = [{"role": "user", "content": "look\n it up " + "x" * 300}]
+    desk.server.given = {"messages": words}
     desk.has(desk.thread("t", parent_thread_id="chat", graph_id="g"))
     [found] = (await desk.audit()).ghosts
     assert (found.run_id, found.run_status) == ("r2", "running")
@@ -190,9 +193,32 @@ async def test_adopted_they_are_tasks_and_told_to_those_who_follow(desk: Desk) -
     assert [run.run_id for run in record.runs] == ["r1", "r2"]
     assert (record.task.session_id, record.task.agent_name) == ("chat", "g")
     assert record.task.status is TaskStatus.RUNNING
+    assert record.task.purpose == "look it up " + "x" * 189
+    assert [run.fingerprint is None for run in record.runs] == [False, True]
     assert moved == [("t", "r1", "success"), ("t", "r2", "running")]
     assert await desk.service.home("t") == "up"
     assert ids(await desk.audit()) == []
+
+
+@pytest.mark.parametrize("given", [None, "text", {"messages": 7}, {"messages": [None]}])
+async def test_one_whose_instruction_cannot_be_read_has_no_purpose(desk: Desk, given: Any) -> None:
+    desk.server.given = given
+    desk.has(desk.thread("t"))
+    [found] = (await desk.audit()).ghosts
+    await desk.auditor.adopt([("up", found.ghost)])
+    record = await desk.store.task("t")
+    assert record is not None and record.task.purpose is None
+
+
+async def test_purposes_are_kept_only_where_they_are_wanted(desk: Desk) -> None:
+    desk.service = Service(store=desk.store, clock=desk.clock, keep_purpose=False)
+    desk.server.given = {"messages": [{"role": "user", "content": "a secret"}]}
+    desk.has(desk.thread("t"))
+    [found] = (await desk.audit()).ghosts
+    await desk.auditor.adopt([("up", found.ghost)])
+    record = await desk.store.task("t")
+    assert record is not None and record.task.purpose is None
+    assert record.runs[0].fingerprint is not None
 
 
 async def test_runs_that_nobody_can_read_are_not_adopted(desk: Desk) -> None:

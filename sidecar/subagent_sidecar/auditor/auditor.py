@@ -27,7 +27,7 @@ from ..errors import UpstreamError, UpstreamRefused
 from ..ports import AgentServer, Clock, ServerRun, Store
 from ..service import Service
 from .gathered import Gathered
-from .history import history
+from .history import history, past_runs
 
 _log = logging.getLogger(__name__)
 
@@ -168,19 +168,23 @@ class Auditor:
         await self._turn(upstream)
         try:
             listed = await self._runs(upstream, ghost, limit=_RUNS)
+            if not listed:
+                return _NO_RUNS
+            runs = past_runs(listed)
+            if not runs:
+                return "its runs cannot be read"
+            await self._turn(upstream)
+            given = await self._servers[upstream].run_input(ghost.thread.thread_id, runs[0].run_id)
         except UpstreamError as error:
             return _problem(error)
-        if not listed:
-            return _NO_RUNS
         change = history(
             ghost,
-            listed,
+            runs,
+            given,
             upstream=upstream,
             supervisor=self._supervisor,
             now=self._service.now(),
         )
-        if change is None:
-            return "its runs cannot be read"
         await self._service.adopt(change)
         return None
 

@@ -1,24 +1,34 @@
 """What a server tells of a task's past, as the change that puts it on record."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from ..core import lifecycle
+from ..core import instruction, lifecycle
 from ..core.changes import Adopted, PastRun, Start
 from ..core.ghosts import Ghost
 from ..core.model import Timestamp
 from ..core.recovery import normalised
+from ..core.storable import storable
 from ..ports import ServerRun
 
 
+def past_runs(listed: Sequence[ServerRun]) -> tuple[PastRun, ...]:
+    """Those that can be read, in order; servers list the newest first."""
+    return tuple(one for one in map(_past_run, reversed(listed)) if one is not None)
+
+
 def history(
-    ghost: Ghost, listed: Sequence[ServerRun], *, upstream: str, supervisor: str, now: Timestamp
-) -> Adopted | None:
-    """`listed` is in the order in which servers list runs, the newest first. None where none of
-    them can be read."""
-    runs = [one for one in map(_past_run, reversed(listed)) if one is not None]
-    if not runs:
-        return None
+    ghost: Ghost,
+    runs: Sequence[PastRun],
+    given: Any,
+    *,
+    upstream: str,
+    supervisor: str,
+    now: Timestamp,
+) -> Adopted:
+    """`given` is the input of the first of the runs."""
     thread = ghost.thread
+    words, fingerprint = instruction.read(instruction.contents(given))
     start = Start(
         request_id="",
         intent_id=f"adopted/{thread.thread_id}",
@@ -29,6 +39,8 @@ def history(
         body_session=ghost.session_id,
         agent_name=ghost.agent_name,
         assistant_id=ghost.assistant_id,
+        purpose=None if words is None else storable(instruction.beginning(words)),
+        fingerprint=fingerprint,
     )
     return Adopted(
         start=start,

@@ -38,6 +38,8 @@ def adopted(ledger: Ledger, change: Adopted, apply: Apply) -> None:
     ledger.add_event(Event(at=change.at, kind="adopted", task_id=thread_id, detail=detail))
     for run in change.runs:
         one = replace(start, intent_id=f"{start.intent_id}/{run.run_id}", at=run.created_at)
+        if run is not change.runs[0]:  # what is known of the first instruction is not theirs
+            one = replace(one, purpose=None, fingerprint=None)
         intent = admit(ledger, replace(one, request_id=run.request_id or one.intent_id))
         new = NewRun(run_id=run.run_id, thread_id=thread_id)
         apply(ledger, Accepted(intent=intent, at=change.at, runs=(new,)))

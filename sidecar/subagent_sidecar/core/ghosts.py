@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from .model import Timestamp
+from .storable import name
 
 YOUNG = timedelta(minutes=1)
 """How old a thread must be before it is missed: a start may be on its way to the record."""
@@ -38,9 +39,8 @@ class SeenThread:
         return any(self.text(key) for key in _MARKS)
 
     def text(self, key: str) -> str | None:
-        """What stands in the metadata, if it is text."""
-        value = self.metadata.get(key)
-        return value if isinstance(value, str) and value else None
+        """What stands in the metadata, if it is text: as it may be put on record."""
+        return name(self.metadata.get(key))
 
 
 class Cause(StrEnum):

@@ -13,10 +13,11 @@ from dataclasses import replace
 from typing import TypeVar
 
 from ..core.model import Item
+from ..core.storable import name
 from ..errors import AgentUnknown, UpstreamError, UpstreamRefused
 from ..ports import AgentServer, Headers
 from ..tasks import spawn
-from .bodies import RunBody, name
+from .bodies import RunBody
 
 Said = TypeVar("Said", RunBody, Item)
 

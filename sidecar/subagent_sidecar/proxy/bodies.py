@@ -12,12 +12,11 @@ from uuid import UUID
 
 import msgspec
 
+from ..core import instruction
 from ..core.model import Item
 from ..core.quick import quick
-from . import instruction
+from ..core.storable import name, storable
 
-_PURPOSE = 200
-_NAME = 256
 _MAX_READ = 256 * 1024
 _UUID_DIGITS = 32
 
@@ -284,17 +283,5 @@ def assistant(value: object) -> str | None:
     return name(value)
 
 
-def name(value: object) -> str | None:
-    """A storable name: text without surrogates, at most 256 characters."""
-    if not isinstance(value, str) or not value:
-        return None
-    return storable(value)[:_NAME]
-
-
-def storable(text: str) -> str:
-    """`text` without lone surrogates, which neither SQLite nor OTLP can hold."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
-
-
 def _purpose(words: str | None) -> str | None:
-    return None if words is None else storable(words[:_PURPOSE])
+    return None if words is None else storable(instruction.beginning(words))

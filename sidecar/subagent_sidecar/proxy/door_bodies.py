@@ -13,8 +13,9 @@ from typing import Any
 
 import msgspec
 
+from ..core.storable import name
 from ..core.wire import Act, Meaning
-from .bodies import RunBody, assistant, name, run_body
+from .bodies import RunBody, assistant, run_body
 
 _COMMANDS = frozenset({"run.start", "input.respond"})
 _MESSAGES = frozenset({"message/send", "message/stream", "SendMessage", "SendStreamingMessage"})

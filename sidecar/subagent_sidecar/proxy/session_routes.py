@@ -18,10 +18,11 @@ from ..core.sessions import (
     lease_length,
     terms,
 )
+from ..core.storable import name, storable
 from ..errors import BadBody, NoSuchRoute, SessionNotFound
 from ..ports import Clock, Store
 from ..service import Service
-from . import answering, bodies
+from . import answering
 from .calls import SUPERVISOR
 from .incoming import Limits, read
 from .server import DataRequest
@@ -55,7 +56,7 @@ class SessionRoutes:
         """`raw_path` begins with PREFIX. The session's name is decoded once, and cut where headers
         and bodies have it cut."""
         found = _PATH.fullmatch(raw_path)
-        session_id = None if found is None else bodies.name(unquote(found[1], errors="replace"))
+        session_id = None if found is None else name(unquote(found[1], errors="replace"))
         route = None if found is None else self._routes.get((request.method, found[2]))
         if session_id is None or route is None:
             raise NoSuchRoute(
@@ -119,7 +120,7 @@ class SessionRoutes:
             raise BadBody("the body must be a JSON object, or empty")
         for unknown in body.keys() - known:
             raise BadBody(
-                f"'{bodies.storable(unknown)[:80]}' is not known here; there are: "
+                f"'{storable(unknown)[:80]}' is not known here; there are: "
                 f"{', '.join(sorted(known))}"
             )
         return body

@@ -61,6 +61,17 @@ class _Run(msgspec.Struct):
     metadata: _Metadata | None = None
 
 
+class _Given(msgspec.Struct):
+    input: Any = None
+
+
+class _Asked(msgspec.Struct):
+    """aegra has the input in the run itself."""
+
+    kwargs: _Given | None = None
+    input: Any = None
+
+
 class _Thread(msgspec.Struct):
     status: str | None = None
 
@@ -149,6 +160,13 @@ class AgentClient:
         if any(thread.thread_id not in wanted for thread in found):
             return None  # it does not know `ids`, and lists whatever it likes
         return {thread.thread_id: thread.status for thread in found if thread.status}
+
+    async def run_input(self, thread_id: str, run_id: str, *, auth: Headers = ()) -> Any:
+        body = await self._get(f"/threads/{_id(thread_id)}/runs/{_id(run_id)}", auth)
+        if body is None:
+            return None
+        run = _decode(body, _Asked)
+        return run.kwargs.input if run.kwargs is not None else run.input
 
     async def listed_threads(
         self, *, limit: int, offset: int, auth: Headers = ()

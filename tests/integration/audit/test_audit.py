@@ -179,6 +179,7 @@ async def test_an_adopted_task_is_followed_cancelled_and_counted_like_any_other(
     task = await at.task_when(child, "running")
     assert (task["parent_task_id"], task["depth"], task["session_id"]) == (parent, 1, parent)
     assert (task["agent_name"], task["supervisor"]) == ("coder", "anonymous")
+    assert task["purpose"] == "do"
     answer = await at.admin.call("POST", f"/v1/tasks/{child}/cancel", {"reason": "enough"})
     assert (answer.json["status"], answer.json["over"]) == ("cancelled", True)
     assert (await at.said()).out.startswith("main: everything is on record. Of 2 threads 2 on ")

@@ -54,6 +54,7 @@ DIALECTS: list[tuple[dict[str, Any], object, str | None, str | None]] = [
     ({"created_by": "studio", **RAN}, Not.NO_TASK, None, None),
     ({"subagent_name": "", "parent_thread_id": None, **RAN}, Not.NO_TASK, None, None),
     ({"subagent_name": 7, **RAN}, Not.NO_TASK, None, None),
+    ({"subagent_name": "a\ud800" + "b" * 300, **RAN}, Cause.AROUND, "a?" + "b" * 254, None),
     ({"subagent_name": "coder", "graph_id": 7, "assistant_id": "a"}, Cause.AROUND, "coder", None),
     ({"parent_thread_id": "chat", "assistant_id": "a"}, Cause.AROUND, "unknown", "chat"),
     # made for a subagent, and nothing was started on it

@@ -10,15 +10,14 @@ from hypothesis import strategies as st
 from tests.unit.proxy.json_bytes import DEPTHS, HOSTILE, any_text, encoded, nested, objects, values
 
 from subagent_sidecar.core.model import Item
+from subagent_sidecar.core.storable import name, storable
 from subagent_sidecar.proxy.bodies import (
     RunBody,
     ThreadBody,
     batch_body,
     batch_items,
     cancelled_runs,
-    name,
     run_body,
-    storable,
     thread_body,
 )
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
+_BEGINNING = 200
 _DIGEST = 8
 """Bytes. Among a million instructions there is hardly a chance that two have the same by accident;
 and whoever wants two alike may well send the same text twice."""
@@ -28,6 +29,11 @@ def contents(given: Any) -> Sequence[Any]:
     if not isinstance(messages, list):
         return ()
     return [each.get("content") if isinstance(each, dict) else None for each in messages]
+
+
+def beginning(words: str) -> str:
+    """Enough of it to know it by: a task's purpose."""
+    return words[:_BEGINNING]
 
 
 def _fingerprint(words: str, content: Any) -> str | None:
