@@ -44,7 +44,7 @@ async def test_an_operator_freezes_and_lifts_it(tmp_path: Path) -> None:
     ]
     assert lifted.stdout == "no longer frozen: agent quick\nNothing is frozen.\n"
     assert again.exit_code == 4 and "agent quick is not frozen" in again.stderr
-    assert "starts frozen (agent quick): it loops" in told.stdout
+    assert "starts of agent quick frozen: it loops" in told.stdout
 
 
 async def test_an_operator_sees_what_is_left_and_adds_to_it(tmp_path: Path) -> None:
@@ -64,4 +64,4 @@ async def test_an_operator_sees_what_is_left_and_adds_to_it(tmp_path: Path) -> N
     assert raised.stdout == f"task-runs (task {task_id}): 2, of which 1 is spent\n"
     assert more["budget"]["amounts"]["usd"]["limit"] == "7.500000"
     assert unknown.exit_code == 4 and "there are: session-usd, task-runs" in unknown.stderr
-    assert "budget session-usd raised (session s1)" in told.stdout
+    assert "budget session-usd raised by $2.50 (session s1)" in told.stdout
