@@ -216,6 +216,19 @@ async def test_a_task_that_waits_for_a_human_ends_with_the_claim(store: Store) -
     assert (await told(store, "t1"))[-2:] == ["reaped", "ended"]
 
 
+async def test_a_run_that_ended_before_its_cancel_leaves_the_task_to_be_claimed_anew(
+    store: Store,
+) -> None:
+    await started(store, 1)
+    assert await claim(store, "t1", action=OnEnd.TERMINATE)
+    await waits(store, 1)
+    assert not (await live(store))["t1"].claimed
+    assert await claim(store, "t1", key=Key.WAITING, action=OnEnd.TERMINATE)
+    assert [each[1:] for each in await store.to_terminate(limit=9)] == [("t1", "r1")] * 2
+    await store.apply([Terminated(task_id="t1", run_id="r1", at=at(71))])
+    assert await store.to_terminate(limit=9) == []
+
+
 async def test_a_session_that_was_heard_since_keeps_its_tasks(store: Store) -> None:
     await started(store, 1, header_session="s")
     beat = SessionBeat(supervisor="ann", session_id="s", at=at(10))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from .cancel import TaskEnd
+from .lifecycle import has_ended
 from .matching import Call
 from .model import RunStatus, TaskStatus, Timestamp
 from .policy import Mode, OnEnd
@@ -114,7 +115,7 @@ class Reap:
         """What can happen once to a run of a task: its end; and to be told of each rule that would
         not have it, or leaves it alone."""
         if self.ends:
-            return END
+            return end_of(self.status, self.run_status)
         word = "would" if self.mode is Mode.OBSERVE else "abandoned"
         return f"{word} {self.key} {self.rule}"
 
@@ -137,6 +138,12 @@ class Reaped:
 
 
 END = "end"
+
+
+def end_of(status: TaskStatus, run: RunStatus) -> str:
+    """The end of a task's run. A task whose run is over may still wait, or be at work on something
+    else: to end that is another thing."""
+    return f"{END} {status}" if has_ended(run) else END
 
 
 @dataclass(frozen=True, slots=True)

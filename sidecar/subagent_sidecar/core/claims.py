@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import endings
-from .candidates import END, Key, Reap, ReapClaim
+from .candidates import Key, Reap, ReapClaim, end_of
 from .changes import CancelAsked, WaitingCancelled
 from .ledger import Ledger
 from .model import EndedBy, Event, IntentKind, Run, Task, TaskStatus
@@ -56,10 +56,11 @@ def _still_holds(ledger: Ledger, reap: Reap) -> bool:
 def _parent_is_over(ledger: Ledger, parent_id: str) -> bool:
     """Whether it has ended for all that is known, or is being ended by the reaper."""
     parent = ledger.task(parent_id)
-    if parent is None or parent.run_id is None or _goes_on(ledger, parent_id):
+    run = None if parent is None else ledger.run(parent_id, parent.run_id or "")
+    if parent is None or run is None or _goes_on(ledger, parent_id):
         return False
     if parent.live:
-        return ledger.has_reap(parent_id, parent.run_id, END)
+        return ledger.has_reap(parent_id, run.run_id, end_of(parent.status, run.status))
     return not parent.half_seen
 
 

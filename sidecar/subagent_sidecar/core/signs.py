@@ -18,6 +18,9 @@ _KEEPS_OPEN = (b":", b"\r", b"\n", b"")
 """How pieces begin that say nothing: comments in event streams, white space before JSON."""
 
 
+_SPARE = 1_000
+
+
 @dataclass(slots=True)
 class _Signs:
     """Moments are monotonic seconds. `shown`: the run that has shown a checkpoint of its own."""
@@ -72,11 +75,13 @@ class Signs:
         if glimpse.checkpoint is not None:
             signs.shown = glimpse.run_id or ("" if first_run else None)
 
-    def forget(self, task_id: str) -> None:
-        self._signs.pop(task_id, None)
-
-    def take_in(self, now: float) -> None:
-        """Have what came by count as changes. Called once a sweep."""
+    def take_in(self, now: float, *, live: int | None = None) -> None:
+        """Have what came by count as changes. Called once a sweep, when so many tasks are live: of
+        many more, those looked at longest ago are forgotten."""
+        if live is not None and len(self._signs) > 2 * live + _SPARE:
+            order = sorted(self._signs, key=lambda task_id: self._signs[task_id].looked_at)
+            for task_id in order[: len(order) - live]:
+                del self._signs[task_id]
         streamed, self._streamed = self._streamed, {}
         for task_id in streamed:
             self.changed(task_id, now)

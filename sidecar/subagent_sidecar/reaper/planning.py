@@ -48,7 +48,7 @@ class Planning:
         live = await reading.candidates(self._store, self._upstreams)
         sessions = await reading.sessions(self._store)
         now = self._clock.monotonic()
-        self._service.signs.take_in(now)
+        self._service.signs.take_in(now, live=len(live))
         self.ages.begin(now, self._clock.now())
         found: list[Candidate] = []
         for number, each in enumerate(live):
@@ -56,8 +56,7 @@ class Planning:
                 found.append(each)
             if not number % _IN_ONE_GO:
                 await asyncio.sleep(0)
-        for session in sessions.values():
-            self.ages.hear(session)
+        self._hear(sessions)
         reaps = await self._judged(found, sessions, under_way)
         self._look(found, self.ages)
         self.ages.end()
@@ -79,6 +78,19 @@ class Planning:
                 await asyncio.sleep(0)
         planned = with_descendants(reaps, found, judge)
         return [reap for reap in planned if reap.task_id not in under_way]
+
+    def _hear(self, sessions: dict[SessionKey, Session]) -> None:
+        for session in list(sessions.values()):
+            try:
+                self.ages.hear(session)
+            except (ValueError, TypeError) as error:
+                _log.warning(
+                    "what session %s said cannot be read: %s",
+                    session.session_id,
+                    error,
+                    extra={"action": "reap_unreadable"},
+                )
+                del sessions[session.key]
 
     def _is_readable(self, candidate: Candidate) -> bool:
         """Whether its age can be told; what cannot be read shall not keep the rest from its end."""

@@ -138,12 +138,12 @@ class Reaper:
         """Look at everything once, and have done what is to be done. Raises StoreError."""
         async with self._turn:
             plan = await self._plan()
-            await self._tell([each.reap for each in plan if not each.reap.ends])
             for tree in trees(each.reap for each in plan if _can_end(each)):
                 if len(self._under_way) >= _TREES:
                     self._wake.set()
                     break
                 self._let_fall(tree)
+            await self._tell([each.reap for each in plan if not each.reap.ends])
             if self._removing is None or self._removing.done():
                 self._removing = spawn(self._remove(), name="reaper: terminate")
 
@@ -180,11 +180,11 @@ class Reaper:
         """See ports.Reaping."""
         async with self._turn:
             plan = await self._plan()
-            await self._tell([each.reap for each in plan if not each.reap.ends])
             ending = trees(each.reap for each in plan if _can_end(each))
             for tree in ending:
                 self._let_fall(tree, wait_s=wait_s)
             falling = [self._under_way[tree[0].task_id] for tree in ending]
+            await self._tell([each.reap for each in plan if not each.reap.ends])
         falls = [fall for tree in await asyncio.gather(*falling) for fall in tree]
         ends = {fall.reap.task_id: fall for fall in falls}
         return [_reaped(each, ends.get(each.reap.task_id)) for each in plan]

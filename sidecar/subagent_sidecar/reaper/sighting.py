@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ..core.candidates import Reap
 from ..core.lifecycle import has_ended, run_status, thread_status
-from ..core.model import TaskStatus, ThreadStatus
+from ..core.model import RunStatus, TaskStatus, ThreadStatus
 from ..credentials import Credentials
 from ..ports import AgentServer, Headers
 from ..service import Service
@@ -33,7 +33,10 @@ class Sighting:
         self._service.run_seen(
             reap.upstream, reap.task_id, reap.run_id, run.status, created_at=run.created_at
         )
-        return run_status(run.status) in (reap.run_status, None)
+        seen = run_status(run.status)
+        # A server that was restarted may have put back into its queue what was running.
+        put_back = seen is RunStatus.PENDING and reap.run_status is RunStatus.RUNNING
+        return seen is None or seen is reap.run_status or put_back
 
     async def _thread_as_judged(self, server: AgentServer, reap: Reap, auth: Headers) -> bool:
         """Its run is over; the thread tells whether the task waits, or something else goes on."""

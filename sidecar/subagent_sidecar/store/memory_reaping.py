@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ..core.candidates import END, Candidate
+from ..core.candidates import END, Candidate, end_of
 from ..core.model import Run, Task, Timestamp
 from ..core.policy import OnEnd
 
@@ -47,7 +47,7 @@ def _candidate(tables: "Tables", task: Task, run: Run) -> Candidate:
         parent_end=parent.status if parent is not None and over else None,
         parent_ended_at=parent.ended_at if parent is not None and over else None,
         polls=task.polls,
-        claimed=(task.task_id, run.run_id, END) in tables.all_reaps,
+        claimed=tables.has_reap(task.task_id, run.run_id, end_of(task.status, run.status)),
     )
 
 
@@ -56,7 +56,7 @@ def to_terminate(tables: "Tables", limit: int) -> list[tuple[str, str, str]]:
     found = sorted(
         (claim.at, task_id, run_id)
         for (task_id, run_id, what), claim in tables.all_reaps.items()
-        if what == END
+        if what.startswith(END)
         and claim.reap.action is OnEnd.TERMINATE
         and (task_id, run_id) not in tables.closed_reaps
         and (task := tables.tasks.get(task_id)) is not None

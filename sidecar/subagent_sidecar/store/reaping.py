@@ -23,7 +23,8 @@ CREATE TABLE reaps (
     PRIMARY KEY (task_id, run_id, what)
 ) WITHOUT ROWID
 """
-_OPEN = f"what = '{END}' AND action = '{OnEnd.TERMINATE.value}' AND closed_at IS NULL"
+_ENDS = f"substr(what, 1, {len(END)}) = '{END}'"
+_OPEN = f"{_ENDS} AND action = '{OnEnd.TERMINATE.value}' AND closed_at IS NULL"
 _INDEX = f"CREATE INDEX reaps_to_terminate ON reaps (at) WHERE {_OPEN}"
 
 _OVER = (
@@ -38,17 +39,18 @@ _CANDIDATES = f"""
     FROM tasks t
     JOIN runs r ON r.task_id = t.task_id AND r.run_id = t.run_id
     LEFT JOIN tasks p ON p.task_id = t.parent_task_id
-    LEFT JOIN reaps c ON c.task_id = t.task_id AND c.run_id = t.run_id AND c.what = '{END}'
+    LEFT JOIN reaps c ON c.task_id = t.task_id AND c.run_id = t.run_id
+        AND c.what = CASE WHEN r.ended_at IS NULL THEN '{END}' ELSE '{END} ' || t.status END
     WHERE t.ended_at IS NULL AND t.upstream = ? AND (t.created_at, t.task_id) > (?, ?)
     ORDER BY t.created_at, t.task_id LIMIT ?
 """
 _CLAIMED = "SELECT 1 FROM reaps WHERE task_id = ? AND run_id = ? AND what = ?"
 _CLAIM = "INSERT INTO reaps VALUES (?, ?, ?, ?, ?, ?, NULL)"
-_CLOSE = f"UPDATE reaps SET closed_at = ? WHERE task_id = ? AND run_id = ? AND what = '{END}'"
+_CLOSE = f"UPDATE reaps SET closed_at = ? WHERE task_id = ? AND run_id = ? AND {_ENDS}"
 _TO_TERMINATE = f"""
-    SELECT t.upstream, c.task_id, c.run_id FROM reaps c JOIN tasks t USING (task_id)
-    WHERE c.{_OPEN.replace(" AND ", " AND c.")} AND t.ended_at IS NOT NULL
-    ORDER BY c.at LIMIT ?
+    SELECT tasks.upstream, open.task_id, open.run_id
+    FROM (SELECT task_id, run_id, at FROM reaps WHERE {_OPEN}) AS open JOIN tasks USING (task_id)
+    WHERE tasks.ended_at IS NOT NULL ORDER BY open.at LIMIT ?
 """
 
 

@@ -186,6 +186,15 @@ def test_what_only_keeps_a_stream_open_is_none(piece: bytes) -> None:
     assert look(seen, 75.0) == 75.0
 
 
+def test_signs_of_what_is_over_are_forgotten() -> None:
+    seen = Signs()
+    for number in range(3_000):
+        seen.looked(f"t{number}", Glimpse("c", "r"), first_run=True, now=float(number))
+    seen.looked("t0", Glimpse("c", "r"), first_run=True, now=9_999.0)
+    seen.take_in(10_000.0, live=10)
+    assert seen.still_for("t0", "r", 0.0) > 0 and len(seen._signs) == 10
+
+
 def test_signs_are_kept_of_so_many_tasks() -> None:
     seen = Signs(limit=2)
     for number in range(3):

@@ -116,6 +116,14 @@ async def test_a_run_that_has_begun_is_not_queued_any_more() -> None:
     assert desk.ender.tasks == ["t"]
 
 
+async def test_a_run_that_its_server_put_back_into_its_queue_is_still_that_run() -> None:
+    desk = Desk.by(run=60)
+    await desk.started()
+    desk.server.begin("t/1", status="pending")
+    await desk.after(60)
+    assert desk.ender.tasks == ["t"]
+
+
 async def test_a_task_that_a_human_answered_is_not_waiting_any_more() -> None:
     desk = Desk.by(waiting=60)
     await desk.started()
@@ -457,6 +465,22 @@ async def test_one_record_that_cannot_be_read_keeps_no_other_from_its_end(
     await desk.after(65)
     assert desk.ender.tasks == ["t"]
     assert "task odd cannot be looked at" in caplog.text
+
+
+async def test_nor_does_a_session_whose_record_cannot_be_read(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    desk = Desk.by(run=60, lease=30)
+    await desk.started()
+    await desk.after(5)
+    await desk.service.sessions.beat("ann", "s", lease_s=None, reopen=False)
+    await desk.service.entered()
+    session = desk.store._tables.sessions["ann", "s"]
+    session.last_beat_at = "yesterday"  # type: ignore[misc]
+    desk.reaper = desk.another()
+    await desk.after(60)
+    assert desk.ender.tasks == ["t"]
+    assert "what session s said cannot be read" in caplog.text
 
 
 async def test_a_policy_that_is_replaced_holds_from_the_next_sweep_on() -> None:
