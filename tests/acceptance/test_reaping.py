@@ -22,7 +22,7 @@ from tests.acceptance.rig.servers import REPO, Sidecar, python_path, sidecar
 from tests.acceptance.rig.services import Service, end_group
 
 _PATIENCE_S = 120.0
-_LEASE_S, _GRACE_S = 4.0, 2.0
+_LEASE_S, _GRACE_S = 6.0, 4.0
 _POLICY = {
     "version": 1,
     "lifecycle": [
@@ -33,7 +33,8 @@ _POLICY = {
             "heartbeat": "1s",
             "lease": f"{_LEASE_S:g}s",
             "grace": f"{_GRACE_S:g}s",
-        }
+        },
+        {"name": "still", "match": {"agent": "watched-*"}, "stall": "10s"},
     ],
 }
 
@@ -43,7 +44,7 @@ def reaping(tmp_path_factory: pytest.TempPathFactory, langgraph: Service) -> Ite
     folder = tmp_path_factory.mktemp("reaping")
     policy, config = folder / "policy.yaml", folder / "config.yaml"
     policy.write_text(json.dumps(_POLICY), "utf-8")
-    config.write_text(json.dumps({"reap_interval": "500ms"}), "utf-8")
+    config.write_text(json.dumps({"reap_interval": "500ms", "usage_interval": "1s"}), "utf-8")
     upstreams = {"main": langgraph.url}
     with sidecar(
         folder, name="reaping", upstreams=upstreams, policy=str(policy), config=config
@@ -157,12 +158,12 @@ def _seconds(since: str, until: str) -> float:
 # A tree
 
 
-def start(parts: Sidecar, session: str) -> Any:
-    """A task that never ends, as deepagents starts one in a conversation."""
-    metadata = {"subagent_name": "worker", "parent_thread_id": session}
+def start(parts: Sidecar, session: str, *, agent: str = "worker", graph: str = "hang") -> Any:
+    """A task that does not end, as deepagents starts one in a conversation."""
+    metadata = {"subagent_name": agent, "parent_thread_id": session}
     thread_id = post(f"{parts.url}/threads", {"metadata": metadata})["thread_id"]
     body = {
-        "assistant_id": "hang",
+        "assistant_id": graph,
         "input": {"messages": [{"role": "user", "content": "go"}]},
         "config": {"configurable": {"deepagents_parent": {"thread_id": session}}},
     }
@@ -188,3 +189,21 @@ def test_below_a_cancelled_task_all_end_the_newest_first(
     assert [words(langgraph, task)[0] for task in (a, b, c)] == ["interrupted"] * 3
     assert record(reaping, other["task_id"])["status"] == "running"
     post(f"{reaping.admin}/v1/tasks/{other['task_id']}/cancel", {})
+
+
+# What stands still
+
+
+def test_a_run_that_stands_still_ends_and_one_that_takes_its_steps_does_not(
+    reaping: Sidecar, langgraph: Service
+) -> None:
+    session = str(uuid.uuid4())
+    moves = start(reaping, session, agent="watched-spender", graph="spree")
+    hangs = start(reaping, session, agent="watched-hanger")
+    task = ended(reaping, hangs["task_id"])
+    run = get(f"{reaping.url}/threads/{task['task_id']}/runs/{task['run_id']}")
+    assert record(reaping, moves["task_id"])["status"] == "running"
+    post(f"{reaping.admin}/v1/tasks/{moves['task_id']}/cancel", {})
+    assert task["reason"].startswith("clock: Ended before it was done: its run showed no change")
+    assert run["status"] == "timeout" and "still of policy policy" in run["error"]
+    assert words(langgraph, task)[0] == "interrupted"
