@@ -35,6 +35,7 @@ _POLICY = {
             "grace": f"{_GRACE_S:g}s",
         },
         {"name": "still", "match": {"agent": "watched-*"}, "stall": "10s"},
+        {"name": "doomed", "match": {"agent": "doomed"}, "on_session_end": "terminate"},
     ],
 }
 
@@ -189,6 +190,40 @@ def test_below_a_cancelled_task_all_end_the_newest_first(
     assert [words(langgraph, task)[0] for task in (a, b, c)] == ["interrupted"] * 3
     assert record(reaping, other["task_id"])["status"] == "running"
     post(f"{reaping.admin}/v1/tasks/{other['task_id']}/cancel", {})
+
+
+# What is terminated
+
+
+def test_what_is_terminated_is_deleted_when_its_worker_has_let_go_of_it(
+    reaping: Sidecar, langgraph: Service
+) -> None:
+    """`langgraph dev` works on at a run whose thread is deleted under it. Here its own log says
+    that the worker was interrupted."""
+    session = str(uuid.uuid4())
+    doomed = start(reaping, session, agent="doomed")
+    post(f"{reaping.url}/sidecar/sessions/{session}/end", {})
+    task = ended(reaping, doomed["task_id"])
+    thread = f"{langgraph.url}/threads/{task['task_id']}"
+    give_up = time.monotonic() + _PATIENCE_S
+    while httpx.get(thread, timeout=_PATIENCE_S, trust_env=False).status_code != 404:
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+    events = get(f"{reaping.admin}/v1/tasks/{task['task_id']}")["events"]
+    told = [event["kind"] for event in events if event["kind"] in _IN_ORDER]
+    run = get(f"{reaping.url}/threads/{task['task_id']}/runs/{task['run_id']}")
+    assert told == _IN_ORDER
+    assert run["status"] == "error" and run["error"].startswith("Cancelled: its session was ended")
+    assert [line for line in interrupted(langgraph) if task["run_id"] in line]
+
+
+_IN_ORDER = ["reaped", "cancel_asked", "cancel_confirmed", "thread_deleted"]
+
+
+def interrupted(server: Service) -> list[str]:
+    """What its workers say of runs they have let go of."""
+    log = server.log.read_text("utf-8", errors="replace")
+    return [line for line in log.splitlines() if "Background run interrupted" in line]
 
 
 # What stands still
