@@ -35,6 +35,9 @@ from .sessions import Session, SessionKey
 K = TypeVar("K")
 V = TypeVar("V")
 
+_BEHIND_S = 10.0
+"""What is seen a moment late is no news."""
+
 _REMEMBERED = 50_000
 """Tasks and sessions that are not there any more."""
 
@@ -149,6 +152,14 @@ class Ages:
         self._told_beats.pop(key, None)
         self._told_beats[key] = now
         _trim(self._told_beats)
+
+    def heard_after_all(self, key: SessionKey, ago: float) -> bool:
+        """A session was heard so many seconds ago, as it turns out. Whether that is later than was
+        known."""
+        heard, moment = self.session(key), self.now - ago
+        later = moment > heard.sign_since + _BEHIND_S
+        heard.sign_since = max(heard.sign_since, moment)
+        return later
 
     def session_ended(self, key: SessionKey) -> None:
         """A session has ended just now: what will be seen first in the next sweep but one, and

@@ -3,12 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 
 from ..core.ages import Ages
-from ..core.candidates import Candidate, Reap
+from ..core.candidates import Candidate, Key, Reap
 from ..core.reap import Judge
 from ..core.reap_plan import with_descendants
-from ..core.sessions import Session, SessionKey
+from ..core.sessions import Session, SessionKey, SessionQuery
 from ..ports import Clock, Store
 from ..service import Service
 from . import reading
@@ -17,6 +18,8 @@ _log = logging.getLogger(__name__)
 
 _IN_ONE_GO = 250
 """Tasks that are looked through before requests get their turn."""
+
+_FOR_SILENCE = frozenset({Key.LEASE, Key.IDLE})
 
 Look = Callable[[Sequence[Candidate], Ages], None]
 
@@ -76,8 +79,35 @@ class Planning:
                 reaps += judge.of(each)
             if not number % _IN_ONE_GO:
                 await asyncio.sleep(0)
+        reaps = await self._silent_for_sure(reaps)
         planned = with_descendants(reaps, found, judge)
         return [reap for reap in planned if reap.task_id not in under_way]
+
+    async def _silent_for_sure(self, reaps: Sequence[Reap]) -> list[Reap]:
+        """Without those for the silence of a session that was heard all the same: it started, or
+        asked after, tasks that were over before any plan saw them."""
+        heard: dict[SessionKey, bool] = {}
+        found = []
+        for reap in reaps:
+            key = reap.supervisor, reap.session_id
+            if reap.key in _FOR_SILENCE:
+                if key not in heard:
+                    heard[key] = await self._was_heard(key)
+                if heard[key]:
+                    continue
+            found.append(reap)
+        return found
+
+    async def _was_heard(self, key: SessionKey) -> bool:
+        supervisor, session_id = key
+        query = SessionQuery(session_id=session_id, supervisor=supervisor, limit=1)
+        page = await self._store.sessions(query)
+        if not page.sessions:
+            return False
+        sign = datetime.fromisoformat(page.sessions[0].last_sign_at)
+        ago = (self._clock.now() - sign).total_seconds()
+        # A time in the future was written by a clock that has been set since, and says nothing.
+        return ago >= 0 and self.ages.heard_after_all(key, ago)
 
     def _hear(self, sessions: dict[SessionKey, Session]) -> None:
         for session in list(sessions.values()):

@@ -271,6 +271,46 @@ async def test_a_sweep_that_cannot_read_is_made_up_for(caplog: pytest.LogCapture
     assert "what is live cannot be looked at: the file is locked; tried again" in caplog.text
 
 
+# Silence
+
+QUIET: dict[str, Any] = {"idle": 60, "grace": 0}
+
+
+async def test_a_session_nobody_hears_of_is_idle() -> None:
+    desk = Desk.by(**QUIET)
+    await desk.started()
+    await desk.after(60)
+    assert desk.ender.asked == []  # heard of in the first sweep
+    await desk.after(5)
+    assert desk.ender.tasks == ["t"]
+
+
+async def test_what_began_and_ended_between_two_sweeps_was_a_sign_of_life() -> None:
+    desk = Desk.by(**QUIET)
+    await desk.started()
+    await desk.after(40)
+    desk.clock.tick(1)
+    await desk.started("short")
+    await desk.ends("short", "success")
+    desk.clock.tick(4)
+    await desk.after(50)
+    assert desk.ender.asked == []
+    await desk.after(10)
+    assert desk.ender.tasks == ["t"]
+
+
+@pytest.mark.parametrize("jump", [-600.0, -30.0, 30.0, 3_600.0])
+async def test_a_clock_that_is_set_keeps_nobody_idle_for_ever(jump: float) -> None:
+    desk = Desk.by(**QUIET)
+    await desk.started()
+    await desk.after(30)
+    desk.clock.jump(jump)
+    await desk.after(30)
+    assert desk.ender.asked == []
+    await desk.after(35)
+    assert desk.ender.tasks == ["t"]
+
+
 # What is told and not done
 
 
