@@ -4,6 +4,7 @@ that went through without rules is what strict refuses of the same starts when i
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from tests.contract.agent_client import AgentClient, Answer, agent_client
 from tests.integration.http.rig import LOCAL, Front, sidecar
@@ -167,7 +168,8 @@ async def test_starts_and_decisions_come_in_pages() -> None:
                 page = (await admin.call("GET", f"/v1/starts{query}")).json
                 paged += page["starts"]
                 cursor = page["next_after"]
-            assert paged == whole["starts"]
+            # Runs go on meanwhile, so that only what never changes can be compared.
+            assert _made(paged) == _made(whole["starts"])
             assert (len(paged), whole["whole_from"]) == (8, None)
             newest = (await admin.call("GET", "/v1/decisions?limit=3")).json
             assert [one["rule"] for one in newest["decisions"]] == [
@@ -182,3 +184,7 @@ async def test_starts_and_decisions_come_in_pages() -> None:
             for wrong in WRONG:
                 answer = await admin.call("GET", f"/v1/{wrong}")
                 assert (answer.status, answer.json["code"]) == (400, "bad_query"), wrong
+
+
+def _made(starts: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    return [(start["task_id"], start["run_id"], start["at"]) for start in starts]
