@@ -120,7 +120,7 @@ class SidecarProcess:
                 try:
                     async with session.get(f"{self.url}/sidecar/health") as answer:
                         return answer.status == 200
-                except aiohttp.ClientError:
+                except (aiohttp.ClientError, TimeoutError):  # a machine may be that slow
                     return False
 
             await eventually_got(ask, bool, within=_READY_WITHIN)
