@@ -190,7 +190,8 @@ def _budget(words: str) -> Callable[[Record], str]:
 
     def told(event: Record) -> str:
         what = _detail(event, "what")
-        numbers = " of ".join(_amount(what, nested(event, "detail"), k) for k in _USED)
+        used, most = (_amount(what, nested(event, "detail"), key) for key in _USED)
+        numbers = f"{used.removesuffix(_unit(most))} of {most}"
         ended = fields.count(nested(event, "detail"), "count")
         tasks = f", {ended:,} task{'' if ended == 1 else 's'} at work" if ended else ""
         note = " (observed only)" if _detail(event, "mode") == "observe" else ""
@@ -198,6 +199,11 @@ def _budget(words: str) -> Callable[[Record], str]:
         return f"budget {_detail(event, 'rule')} {said}{tasks}{note}"
 
     return told
+
+
+def _unit(amount: str) -> str:
+    """` tokens` of `1,000 tokens`: said once where there are two amounts."""
+    return "".join(amount.partition(" ")[1:])
 
 
 def _reap(words: str) -> Callable[[Record], str]:

@@ -155,6 +155,14 @@ ADDED = {"micro_usd": 1_500_000, "run_time": 1_800_000_000, "runs": 2}
             "would be reaped, if it were enforced, by rule strict: running for 31 min",
         ),
         (
+            event("budget_exhausted", rule="t", what="runs", current=2, limit=2, count=0),
+            "budget t is spent: 2 of 2 runs",
+        ),
+        (
+            event("budget_near", rule="t", what="run_time", current=9e8, limit=10**9),
+            "budget t is nearly spent: 900 of 1,000 s of run time",
+        ),
+        (
             event("budget_raised", budget="t", scope="session", scope_id="s", added=ADDED),
             "budget t raised by $1.50, 1,800 s of run time, 2 runs (session s)",
         ),
