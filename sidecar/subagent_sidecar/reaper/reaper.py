@@ -34,6 +34,9 @@ _log = logging.getLogger(__name__)
 _TREES = 500
 """Trees that fall at a time; more wait for the next sweep, which then comes at once."""
 
+_REST = 9.0
+"""How many times as long as a sweep took there is none, however many tasks there are."""
+
 _COMPANY_S = 0.1
 """What ends together is looked at together."""
 
@@ -120,6 +123,7 @@ class Reaper:
         """Sweep for ever."""
         while self._interval_s:
             self._wake.clear()
+            began = self._clock.monotonic()
             try:
                 await self.sweep()
             except StoreError as error:
@@ -130,7 +134,9 @@ class Reaper:
                     extra={"action": "sweep_failed"},
                 )
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._interval_s * uniform(0.9, 1.0)):
+                took = self._clock.monotonic() - began
+                pause = max(self._interval_s * uniform(0.9, 1.0), took * _REST)
+                async with asyncio.timeout(pause):
                     await self._wake.wait()
                 await asyncio.sleep(_COMPANY_S)
 
