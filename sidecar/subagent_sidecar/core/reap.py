@@ -33,7 +33,7 @@ from . import reap_words as words
 from .ages import Ages, Seen
 from .candidates import Candidate, Key, Reap
 from .model import RunStatus, TaskStatus, Timestamp
-from .policy import Lifecycle, LifecycleRule, Mode, OnEnd, Policy, Settled
+from .policy import LifecycleRule, Mode, OnEnd, Policy, Settled
 from .sessions import GRACE, Session, SessionKey, lease_length
 
 Still = Callable[[str, str, float], float]
@@ -164,25 +164,33 @@ class Judge:
 
     def _silent(self, candidate: Candidate, settled: Settled, seen: Seen) -> Iterator[_Finding]:
         said = settled.values
-        heard = self.ages.session(candidate.session)
-        silent = self.ages.now - heard.sign_since
-        session = self.sessions.get(candidate.session)
-        if session is not None and session.last_beat_at is not None and not session.ended:
-            length = lease_length(session.lease_s, said)
-            grace = min(length or GRACE, GRACE) if said.grace is None else said.grace
-            patience = ((length or timedelta.max / 2) + grace).total_seconds()
-            covered = seen.asked < heard.beat_since + patience
-            lapsed = silent >= patience and covered and self._is_no_newcomer(seen, grace)
-            if length is not None and lapsed:
-                evidence = words.lease_evidence(silent, length, grace)
-                rule = settled.rules.get(Key.LEASE.value)
-                yield _orphan(Key.LEASE, rule, _action(said), evidence)
+        silent = self.ages.now - self.ages.session(candidate.session).sign_since
+        yield from self._lapsed(candidate, settled, seen, silent)
         if not said.idle or not self._is_no_newcomer(seen, said.grace):
             return
         if silent >= said.idle.total_seconds():
             rule = settled.rules[Key.IDLE.value]
             evidence = words.idle_evidence(silent, said.idle, rule.name)
-            yield _orphan(Key.IDLE, rule, _action(said), evidence)
+            yield _orphan(Key.IDLE, rule, said.on_session_end or OnEnd.REQUEST_CANCEL, evidence)
+
+    def _lapsed(
+        self, candidate: Candidate, settled: Settled, seen: Seen, silent: float
+    ) -> Iterator[_Finding]:
+        """To be gone is to have ended: the same is done. A lease that no rule speaks of ends
+        nothing where no rule says what the end of a session means."""
+        session, said = self.sessions.get(candidate.session), settled.values
+        rule = settled.rules.get(Key.LEASE.value)
+        action = said.on_session_end or (None if rule is None else OnEnd.REQUEST_CANCEL)
+        if session is None or session.last_beat_at is None or session.ended or action is None:
+            return
+        length = lease_length(session.lease_s, said)
+        if length is None:
+            return
+        grace = min(length, GRACE) if said.grace is None else said.grace
+        patience = (length + grace).total_seconds()
+        covered = seen.asked < self.ages.session(candidate.session).beat_since + patience
+        if silent >= patience and covered and self._is_no_newcomer(seen, grace):
+            yield _orphan(Key.LEASE, rule, action, words.lease_evidence(silent, length, grace))
 
     def _is_no_newcomer(self, seen: Seen, grace: timedelta | None) -> bool:
         grace_s = (grace or timedelta()).total_seconds()
@@ -219,12 +227,6 @@ def _came_before(seen: Seen, end: int, candidate: Candidate, ended_at: Timestamp
     if seen.run_first != end:
         return seen.run_first < end
     return candidate.run_created_at <= ended_at
-
-
-def _action(said: Lifecycle) -> OnEnd:
-    """What becomes of a task whose session is taken to be gone: the same as of one whose session
-    said so."""
-    return said.on_session_end or OnEnd.REQUEST_CANCEL
 
 
 def _terms(policy: Policy, candidate: Candidate) -> _Terms:

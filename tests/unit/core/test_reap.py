@@ -10,7 +10,7 @@ from subagent_sidecar.core.candidates import CLOCKS, Key
 from subagent_sidecar.core.explain import CLOCK
 from subagent_sidecar.core.matching import Glob, Match
 from subagent_sidecar.core.model import RunStatus, TaskStatus
-from subagent_sidecar.core.policy import Mode, OnEnd
+from subagent_sidecar.core.policy import LifecycleRule, Mode, OnEnd
 from subagent_sidecar.core.reap import OWN_LEASE
 from subagent_sidecar.core.reap_plan import waves
 
@@ -442,7 +442,7 @@ def test_what_was_started_when_the_lease_had_lapsed_is_no_orphan_by_it(restarts:
 
 
 def test_a_lease_that_the_session_asked_for_holds_without_a_rule() -> None:
-    world = World.by(rule(run=100_000))
+    world = World.by(rule(on_session_end=CANCEL))
     world.start()
     world.sweep()
     world.beat(lease_s=60)
@@ -450,6 +450,34 @@ def test_a_lease_that_the_session_asked_for_holds_without_a_rule() -> None:
     [reap] = world.tick(5)
     assert (reap.key, reap.rule, reap.policy) == (Key.LEASE, OWN_LEASE, "")
     assert reap.reason.endswith("(the session's own lease)")
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        (),
+        (rule(run=100_000),),
+        (rule(mode=Mode.OBSERVE, on_session_end=CANCEL, lease=60),),
+        (rule(lease=0, on_session_end=CANCEL),),
+    ],
+)
+def test_where_no_rule_says_what_an_end_means_a_lease_of_its_own_ends_nothing(
+    rules: tuple[LifecycleRule, ...],
+) -> None:
+    world = World.by(*rules)
+    world.start()
+    world.sweep()
+    world.beat(lease_s=60)
+    world.tick(10_000, every=100)
+    assert world.keys_after(100) == []
+
+
+def test_a_lease_without_a_word_about_ends_cancels() -> None:
+    world = World.by(rule(lease=60, grace=0))
+    world.start()
+    world.sweep()
+    world.beat()
+    assert world.keys_after(65) == ["lease"]
 
 
 def test_a_lease_of_nothing_turns_leases_off() -> None:
