@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ..core.cancel import TaskEnd, pause_after_failures
 from ..core.candidates import Reap, ReapClaim
 from ..core.model import EndedBy
+from ..core.policy import Policy
 from ..core.reap_plan import waves
 from ..errors import SidecarError, UpstreamError
 from ..ports import TaskEnder
@@ -37,6 +38,7 @@ class Fall:
 
 
 MOVED = "it has moved meanwhile, or somebody else ends it"
+_OTHER_RULES = "the policy has changed meanwhile"
 
 
 class Falling:
@@ -63,11 +65,19 @@ class Falling:
         return upstream in self._trouble and self._now() < self._trouble[upstream][1]
 
     async def fall(
-        self, tree: Sequence[Reap], claimed: Callable[[Reap], None], *, wait_s: float = 0.0
+        self,
+        tree: Sequence[Reap],
+        claimed: Callable[[Reap], None],
+        *,
+        policy: Policy,
+        wait_s: float = 0.0,
     ) -> list[Fall]:
         """End the tasks of a tree, the newest first: parents come before their children in `tree`.
-        `claimed` is told of each that is this caller's to end. Raises StoreError."""
+        `claimed` is told of each that is this caller's to end. Nothing is claimed any more when
+        another `policy` is in force than the one it was planned by. Raises StoreError."""
         looked = await asyncio.gather(*(self._look(reap) for reap in tree))
+        if self._service.policy is not policy:
+            return [Fall(reap, _OTHER_RULES) for reap in tree]
         mine = await self._claim([fall.reap for fall in looked if not fall.why])
         for reap in mine:
             claimed(reap)

@@ -39,6 +39,8 @@ class Planning:
         self.ages = Ages()
         self.parents: frozenset[str] = frozenset()
         """Whose end somebody has to be asked about."""
+        self.policy = service.policy
+        """By which the last plan was made."""
         self._service = service
         self._store = store
         self._clock = clock
@@ -72,7 +74,8 @@ class Planning:
         sessions: Mapping[SessionKey, Session],
         under_way: Collection[str],
     ) -> list[Reap]:
-        judge = Judge(self._service.policy, sessions, self.ages, self._service.signs.still_for)
+        self.policy = self._service.policy
+        judge = Judge(self.policy, sessions, self.ages, self._service.signs.still_for)
         reaps: list[Reap] = []
         for number, each in enumerate(found):
             if not each.claimed and each.task_id not in under_way:

@@ -17,6 +17,7 @@ from typing import Any
 from ..core.candidates import Planned, Reap, ReapClaim, Reaped
 from ..core.lifecycle import has_ended
 from ..core.model import RunStatus, ThreadStatus
+from ..core.policy import Policy
 from ..core.reap_plan import trees
 from ..credentials import Credentials
 from ..errors import StoreError
@@ -133,6 +134,8 @@ class Reaper:
                     self._interval_s,
                     extra={"action": "sweep_failed"},
                 )
+            except Exception:  # noqa: BLE001 - whatever it is, the next sweep may do better
+                _log.exception("a sweep failed", extra={"action": "sweep_failed"})
             with suppress(TimeoutError):
                 took = self._clock.monotonic() - began
                 pause = max(self._interval_s * uniform(0.9, 1.0), took * _REST)
@@ -226,14 +229,17 @@ class Reaper:
             del self._told[next(iter(self._told))]
 
     def _let_fall(self, tree: Sequence[Reap], *, wait_s: float = 0.0) -> None:
-        falling = spawn(self._fall(tree, wait_s), name=f"reap {tree[0].task_id}")
+        policy = self._planning.policy
+        falling = spawn(self._fall(tree, policy, wait_s), name=f"reap {tree[0].task_id}")
         for reap in tree:
             self._under_way[reap.task_id] = falling
         falling.add_done_callback(lambda _: self._fallen(tree))
 
-    async def _fall(self, tree: Sequence[Reap], wait_s: float) -> list[Fall]:
+    async def _fall(self, tree: Sequence[Reap], policy: Policy, wait_s: float) -> list[Fall]:
         try:
-            falls = await self._falling.fall(tree, self._taking_over.ours, wait_s=wait_s)
+            falls = await self._falling.fall(
+                tree, self._taking_over.ours, policy=policy, wait_s=wait_s
+            )
         except StoreError as error:
             _log.warning(
                 "what is to end cannot be claimed: %s; tried again",

@@ -1,6 +1,6 @@
 """What the reaper reads from SQLite and puts there: live tasks, and what was claimed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlite_utils import Database
@@ -31,6 +31,16 @@ _OVER = (
     "p.ended_at IS NOT NULL AND p.run_id IS NOT NULL "
     "AND NOT (p.status = 'success' AND p.thread_status = 'unseen')"
 )
+_STATUSES = {status.value: status for status in TaskStatus}
+_RUN_STATUSES = {status.value: status for status in RunStatus}
+
+
+def _one_of(words: Iterable[str]) -> str:
+    return ", ".join(f"'{word}'" for word in words)
+
+
+# What another version wrote and this one cannot read is left out here, not when the page is there:
+# a page that is not full is taken for the last one.
 _CANDIDATES = f"""
     SELECT t.task_id, t.agent_name, t.supervisor, t.session_id, t.status, t.created_at, t.run_id,
         r.status, r.created_at, r.started_at, r.ended_at, t.depth, t.tree_id, t.parent_task_id,
@@ -42,6 +52,7 @@ _CANDIDATES = f"""
     LEFT JOIN reaps c ON c.task_id = t.task_id AND c.run_id = t.run_id
         AND c.what = CASE WHEN r.ended_at IS NULL THEN '{END}' ELSE '{END} ' || t.status END
     WHERE t.ended_at IS NULL AND t.upstream = ? AND (t.created_at, t.task_id) > (?, ?)
+        AND t.status IN ({_one_of(_STATUSES)}) AND r.status IN ({_one_of(_RUN_STATUSES)})
     ORDER BY t.created_at, t.task_id LIMIT ?
 """
 _CLAIMED = "SELECT 1 FROM reaps WHERE task_id = ? AND run_id = ? AND what = ?"
@@ -65,11 +76,7 @@ def candidates(
 ) -> list[Candidate]:
     """See ports.Store."""
     rows = conn.execute(_CANDIDATES, (upstream, *(after or ("", "")), limit)).fetchall()
-    return [_candidate(upstream, row) for row in rows if row[4] in _STATUSES]
-
-
-_STATUSES = {status.value: status for status in TaskStatus}
-_RUN_STATUSES = {status.value: status for status in RunStatus}
+    return [_candidate(upstream, row) for row in rows]
 
 
 def _candidate(upstream: str, row: Sequence[Any]) -> Candidate:
@@ -89,7 +96,7 @@ def _candidate(upstream: str, row: Sequence[Any]) -> Candidate:
         depth=row[11],
         tree_id=row[12],
         parent_task_id=row[13],
-        parent_end=None if row[14] is None else _STATUSES[row[14]],
+        parent_end=_STATUSES.get(row[14]),
         parent_ended_at=row[15],
         polls=row[16],
         claimed=bool(row[17]),

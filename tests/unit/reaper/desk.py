@@ -79,7 +79,7 @@ class Desk:
         self.service.observe(self.reaper)
         self.service.on_session_ended(self.reaper.session_ended)
 
-    def another(self) -> Reaper:
+    def another(self, *, interval_s: float = SWEEP_S) -> Reaper:
         """A second process over the same books, or the next one."""
         servers: dict[str, AgentServer] = {"up": self.server, "far": self.far}
         return Reaper(
@@ -90,7 +90,7 @@ class Desk:
             credentials=Credentials(),
             ender=self.ender,
             reachability=self,
-            interval_s=SWEEP_S,
+            interval_s=interval_s,
         )
 
     def unknown_since(self, upstream: str, task_id: str) -> str | None:
