@@ -19,6 +19,8 @@ from .core.feed import EventPage, EventQuery, ToldEvent
 from .core.ghosts import Adoption, Audit, Ghost, SeenThread
 from .core.idempotency import Claim, Earlier, Taken
 from .core.matching import Call, Scope
+from .core.metrics.meters import StoreMeter
+from .core.metrics.record import Census, Stretch, Used
 from .core.model import (
     EndedBy,
     Event,
@@ -360,7 +362,28 @@ class Replies(Protocol):
         """Remove at most `limit` of those made at `upto` or before, the oldest first; how many."""
 
 
-class Store(Replies, Protocol):
+class Figures(Protocol):
+    """What metrics ask. Every method raises StoreError when the store cannot do it."""
+
+    @property
+    def meter(self) -> StoreMeter:
+        """Commits and failures of this process."""
+
+    @property
+    def waiting(self) -> int:
+        """Writes that were handed in and are not done."""
+
+    async def census(self) -> Census:
+        """How the books stand. Costs as much as there are live tasks, whatever else there is."""
+
+    async def happened(self, after: int, *, limit: int) -> Stretch:
+        """The events with a number above `after`, at most `limit` of them, added up."""
+
+    async def used(self) -> Sequence[Used]:
+        """Tokens and cost since the store was made, by upstream, agent and model, in order."""
+
+
+class Store(Replies, Figures, Protocol):
     """The books. Every method raises StoreError when the store cannot do it."""
 
     def admit(self, start: Start, policy: Policy = NO_RULES) -> Future[Intent]:

@@ -29,8 +29,10 @@ from subagent_sidecar.core.changes import (
     ThreadGone,
     ThreadSeen,
 )
+from subagent_sidecar.core.metrics.record import Stretch
 from subagent_sidecar.core.model import EndedBy, Event, Intent, RunStatus, Thread, ThreadStatus
 from subagent_sidecar.core.sessions import SessionQuery
+from subagent_sidecar.ports import Store
 from subagent_sidecar.store.memory_tables import Tables
 
 STORIES, LENGTH = 40, 30
@@ -209,7 +211,16 @@ async def _told(backend: str, folder: Path, stories: Mapping[str, Story]) -> dic
                     if lease.session_id == f"{name}-s"
                 ],
             )
+        told["figures"] = await store.census(), await _stretches(store)
     return told
+
+
+async def _stretches(store: Store) -> list[Stretch]:
+    """The whole record of events as metrics add it up."""
+    found = [await store.happened(0, limit=100)]
+    while found[-1].upto < found[-1].last:
+        found.append(await store.happened(found[-1].upto, limit=100))
+    return found
 
 
 def _kinds(events: Sequence[Event]) -> list[Event]:
@@ -225,3 +236,4 @@ async def test_the_same_stories_make_the_same_books(tmp_path: Path, seed: int) -
     books = {name: await _told(name, tmp_path, stories) for name in BACKENDS}
     for name, script in scripts.items():
         assert books["sqlite"][name] == books["memory"][name], script
+    assert books["sqlite"]["figures"] == books["memory"]["figures"]

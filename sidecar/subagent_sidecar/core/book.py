@@ -39,6 +39,7 @@ from .changes import (
     WaitingCancelled,
 )
 from .ledger import Ledger
+from .metrics.record import used
 from .model import (
     EndedBy,
     Event,
@@ -348,10 +349,11 @@ def _unpriced(entry: UsageEntry) -> UsageEntry:
 
 
 def _add_up(ledger: Ledger, before: UsageEntry | None, entry: UsageEntry) -> None:
-    """Bring the sums of the entry's run in line with it."""
-    run = ledger.run(entry.task_id, entry.run_id)
-    if run is None:
+    """Bring the sums of the entry's run in line with it, and those of everything."""
+    task, run = ledger.task(entry.task_id), ledger.run(entry.task_id, entry.run_id)
+    if task is None or run is None:
         return
+    ledger.add_used(used(task, run, before, entry))
     tokens, cost, unpriced = _sums(entry)
     old_tokens, old_cost, old_unpriced = (0, 0, 0) if before is None else _sums(before)
     ledger.put_run(

@@ -17,6 +17,8 @@ from ..core.decide import decide
 from ..core.feed import EventPage, EventQuery, ToldEvent
 from ..core.idempotency import Claim, Earlier, Taken, admit_once, forget, settle
 from ..core.matching import Call, Scope
+from ..core.metrics.meters import StoreMeter
+from ..core.metrics.record import Census, Stretch, Used
 from ..core.model import (
     Event,
     Intent,
@@ -42,6 +44,7 @@ from ..core.verdict import Allow, Deny, Freeze, Spent
 from ..errors import StoreUnavailable
 from . import (
     memory_feed,
+    memory_figures,
     memory_names,
     memory_past,
     memory_pruning,
@@ -63,6 +66,7 @@ class MemoryStore:
 
     def __init__(self, *, begun: Timestamp | None = None) -> None:
         self._begun = begun
+        self.meter = StoreMeter()
         self._books = Tables()
         self._replies = MemoryReplies()
         self._closed = False
@@ -147,6 +151,7 @@ class MemoryStore:
         before.all_usage, before.events = dict(before.all_usage), list(before.events)
         before.sums, before.decisions = dict(before.sums), list(before.decisions)
         before.sessions, before.all_reaps = dict(before.sessions), dict(before.all_reaps)
+        before.used = dict(before.used)
         before.all_freezes, before.all_raises = dict(before.all_freezes), dict(before.all_raises)
         try:
             done.set_result(work(self._books))
@@ -300,6 +305,21 @@ class MemoryStore:
     async def open_intents(self, *, before: Timestamp) -> Sequence[Intent]:
         old = [i for i in self._tables.intents.values() if i.created_at < before]
         return sorted(old, key=lambda intent: (intent.created_at, intent.intent_id))
+
+    # ports.Figures
+
+    @property
+    def waiting(self) -> int:
+        return 0
+
+    async def census(self) -> Census:
+        return memory_figures.census(self._tables)
+
+    async def happened(self, after: int, *, limit: int) -> Stretch:
+        return memory_figures.happened(self._tables, after, limit)
+
+    async def used(self) -> Sequence[Used]:
+        return [one for _, one in sorted(self._tables.used.items())]
 
     # ports.Replies
 

@@ -8,6 +8,7 @@ from ..core.changes import BudgetRaised
 from ..core.decisions import Decision
 from ..core.facts import Fact, Unit
 from ..core.matching import Call, Scope
+from ..core.metrics.record import Used
 from ..core.model import (
     Event,
     Intent,
@@ -36,6 +37,7 @@ class Tables:
     all_runs: dict[tuple[str, str], Run] = field(default_factory=dict)
     intents: dict[str, Intent] = field(default_factory=dict)
     all_usage: dict[tuple[str, str], UsageEntry] = field(default_factory=dict)
+    used: dict[tuple[str, str, str], Used] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     sums: dict[Key, Sum] = field(default_factory=dict)
     pruned: int = 0
@@ -100,6 +102,10 @@ class Tables:
 
     def put_usage(self, entry: UsageEntry) -> None:
         self.all_usage[entry.task_id, entry.message_id] = entry
+
+    def add_used(self, more: Used) -> None:
+        known = self.used.get(more.key)
+        self.used[more.key] = more if known is None else known.plus(more)
 
     def add_event(self, event: Event) -> None:
         last = self.events[-1].seq if self.events else 0

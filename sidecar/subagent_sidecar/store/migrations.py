@@ -70,6 +70,13 @@ def clock_set_back(db: Database) -> None:
     db.execute("ALTER TABLE runs ADD COLUMN counted_at TEXT")
 
 
+@migrations(name="0009_used")
+def used(db: Database) -> None:
+    """What was used, added up as it is read (core/metrics/record.py): metrics cannot add up all
+    there is each time they are asked. It begins with what is on record, by the task's agent."""
+    _run(db, _USED)
+
+
 def _run(db: Database, script: str) -> None:
     for statement in script.split(";"):
         if statement.strip():
@@ -292,4 +299,38 @@ CREATE TABLE sessions (
     reopened_at TEXT,
     PRIMARY KEY (supervisor, session_id)
 ) WITHOUT ROWID
+"""
+
+_AMOUNTS = """
+    sum(messages) AS messages, sum(unpriced) AS unpriced,
+    sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
+    sum(cache_read_tokens) AS cache_read_tokens, sum(cache_write_tokens) AS cache_write_tokens,
+    sum(cost_micro_usd) AS cost_micro_usd
+"""
+
+_USED = f"""
+CREATE TABLE used (
+    upstream TEXT NOT NULL,
+    agent_name TEXT NOT NULL,
+    model TEXT NOT NULL,
+    messages INTEGER NOT NULL,
+    unpriced INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    cost_micro_usd INTEGER NOT NULL,
+    PRIMARY KEY (upstream, agent_name, model)
+) WITHOUT ROWID;
+
+INSERT INTO used SELECT upstream, agent_name, model, {_AMOUNTS} FROM (
+    SELECT upstream, agent_name, model, messages, unpriced, input_tokens, output_tokens,
+        cache_read_tokens, cache_write_tokens, cost_micro_usd
+    FROM sums WHERE messages > 0
+    UNION ALL
+    SELECT tasks.upstream, tasks.agent_name, coalesce(usage.model, ''), 1,
+        usage.cost_micro_usd IS NULL, input_tokens, output_tokens, cache_read_tokens,
+        cache_write_tokens, coalesce(usage.cost_micro_usd, 0)
+    FROM usage JOIN tasks USING (task_id)
+) GROUP BY 1, 2, 3
 """

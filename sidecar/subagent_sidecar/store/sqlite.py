@@ -27,6 +27,8 @@ from ..core.decide import decide
 from ..core.feed import EventPage, EventQuery, ToldEvent
 from ..core.idempotency import Claim, Earlier, Taken, admit_once, forget, settle
 from ..core.matching import Call, Scope
+from ..core.metrics.meters import StoreMeter
+from ..core.metrics.record import Census, Stretch, Used
 from ..core.model import (
     Event,
     Intent,
@@ -47,7 +49,7 @@ from ..core.sessions import Session, SessionKey, SessionPage, SessionQuery
 from ..core.sums import Sum
 from ..core.verdict import Allow, Deny, Freeze, Spent
 from ..errors import StoreError, StoreUnavailable
-from . import counting, feed, names, past, reaping, sessions
+from . import counting, feed, figures, names, past, reaping, sessions
 from .chains import live_chains, loose_ends
 from .driver import sqlite3, version
 from .listing import list_tasks, records, tasks_named
@@ -199,7 +201,9 @@ class SqliteStore:
                 self._connections.append(conn)
             return work(conn)
         except (sqlite3.Error, UnicodeError, OverflowError) as error:
-            raise as_store_error(error) from error
+            ours = as_store_error(error)
+            self.meter.failed(ours)
+            raise ours from error
 
     async def thread(self, thread_id: str) -> Thread | None:
         row = await self._read(lambda conn: conn.execute(_THREAD, (thread_id,)).fetchone())
@@ -304,6 +308,25 @@ class SqliteStore:
     async def open_intents(self, *, before: Timestamp) -> Sequence[Intent]:
         rows = await self._read(lambda conn: conn.execute(_OPEN_INTENTS, (before,)).fetchall())
         return [INTENTS.read(row) for row in rows]
+
+    # ports.Figures
+
+    @property
+    def meter(self) -> StoreMeter:
+        return self._writer.meter
+
+    @property
+    def waiting(self) -> int:
+        return self._writer.waiting
+
+    async def census(self) -> Census:
+        return await self._read(figures.census)
+
+    async def happened(self, after: int, *, limit: int) -> Stretch:
+        return await self._read(lambda conn: figures.happened(conn, after, limit))
+
+    async def used(self) -> Sequence[Used]:
+        return await self._read(figures.used)
 
     # ports.Replies
 

@@ -19,6 +19,7 @@ from ..core.changes import (
 from ..core.decisions import Decision
 from ..core.facts import Fact, Unit
 from ..core.matching import Call, Scope
+from ..core.metrics.record import Used
 from ..core.model import Event, Intent, Run, Task, Thread, Timestamp, UsageEntry, in_order
 from ..core.moves import intent_moves, run_moves, task_moves
 from ..core.policy import Amounts, Policy
@@ -26,7 +27,7 @@ from ..core.sessions import Session, SessionKey
 from ..core.tallies import Place, Tallies
 from ..core.tally import Tally
 from ..core.verdict import Freeze
-from . import counting, pruning, reaping
+from . import counting, figures, pruning, reaping
 from .decision_rows import DECISIONS_INSERT, decision_values
 from .replies import ReplyRows
 from .row_set import RowSet, parts
@@ -55,6 +56,7 @@ class WorkingSet:
         self._intents = RowSet(INTENTS, cursor)
         self._usage = RowSet(USAGE, cursor)
         self._sessions = RowSet(SESSIONS, cursor)
+        self._used: dict[tuple[str, str, str], Used] = {}
         self._events: list[tuple[Any, ...]] = []
         self._decisions: list[tuple[Any, ...]] = []
         self._threads.load(touches.threads)
@@ -117,6 +119,10 @@ class WorkingSet:
 
     def put_usage(self, entry: UsageEntry) -> None:
         self._usage.put(entry)
+
+    def add_used(self, more: Used) -> None:
+        known = self._used.get(more.key)
+        self._used[more.key] = more if known is None else known.plus(more)
 
     def add_event(self, event: Event) -> None:
         self._events.append(event_values(event))
@@ -244,5 +250,8 @@ class WorkingSet:
             self._execute(EVENTS_INSERT[len(part)], list(chain.from_iterable(part)))
         for part in parts(self._decisions):
             self._execute(DECISIONS_INSERT[len(part)], list(chain.from_iterable(part)))
+        if self._used:
+            figures.add_used(self._execute, self._used.values())
+            self._used.clear()
         self._events.clear()
         self._decisions.clear()

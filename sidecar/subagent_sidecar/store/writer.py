@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
+from ..core.metrics.meters import StoreMeter
 from ..core.tallies import Tallies
 from ..errors import (
     SidecarError,
@@ -64,6 +65,7 @@ class Writer:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._waiting = 0
+        self.meter = StoreMeter()
         self._closed = False
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
@@ -87,7 +89,9 @@ class Writer:
         if self._closed:
             raise StoreUnavailable("the store is closed")
         if self._waiting >= self._limit:
-            raise StoreBusy(f"{self._waiting} writes are waiting for the store; try again")
+            busy = StoreBusy(f"{self._waiting} writes are waiting for the store; try again")
+            self.meter.failed(busy)
+            raise busy
         self._waiting += 1
         job = _Job(work, touch, self._loop.create_future())
         self._jobs.put(job)
@@ -112,7 +116,9 @@ class Writer:
         while more:
             group, more = self._next_group()
             if group:
+                begun = time.monotonic()
                 _commit(db, group, tallies)
+                self.meter.committed(len(group), time.monotonic() - begun)
                 self._tell(self._deliver, group)
                 if more and len(group) >= _SIBLINGS:
                     time.sleep(_DELAY_S)
@@ -149,6 +155,8 @@ class Writer:
             if job.future.done():
                 continue
             if job.error is not None:
+                if isinstance(job.error, StoreError):
+                    self.meter.failed(job.error)
                 job.future.set_exception(job.error)
             elif isinstance(job.result, SidecarError):
                 job.future.set_exception(job.result)  # an answer, and on record

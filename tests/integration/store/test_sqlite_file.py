@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from tests.integration.store.others import other
 from tests.support.books import accepted, at, start
 from tests.support.stores import listed
 
-from subagent_sidecar.core.model import TaskQuery
+from subagent_sidecar.core.changes import RunSeen, UsageSeen
+from subagent_sidecar.core.model import RunStatus, TaskQuery, UsageEntry
 from subagent_sidecar.errors import StoreCorrupt, StoreRejected, StoreUnavailable
 from subagent_sidecar.store.driver import sqlite3
 from subagent_sidecar.store.migrations import migrations
@@ -90,6 +91,39 @@ async def test_processes_that_open_a_new_file_together_all_get_it(tmp_path: Path
     async with opened(path) as store:
         assert len(await listed(store)) == 40
         assert list(await store.open_intents(before=at(99))) == []
+
+
+async def test_what_was_used_before_it_was_added_up_is_added_up_when_it_is_opened(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "books.db"
+    await fill(path, 3)
+    entry = UsageEntry(
+        task_id="t0",
+        message_id="m",
+        run_id="r0",
+        at=at(1),
+        model="a-model",
+        input_tokens=5,
+        output_tokens=7,
+        cost_micro_usd=None,
+    )
+    async with opened(path) as store:
+        await store.apply([UsageSeen(thread_id="t0", run_id="r0", entries=(entry,))])
+        gone = RunSeen(thread_id="t0", run_id="r0", status=RunStatus.SUCCESS, at=at(2))
+        await store.apply([gone])
+        await store.prune(at(3), limit=10)
+        entry = replace(entry, task_id="t1", run_id="r1", cost_micro_usd=3)
+        await store.apply([UsageSeen(thread_id="t1", run_id="r1", entries=(entry,))])
+        before = await store.used()
+    assert [(one.messages, one.unpriced, one.cost_micro_usd) for one in before] == [(2, 1, 3)]
+    db = Database(str(path))
+    db.execute("DROP TABLE used")
+    db.execute("DELETE FROM _sqlite_migrations WHERE name = '0009_used'")
+    db.conn.commit()
+    db.conn.close()
+    async with opened(path) as store:
+        assert await store.used() == before
 
 
 def test_an_acknowledged_write_is_one_that_was_synced(tmp_path: Path) -> None:
