@@ -76,6 +76,6 @@ build: $(STAMP)
 	$(BIN)/python -m scripts.try_wheel
 
 clean:
-	rm -rf .venv .uv build dist .coverage .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf .venv .uv .prometheus build dist .coverage .mypy_cache .ruff_cache .pytest_cache \
 		.import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -38,6 +38,14 @@ class Recorder:
         self._kept: deque[tuple[int, Change]] = deque(maxlen=_KEPT_LIMIT)
         self._retry: asyncio.TimerHandle | None = None
         self._listeners: list[Callable[[], None]] = []
+        self._handed_in = 0
+        self.dropped = 0
+        """Changes that the store will never take."""
+
+    @property
+    def waiting(self) -> int:
+        """Changes that are not on record yet."""
+        return len(self._posted) + self._handed_in + len(self._kept)
 
     def on_entered(self, listener: Callable[[], None]) -> None:
         """Call `listener`, which must not raise, whenever changes are on record."""
@@ -104,12 +112,14 @@ class Recorder:
             self._refused(ticket, changes, error)
             return
         self._on_their_way.add(future)
+        self._handed_in += len(changes)
         future.add_done_callback(lambda done: self._answered(done, ticket, changes))
 
     def _answered(
         self, future: asyncio.Future[None], ticket: int, changes: Sequence[Change]
     ) -> None:
         self._on_their_way.discard(future)
+        self._handed_in -= len(changes)
         if future.cancelled():
             return
         if (error := future.exception()) is not None:
@@ -134,6 +144,7 @@ class Recorder:
             for change in changes:
                 self._hand_in(ticket, [change])
         else:
+            self.dropped += 1
             _log.error(
                 "a record (%s) cannot be entered and is dropped: %s",
                 type(changes[0]).__name__,

@@ -149,6 +149,11 @@ class Service:
         """Call `listener`, which must not raise, whenever something more is on record."""
         self._recorder.on_entered(listener)
 
+    @property
+    def unrecorded(self) -> tuple[int, int]:
+        """Changes that are not on record yet, and those that were given up."""
+        return self._recorder.waiting, self._recorder.dropped
+
     def now(self) -> Timestamp:
         """The time as the books write it. Its head is written once a second."""
         moment = self._clock.now()

@@ -211,6 +211,22 @@ async def test_a_change_that_can_never_be_entered_is_dropped_alone_and_said(
     handed_in = len(desk.store.handed_in)
     await desk.recorder.flush()
     assert len(desk.store.handed_in) == handed_in
+    assert (desk.recorder.dropped, desk.recorder.waiting) == (1, 0)
+
+
+async def test_what_is_not_on_record_yet_is_counted_wherever_it_waits(desk: Desk) -> None:
+    desk.store.hold = True
+    desk.recorder.post(polled(1))
+    desk.recorder.post(polled(2))
+    assert desk.recorder.waiting == 2
+    desk.recorder.enter()
+    desk.recorder.post(polled(3))
+    assert desk.recorder.waiting == 3
+    desk.store.answer(LOCKED)  # the first two are kept and tried again
+    assert desk.recorder.waiting == 3
+    desk.store.hold = False
+    await eventually(lambda: desk.recorder.waiting == 0)
+    assert desk.recorder.dropped == 0
 
 
 async def test_an_outage_is_one_line_in_the_log(

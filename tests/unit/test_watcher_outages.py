@@ -57,6 +57,17 @@ async def test_the_tasks_of_a_server_that_does_not_answer_are_unknown(
     assert (await desk.task()).status == "running"
 
 
+async def test_while_a_server_is_down_the_watch_says_so_and_falls_behind(desk: Desk) -> None:
+    watch = desk.watcher.of("up")
+    assert (watch.down, watch.lag_s) == (False, 0.0)  # nothing is to be asked
+    await desk.start()
+    await goes_down(desk)
+    assert watch.down
+    await eventually(lambda: watch.lag_s > 0.1)
+    desk.server.down = None
+    await eventually(lambda: not watch.down and watch.lag_s < 0.1, within=20.0)
+
+
 async def test_a_server_that_is_back_is_believed_again(desk: Desk) -> None:
     await desk.start()
     await goes_down(desk)

@@ -1,10 +1,10 @@
 """The budgets of a policy as the watch uses them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..core.budgets import bare
-from ..core.matching import Call
+from ..core.matching import EVERYTHING, Call, Scope
 from ..core.policy import NOTHING, Budget, Policy
 
 
@@ -53,6 +53,13 @@ class WatchedRules:
                 continue
             scope_id = call.scope_id(rule.budget.per)
             if scope_id is not None and rule.budget.concerns(call):
+                yield rule, scope_id
+
+    def wide(self, upstreams: Sequence[str]) -> Iterator[Place]:
+        """The budgets whose scopes are there without any task, in those."""
+        scopes = {Scope.GLOBAL: [EVERYTHING], Scope.UPSTREAM: upstreams}
+        for rule in self._rules:
+            for scope_id in scopes.get(rule.budget.per, ()):
                 yield rule, scope_id
 
     def named(self, name: str) -> Watched:

@@ -5,6 +5,7 @@
 | usage of a task was read | the budgets of the task |
 | a run moved, and a budget counts runs or keeps a reserve | the budgets of the task |
 | every `sweep_s` | what is near or spent already; of live tasks the budgets of time |
+| every minute | budgets of everything and of upstreams: their windows slide |
 | the sidecar starts, or another policy holds | the budgets of all live tasks |
 """
 
@@ -30,10 +31,12 @@ from .endings import Endings
 from .near import NearBudgets
 from .rules import Place, WatchedRules
 from .told import KINDS, ToldAlready
+from .uses import Uses
 
 _log = logging.getLogger(__name__)
 
 _SWEEP_S = 5.0
+_WIDE_S = 60.0
 _COMPANY_S = 0.05
 """What was read together is looked at together."""
 _AT_ONCE = 100
@@ -64,6 +67,7 @@ class BudgetWatch:
         company_s: float = _COMPANY_S,
     ) -> None:
         self.near = NearBudgets()
+        self.uses = Uses()
         self._service = service
         self._store = store
         self._clock = clock
@@ -77,8 +81,9 @@ class BudgetWatch:
         self._everything = True
         self._noted: dict[str, None] = {}
         self._live: list[Task] | None = None
-        self._next_sweep = float("-inf")
+        self._next_sweep = self._next_wide = float("-inf")
         self._swept = 0
+        self._moved: set[tuple[str, str]] = set()
         self._wake = asyncio.Event()
 
     # Who tells of what
@@ -144,6 +149,8 @@ class BudgetWatch:
         if self._service.policy is not self._rules.policy:
             self._rules = WatchedRules(self._service.policy)
             self.near.forget()
+            self.uses.forget()
+            self._next_wide = float("-inf")
             self.near.learns = self._rules.by_starts
             self._everything = True
         noted, self._noted = self._noted, {}
@@ -154,6 +161,7 @@ class BudgetWatch:
             await self._learn(_LEARNT)
             self._learnt = True
         places: _Places = {}
+        self._moved.clear()
         for task_id in noted:
             await self._add_task(places, task_id)
         await self._sweep(places)
@@ -167,7 +175,14 @@ class BudgetWatch:
                 return
             call = task_call(record.task)
             self.near.know(task_id, call)
-        _add(places, self._rules.of(call))
+        self._add_moved(places, self._rules.of(call))
+
+    def _add_moved(self, places: _Places, found: Iterable[Place]) -> None:
+        """Where something was spent, or is about to be."""
+        for rule, scope_id in found:
+            key = rule.budget.name, scope_id
+            places[key] = rule, scope_id
+            self._moved.add(key)
 
     async def _sweep(self, places: _Places) -> None:
         """What has to be looked at although nothing was heard of it."""
@@ -178,6 +193,9 @@ class BudgetWatch:
         if now < self._next_sweep:
             return
         self._next_sweep = now + self._sweep_s
+        if now >= self._next_wide:
+            self._next_wide = now + _WIDE_S
+            _add(places, self._rules.wide(self._upstreams))
         if self._rules.timed:
             await self._add_living(places, timed=True)
         standings = self.near.standings()
@@ -189,7 +207,7 @@ class BudgetWatch:
 
     async def _add_living(self, places: _Places, *, timed: bool) -> None:
         for number, task in enumerate(await self._living()):
-            _add(places, self._rules.of(task_call(task), timed=timed))
+            self._add_moved(places, self._rules.of(task_call(task), timed=timed))
             if not number % _IN_ONE_GO:
                 await asyncio.sleep(0)
 
@@ -220,7 +238,10 @@ class BudgetWatch:
             }
             for rule, scope_id in part:
                 kept = standings[id(rule.budget), scope_id]
-                await self._act(kept, standings[id(rule.used), scope_id], now)
+                used = standings[id(rule.used), scope_id]
+                moved = (rule.budget.name, scope_id) in self._moved
+                self.uses.put(kept, used, now, moved=moved)
+                await self._act(kept, used, now)
 
     async def _act(self, kept: Standing, used: Standing, now: datetime) -> None:
         """`kept` counts the reserve, `used` does not."""

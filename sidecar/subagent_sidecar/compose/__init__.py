@@ -14,7 +14,7 @@ from ..config import Settings
 from ..ports import Clock
 from ..proxy.agent_routes import DataPlane
 from . import background as workers
-from . import machine, planes
+from . import machine, measuring, planes
 from .base import open_base
 from .books import store_engine
 from .listening import Listeners, bind, serve_admin, serve_data
@@ -52,11 +52,13 @@ async def running(
     first = policies or read_policies(settings.policy, clock=clock)
     async with AsyncExitStack() as stack:
         base = await open_base(stack, settings, clock, first, reload_asked)
+        record = await measuring.record_figures(stack, base)
         background = workers.make(stack, base)
         plane = await planes.data_plane(stack, base, background)
         background.start(stack)
         workers.prune(stack, base)
-        await serve_admin(stack, planes.admin_plane(base, background, plane), listeners.admin)
+        page = measuring.page(base, background, plane, record)
+        await serve_admin(stack, planes.admin_plane(base, background, plane, page), listeners.admin)
         await serve_data(stack, plane, settings, listeners.data)
         yield plane
         plane.draining = True

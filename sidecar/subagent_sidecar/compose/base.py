@@ -8,8 +8,9 @@ from ..clock import SystemClock
 from ..config import Settings
 from ..credentials import Credentials
 from ..policy_keeper import PolicyKeeper
-from ..ports import AgentServer, Clock, Store, Upstream
+from ..ports import AgentServer, Clock, Store
 from ..service import Service
+from ..upstream.pool import HttpUpstream
 from . import books, policies, upstreams
 
 
@@ -22,7 +23,7 @@ class Base:
     store: Store
     service: Service
     policies: PolicyKeeper
-    clients: dict[str, Upstream]
+    clients: dict[str, HttpUpstream]
     servers: dict[str, AgentServer]
     credentials: Credentials
 
@@ -38,7 +39,7 @@ async def open_base(
     clock = clock or SystemClock()
     store, service = await books.open_books(stack, settings, clock)
     keeper = policies.keep(stack, first, service, clock, reload_asked)
-    clients: dict[str, Upstream] = {}
+    clients: dict[str, HttpUpstream] = {}
     for upstream in settings.upstreams:
         client = clients[upstream.name] = upstreams.client(upstream, settings, clock)
         stack.push_async_callback(client.aclose)

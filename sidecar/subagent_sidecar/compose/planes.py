@@ -7,12 +7,14 @@ from functools import partial
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 
 from ..core.policy import Policy
+from ..metrics import Page
 from ..proxy.admin_audit import AuditRoutes
 from ..proxy.admin_budgets import BudgetRoutes
 from ..proxy.admin_cancel import CancelRoutes
 from ..proxy.admin_events import EventRoutes
 from ..proxy.admin_explain import ExplainRoutes
 from ..proxy.admin_freeze import FreezeRoutes
+from ..proxy.admin_metrics import MetricsRoutes
 from ..proxy.admin_names import Names
 from ..proxy.admin_past import PastRoutes
 from ..proxy.admin_policy import PolicyRoutes
@@ -69,7 +71,7 @@ async def data_plane(stack: AsyncExitStack, base: Base, background: Background) 
         service=base.service,
         store=base.store,
         upstreams=upstreams.names(base.settings),
-        targets=upstreams.targets(base.settings, base.clients),
+        targets=upstreams.targets(base.settings, base.clients, base.clock),
         limits=limits,
         sessions=SessionRoutes(
             service=base.service, store=base.store, clock=base.clock, limits=limits
@@ -87,10 +89,11 @@ async def data_plane(stack: AsyncExitStack, base: Base, background: Background) 
         websockets=WebSockets(_LazySession(stack), doors=doors, telling=telling),
         coalescer=coalescer,
         telling=telling,
+        now=base.clock.monotonic,
     )
 
 
-def admin_plane(base: Base, background: Background, plane: DataPlane) -> AdminPlane:
+def admin_plane(base: Base, background: Background, plane: DataPlane, metrics: Page) -> AdminPlane:
     names = Names(store=base.store, upstreams=upstreams.names(base.settings))
     return AdminPlane(
         service=base.service,
@@ -113,6 +116,7 @@ def admin_plane(base: Base, background: Background, plane: DataPlane) -> AdminPl
         reap=ReapRoutes(reaping=background.reaper),
         sessions=AdminSessionRoutes(service=base.service, store=base.store, clock=base.clock),
         audit=AuditRoutes(auditor=background.auditor, upstreams=upstreams.names(base.settings)),
+        metrics=MetricsRoutes(written=metrics.written),
     )
 
 

@@ -27,6 +27,7 @@ from .admin_events import EventRoutes
 from .admin_explain import ExplainRoutes
 from .admin_freeze import FreezeRoutes
 from .admin_guard import no_foreign_pages
+from .admin_metrics import MetricsRoutes
 from .admin_past import PastRoutes
 from .admin_policy import PolicyRoutes
 from .admin_query import truth
@@ -75,6 +76,7 @@ class AdminPlane:
         reap: ReapRoutes,
         sessions: SessionRoutes,
         audit: AuditRoutes,
+        metrics: MetricsRoutes,
     ) -> None:
         self._service = service
         self._store = store
@@ -91,6 +93,7 @@ class AdminPlane:
         self._reap = reap
         self._sessions = sessions
         self._audit = audit
+        self._metrics = metrics
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[_as_json, no_foreign_pages])
@@ -107,6 +110,7 @@ class AdminPlane:
         self._sessions.register(app, self._up_to_date)
         self._reap.register(app)
         self._audit.register(app)
+        self._metrics.register(app)
         app.router.add_get("/healthz", self.healthz)
         app.router.add_get("/readyz", self.readyz)
         return app

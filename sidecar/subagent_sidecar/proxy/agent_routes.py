@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
 from .. import __version__
 from ..core import routing, wire
+from ..core.metrics.meters import ProxyMeter
 from ..core.wire import Act, Meaning
 from ..errors import (
     BadTarget,
@@ -59,7 +60,10 @@ class DataPlane:
         coalescer: Coalescer,
         telling: Telling,
         sessions: SessionRoutes,
+        now: Callable[[], float],
     ) -> None:
+        self.meter = ProxyMeter()
+        self._now = now
         self._service = service
         self._store = store
         self._upstreams = upstreams
@@ -81,6 +85,11 @@ class DataPlane:
         }
 
     @property
+    def shared(self) -> int:
+        """Polls that were answered with the upstream's answer to another one."""
+        return self._coalescer.shared
+
+    @property
     def draining(self) -> bool:
         """Once true, nothing is started any more."""
         return self._doors.draining
@@ -91,19 +100,26 @@ class DataPlane:
 
     async def handle(self, request: DataRequest) -> web.StreamResponse:
         """Never raises but for a client that left: every failure is an answer."""
+        begun = self._now()
         try:
-            return await self._dispatch(request)
+            sent = await self._dispatch(request)
         except ConnectionError:
             raise
         except Exception as error:  # noqa: BLE001 - the edge: whatever fails becomes an answer
-            request_id = headers.text(request.headers.get("x-request-id"), limit=128)
-            if isinstance(error, SidecarError):
-                self._telling.tell(error, method=request.method, target=request.raw_target)
-            status, fields, body = problems.problem(error, request_id=request_id)
-            sent = answering.send(request, status, fields, body, last=_is_last(error))
-            if isinstance(error, BodyTimeout) and request.transport is not None:
-                request.transport.close()  # aiohttp would wait ten seconds for the rest
-            return sent
+            sent = self._failed(request, error)
+        own_s = None if request.in_pieces else self._now() - begun - request.waited_s
+        self.meter.answered(request.act, sent.status, own_s)
+        return sent
+
+    def _failed(self, request: DataRequest, error: Exception) -> web.StreamResponse:
+        request_id = headers.text(request.headers.get("x-request-id"), limit=128)
+        if isinstance(error, SidecarError):
+            self._telling.tell(error, method=request.method, target=request.raw_target)
+        status, fields, body = problems.problem(error, request_id=request_id)
+        sent = answering.send(request, status, fields, body, last=_is_last(error))
+        if isinstance(error, BodyTimeout) and request.transport is not None:
+            request.transport.close()  # aiohttp would wait ten seconds for the rest
+        return sent
 
     async def _dispatch(self, request: DataRequest) -> web.StreamResponse:
         prefix, raw_target = routing.split_prefix(_origin_form(request))
@@ -111,6 +127,7 @@ class DataPlane:
         if prefix is None and (raw_path == _INTERNAL or raw_path.startswith(_INTERNAL + "/")):
             return await self._internal(request, raw_path)
         meaning = wire.recognise(request.method, wire.decoded_path(raw_path))
+        request.act = meaning.act
         if self.draining and meaning.act in wire.STARTS:
             raise Draining("the sidecar is stopping and starts nothing new; try again shortly")
         upgrade = websocket.wants_upgrade(request) if "upgrade" in request.headers else False

@@ -1,10 +1,11 @@
 """One request on the data plane, as far as it is understood; and where it can go."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..core.idempotency import Claim
+from ..core.metrics.meters import UpstreamMeter
 from ..core.model import Intent
 from ..core.wire import Meaning
 from ..errors import BadHeader
@@ -22,10 +23,12 @@ _REPLAYABLE = frozenset({b"GET", b"HEAD"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """An upstream as the data plane uses it."""
+    """An upstream as the data plane uses it. `now` is a monotonic clock in seconds."""
 
     name: str
     client: Upstream
+    meter: UpstreamMeter
+    now: Callable[[], float]
     base: bytes
     host: bytes | None
     origin: bytes

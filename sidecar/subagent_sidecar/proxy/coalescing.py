@@ -41,6 +41,8 @@ class Coalescer:
         self._now = now
         self._entries: dict[Hashable, _Entry] = {}
         self._threads: dict[str, set[Hashable]] = {}
+        self.shared = 0
+        """Calls that got the answer of another one, or wait for it."""
 
     @property
     def enabled(self) -> bool:
@@ -70,6 +72,7 @@ class Coalescer:
         self._expire()
         entry = self._entries.get(key)
         if entry is not None:
+            self.shared += 1
             return await asyncio.shield(entry.future)
         entry = self._enter(key, thread_id)
         try:

@@ -22,7 +22,13 @@ None when it was too long. Not called for answers that broke off."""
 
 
 async def send(call: Call, outgoing: Outgoing) -> Exchange:
-    return await call.target.client.send(outgoing)
+    """The head of the answer, and whatever of the body came with it."""
+    target, request = call.target, call.request
+    asked = target.now()
+    try:
+        return await target.client.send(outgoing)
+    finally:
+        request.waited_s += target.now() - asked
 
 
 async def give_back(
@@ -50,6 +56,8 @@ async def give_back(
             on_end(exchange.body)
         return sent
     kept = _Kept(tap) if on_end is not None or tap is not None else None
+    call.request.in_pieces = True
+    call.target.meter.streams += 1
     try:
         sent = await answering.stream(
             call.request,
@@ -63,6 +71,8 @@ async def give_back(
     except BaseException:
         exchange.abort()
         raise
+    finally:
+        call.target.meter.streams -= 1
     if on_end is not None and kept is not None and sent.whole:
         on_end(kept.body)
     return sent
@@ -135,7 +145,10 @@ class Polls:
             return Answer(exchange.status, exchange.reason, fields, exchange.body)
 
         for _ in range(_TRIES):
+            asked = call.target.now()
             answer = await self._coalescer.share(key, thread_id, ask)
+            if not call.request.waited_s:  # somebody else asked
+                call.request.waited_s = call.target.now() - asked
             if answer is not None:
                 return answering.send(
                     call.request, answer.status, answer.fields, answer.body, reason=answer.reason

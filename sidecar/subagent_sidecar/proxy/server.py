@@ -17,6 +17,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
+from ..core.metrics.traffic import OWN
 from ..errors import RequestError
 from . import answering, problems
 
@@ -40,6 +41,12 @@ class DataRequest(web.BaseRequest):
     raw_target: str
     peer_host: bytes
     """The client's address, for X-Forwarded-For."""
+    act: str = OWN
+    """What it does, once that is known."""
+    waited_s: float = 0.0
+    """How long it has waited for an upstream."""
+    in_pieces: bool = False
+    """Whether its answer took as long as its client and its server did."""
 
     @property
     def keep_alive(self) -> bool:

@@ -54,6 +54,7 @@ class WebSockets:
         self._telling = telling
 
     async def serve(self, call: Call) -> web.StreamResponse:
+        call.request.in_pieces = True
         response = await self._shake_hands(call)
         try:
             if response.status == 101:
@@ -99,12 +100,14 @@ class WebSockets:
         protocol.set_parser(from_upstream, from_upstream.stream)
         writer = StreamWriter(protocol, asyncio.get_running_loop())
         relay = self._relay(call, client, upstream)
+        call.target.meter.sockets += 1
         try:
             async with asyncio.TaskGroup() as group:
                 up = group.create_task(_pump(from_client.stream, relay.up, writer))
                 await _pump(from_upstream.stream, relay.down, call.request.writer)
                 up.cancel()
         finally:
+            call.target.meter.sockets -= 1
             relay.over()
         return answering.Sent(101, keep=False)
 

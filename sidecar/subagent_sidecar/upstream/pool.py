@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable
 from typing import Final
 
+from ..core.metrics.meters import UpstreamMeter
 from ..errors import (
     UpstreamBroken,
     UpstreamError,
@@ -47,6 +48,7 @@ class HttpUpstream:
         breaker_longest_pause: float = 15.0,
     ) -> None:
         self.display_url = display_url
+        self.meter = UpstreamMeter()
         self._host = host
         self._port = port
         self._ssl_context = ssl_context
@@ -79,15 +81,22 @@ class HttpUpstream:
 
     async def send(self, request: Outgoing) -> Exchange:
         wire = encode(request)
-        connection = self._take_idle() or await self._open()
+        begun = self._now()
         try:
-            return await connection.exchange(request, wire)
-        except UpstreamBroken:
-            replayable = request.replayable and request.body is None
-            if not (replayable and connection.went_stale):
-                raise
-        connection = await self._open()
-        return await connection.exchange(request, wire)
+            connection = self._take_idle() or await self._open()
+            try:
+                exchange = await connection.exchange(request, wire)
+            except UpstreamBroken:
+                replayable = request.replayable and request.body is None
+                if not (replayable and connection.went_stale):
+                    raise
+                connection = await self._open()
+                exchange = await connection.exchange(request, wire)
+        except UpstreamError as error:
+            self.meter.failed(error)
+            raise
+        self.meter.answered(exchange.status, self._now() - begun)
+        return exchange
 
     async def aclose(self) -> None:
         """Drop every connection; running exchanges end as broken. Returns when all are gone."""

@@ -69,6 +69,10 @@ class Watcher:
         """How many tasks are watched now, those of stateless runs included."""
         return sum(map(len, self._watches.values())) + len(self._joined)
 
+    def of(self, upstream: str) -> UpstreamWatch:
+        """The watch of one upstream."""
+        return self._watches[upstream]
+
     def unknown_since(self, upstream: str, task_id: str) -> Timestamp | None:
         """See ports.Reachability."""
         watch = self._watches.get(upstream)

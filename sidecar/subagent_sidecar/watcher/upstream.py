@@ -82,6 +82,17 @@ class UpstreamWatch:
     def __len__(self) -> int:
         return len(self._schedule)
 
+    @property
+    def down(self) -> bool:
+        """Whether the server does not answer."""
+        return self._health.down_since is not None
+
+    @property
+    def lag_s(self) -> float:
+        """How late the question is that should have been asked first."""
+        due = self._schedule.next_at()
+        return 0.0 if due == NEVER else max(self._now() - due, 0.0)
+
     def unknown_since(self, task_id: str) -> Timestamp | None:
         """Since when nobody can tell how the task stands, None if somebody can."""
         if self._health.down_since is not None:

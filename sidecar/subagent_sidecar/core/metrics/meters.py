@@ -39,6 +39,11 @@ class Histogram:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.sum += value
 
+    def add(self, other: "Histogram") -> None:
+        """Count what another of the same bounds has counted as well."""
+        self.counts = [mine + more for mine, more in zip(self.counts, other.counts, strict=True)]
+        self.sum += other.sum
+
     def copy(self) -> "Histogram":
         twin = Histogram(self.bounds)
         twin.counts, twin.sum = list(self.counts), self.sum

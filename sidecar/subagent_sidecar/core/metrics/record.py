@@ -17,7 +17,7 @@ PLAIN_KINDS = (
     "cancel_too_late",
     "cancel_unconfirmed",
 )
-WORDS: Mapping[str, str] = {"ended": "by", "cancel_asked": "by", "reaped": "cause"}
+WORDS: Mapping[str, str] = {"ended": "by", "cancel_asked": "by", "reaped": "key"}
 """Kinds whose events are told apart by one word of their detail, and which."""
 RULE_KINDS = ("refused", "would_refuse", "budget_near", "budget_exhausted", "would_cancel")
 """Kinds whose events name a rule."""

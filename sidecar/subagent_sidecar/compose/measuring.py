@@ -1,0 +1,76 @@
+"""Who tells the metrics what."""
+
+import platform
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+
+from .. import __version__
+from ..core.metrics import instruments as i
+from ..core.metrics.families import Family
+from ..core.metrics.labels import Whose
+from ..core.metrics.standing import of_budgets, of_policy
+from ..core.metrics.traffic import Server, of_proxy, of_servers, of_store
+from ..metrics import Page, RecordFigures
+from ..proxy.agent_routes import DataPlane
+from .background import Background
+from .base import Base
+from .lifetimes import spawned
+
+_PATIENCE_S = 2.0
+"""For the record; scrapes give up after ten seconds."""
+
+
+async def record_figures(stack: AsyncExitStack, base: Base) -> RecordFigures:
+    """Counting from now on. Raises StoreError."""
+    upstreams = base.settings.upstreams
+    figures = RecordFigures(
+        store=base.store,
+        whose=Whose(
+            agents=((upstream.name, agent) for upstream in upstreams for agent in upstream.agents),
+            upstreams=(upstream.name for upstream in upstreams),
+        ),
+        policy=lambda: base.service.policy,
+        now=base.service.now,
+    )
+    await figures.begin()
+    spawned(stack, figures.run(), name="metrics of the record")
+    return figures
+
+
+def page(base: Base, background: Background, plane: DataPlane, record: RecordFigures) -> Page:
+    async def gather() -> list[Family]:
+        told = await record.families(patience_s=_PATIENCE_S)
+        return [*told, *_of_process(base, background, plane)]
+
+    return Page(gather, now=base.clock.monotonic)
+
+
+def _of_process(base: Base, background: Background, plane: DataPlane) -> Iterator[Family]:
+    unrecorded, dropped = base.service.unrecorded
+    yield from of_budgets(base.service.policy, background.budgets.uses.now(base.clock.now()))
+    yield from of_policy(base.policies.state)
+    yield from of_servers([_server(base, background, name) for name in base.clients])
+    yield from of_proxy(plane.meter, shared=plane.shared)
+    yield from of_store(
+        base.store.meter, waiting=base.store.waiting, unrecorded=unrecorded, dropped=dropped
+    )
+    yield _build(base)
+
+
+def _server(base: Base, background: Background, name: str) -> Server:
+    client, watch = base.clients[name], background.watcher.of(name)
+    idle = client.idle_connections
+    return Server(
+        name=name,
+        meter=client.meter,
+        breaker=client.breaker_state.value,
+        down=watch.down,
+        watched=len(watch),
+        lag_s=watch.lag_s,
+        connections=(client.open_connections - idle, idle),
+    )
+
+
+def _build(base: Base) -> Family:
+    store = base.settings.store.partition(":")[0]
+    return Family(i.BUILD_INFO, {(__version__, platform.python_version(), store): 1})

@@ -1,0 +1,109 @@
+"""What was counted in passing, as metrics: requests, servers, the store."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..wire import STARTS, Act
+from . import instruments as i
+from .families import Family, Labels, filled, plain
+from .meters import FAST, Histogram, ProxyMeter, StoreMeter, UpstreamMeter
+
+BREAKER_STATES = ("closed", "open", "half-open")
+CODES = ("2xx", "3xx", "4xx", "5xx")
+OWN = "own"
+"""The kind of requests that are answered by the sidecar itself, or by nobody."""
+
+_KINDS: Mapping[str, str] = {
+    **dict.fromkeys(STARTS, "start"),
+    Act.COMMAND: "door",
+    Act.COMMAND_SOCKET: "door",
+    Act.A2A: "door",
+    Act.MCP: "door",
+    Act.RUN_GET: "check",
+    Act.THREAD_GET: "check",
+    Act.RUN_JOIN: "join",
+    Act.RUN_STREAM: "join",
+    Act.THREAD_STREAM: "join",
+    Act.RUN_CANCEL: "cancel",
+    Act.RUNS_CANCEL: "cancel",
+    OWN: OWN,
+}
+KINDS = ("start", "door", "check", "join", "cancel", "other", OWN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """An upstream as it is known in this process. `down`: it does not answer the watcher; `lag_s`
+    is how late the watcher is. `connections` are (busy, idle)."""
+
+    name: str
+    meter: UpstreamMeter
+    breaker: str
+    down: bool
+    watched: int
+    lag_s: float
+    connections: tuple[int, int]
+
+
+def of_servers(servers: Sequence[Server]) -> Iterator[Family]:
+    names = [server.name for server in servers]
+    yield Family(i.UPSTREAM_UP, {(s.name,): float(_is_up(s)) for s in servers})
+    states: dict[Labels, float] = {
+        (s.name, state): float(s.breaker == state) for s in servers for state in BREAKER_STATES
+    }
+    yield Family(i.UPSTREAM_BREAKER, states)
+    yield filled(
+        i.UPSTREAM_REQUESTS,
+        [(name, code) for name in names for code in CODES],
+        {(s.name, result): count for s in servers for result, count in _results(s.meter)},
+    )
+    yield Family(i.UPSTREAM_WAITS, histograms={(s.name,): s.meter.waits.copy() for s in servers})
+    connections: dict[Labels, float] = {
+        (s.name, state): float(count)
+        for s in servers
+        for state, count in zip(("busy", "idle"), s.connections, strict=True)
+    }
+    yield Family(i.UPSTREAM_CONNECTIONS, connections)
+    yield Family(i.WATCHED, {(s.name,): float(s.watched) for s in servers})
+    yield Family(i.WATCHER_LAG, {(s.name,): s.lag_s for s in servers})
+    streams: dict[Labels, float] = {(s.name, "answer"): float(s.meter.streams) for s in servers}
+    sockets: dict[Labels, float] = {(s.name, "websocket"): float(s.meter.sockets) for s in servers}
+    yield Family(i.PROXY_STREAMS, streams | sockets)
+
+
+def _is_up(server: Server) -> bool:
+    return server.breaker == "closed" and not server.down
+
+
+def _results(meter: UpstreamMeter) -> Iterator[tuple[str, float]]:
+    for digit, count in enumerate(meter.classes):
+        if count:
+            yield f"{digit}xx", count
+    yield from meter.failures.items()
+
+
+def of_proxy(meter: ProxyMeter, *, shared: int) -> Iterator[Family]:
+    """`shared` polls were answered with another's answer."""
+    answers: Counter[Labels] = Counter()
+    own: dict[Labels, Histogram] = {(kind,): Histogram(FAST) for kind in KINDS}
+    for (act, digit), count in meter.answers.items():
+        answers[_kind(act), f"{digit}xx"] += count
+    for act, histogram in meter.own.items():
+        own[(_kind(act),)].add(histogram)
+    yield filled(i.PROXY_REQUESTS, [(kind, code) for kind in KINDS for code in CODES], answers)
+    yield Family(i.PROXY_OVERHEAD, histograms=own)
+    yield plain(i.PROXY_SHARED, shared)
+
+
+def _kind(act: str) -> str:
+    return _KINDS.get(act, "other")
+
+
+def of_store(meter: StoreMeter, *, waiting: int, unrecorded: int, dropped: int) -> Iterator[Family]:
+    yield Family(i.STORE_COMMITS, histograms={(): meter.commits.copy()})
+    yield plain(i.STORE_WRITES, meter.writes)
+    yield plain(i.STORE_WAITING, waiting)
+    yield Family(i.STORE_ERRORS, {(error,): float(n) for error, n in meter.failures.items()})
+    yield plain(i.UNRECORDED, unrecorded)
+    yield plain(i.DROPPED, dropped)

@@ -1,0 +1,40 @@
+"""A real Prometheus reads `/metrics`, and promtool finds nothing to say against it."""
+
+import asyncio
+from asyncio.subprocess import PIPE, STDOUT
+from pathlib import Path
+
+from tests.integration.budgets.rig import desk
+from tests.support.prometheus import program, scraping
+
+POLICY = {"limits": [{"name": "few", "concurrent": 1, "per": "session"}]}
+
+
+async def test_prometheus_scrapes_a_sidecar_and_answers_questions_about_it(tmp_path: Path) -> None:
+    async with desk(tmp_path, POLICY) as at, scraping(tmp_path, at.admin_port) as prometheus:
+        await prometheus.target()
+        await prometheus.value_when("sum(subagent_tasks_started_total)", 0)
+        task, _ = await at.start("quick")
+        await at.task_when(task, status="success")
+        await at.start("idle")
+        assert (await at.start("idle"))[1].status == 403
+        await prometheus.value_when('sum(subagent_tasks_live{agent="idle"})', 1)
+        await prometheus.value_when("sum(subagent_tasks_started_total)", 2)
+        await prometheus.value_when('subagent_starts_refused_total{rule="few"}', 1)
+        quantile = "histogram_quantile(0.5, sum by (le) (subagent_run_duration_seconds_bucket))"
+        await prometheus.value_when(quantile, 0.5)
+        await prometheus.value_when("subagent_upstream_up", 1)
+        metadata = await prometheus.get("metadata", metric="subagent_tasks_started")
+        [told] = metadata["subagent_tasks_started"]  # the name that OpenMetrics gives it
+        assert told["type"] == "counter" and told["help"].startswith("Tasks whose first run")
+
+
+async def test_promtool_has_nothing_to_say_against_it(tmp_path: Path) -> None:
+    promtool = program("promtool")
+    async with desk(tmp_path, POLICY) as at:
+        page = (await at.admin.call("GET", "/metrics")).body
+    checking = await asyncio.create_subprocess_exec(
+        promtool, "check", "metrics", stdin=PIPE, stdout=PIPE, stderr=STDOUT
+    )
+    said, _ = await checking.communicate(page)
+    assert (checking.returncode, said) == (0, b"")

@@ -1,0 +1,115 @@
+"""A real Prometheus, where there is one: what it makes of `/metrics`."""
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from tests.support.ports import free_port
+from tests.support.waiting import eventually_got
+
+ROOT = Path(__file__).resolve().parents[2]
+UNPACKED = ROOT / ".prometheus" / "usr" / "bin"
+"""Where scripts/fetch-prometheus.sh puts Debian's package."""
+
+WITHIN = 30.0
+
+_GLOBAL = {"scrape_interval": "500ms", "scrape_timeout": "500ms"}
+
+
+def program(name: str) -> str:
+    """The path of `prometheus` or `promtool`; skips where there is none."""
+    found = shutil.which(name, path=f"{UNPACKED}{os.pathsep}{os.environ.get('PATH', '')}")
+    if found is None:
+        reason = f"there is no {name}: scripts/fetch-prometheus.sh gets Debian's package"
+        if "prometheus" in os.environ.get("SIDECAR_TEST_REQUIRE", "").split(","):
+            pytest.fail(f"SIDECAR_TEST_REQUIRE=prometheus, but {reason}")
+        pytest.skip(reason)
+    return found
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """Scrapes one target twice a second."""
+
+    url: str
+    session: aiohttp.ClientSession
+
+    async def get(self, path: str, **query: str) -> Any:
+        async with self.session.get(f"{self.url}/api/v1/{path}", params=query) as response:
+            answer = await response.json()
+        assert answer["status"] == "success", answer
+        return answer["data"]
+
+    async def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
+        """The labels and the value of each series that an expression gives now."""
+        data = await self.get("query", query=expression)
+        return [(one["metric"], float(one["value"][1])) for one in data["result"]]
+
+    async def value(self, expression: str) -> float | None:
+        """Of an expression that gives one series, or none."""
+        found = await self.query(expression)
+        assert len(found) <= 1, found
+        return found[0][1] if found else None
+
+    async def value_when(self, expression: str, wanted: float) -> None:
+        """Return once the expression has that value."""
+        await eventually_got(
+            lambda: self.value(expression), lambda value: value == wanted, within=WITHIN
+        )
+
+    async def target(self) -> Any:
+        """The target, once a scrape of it went well; the error shows why none did."""
+        found = await eventually_got(
+            self._targets, lambda t: bool(t) and t[0]["health"] == "up", within=WITHIN
+        )
+        return found[0]
+
+    async def _targets(self) -> Any:
+        return (await self.get("targets"))["activeTargets"]
+
+
+@asynccontextmanager
+async def scraping(folder: Path, target_port: int) -> AsyncIterator[Prometheus]:
+    """A Prometheus that scrapes 127.0.0.1:`target_port`, its data in `folder`."""
+    server = program("prometheus")
+    path = folder / "prometheus.yml"
+    targets = [{"targets": [f"127.0.0.1:{target_port}"]}]
+    scrapes = [{"job_name": "subagent-sidecar", "static_configs": targets}]
+    path.write_text(json.dumps({"global": _GLOBAL, "scrape_configs": scrapes}), "utf-8")
+    port = free_port()
+    with (folder / "prometheus.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            server,
+            f"--config.file={path}",
+            f"--storage.tsdb.path={folder / 'tsdb'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--enable-feature=exemplar-storage",
+            "--log.level=warn",
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=log,
+        )
+    try:
+        async with aiohttp.ClientSession() as session:
+            prometheus = Prometheus(f"http://127.0.0.1:{port}", session)
+            await eventually_got(lambda: _ready(prometheus), bool, within=WITHIN)
+            yield prometheus
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def _ready(prometheus: Prometheus) -> bool:
+    try:
+        async with prometheus.session.get(f"{prometheus.url}/-/ready") as response:
+            return response.status == 200
+    except aiohttp.ClientError:
+        return False
