@@ -10,5 +10,4 @@ class SystemClock:
     def now(self) -> datetime:
         return datetime.fromtimestamp(time.time(), UTC)  # noqa: TID251 - this is the Clock
 
-    def monotonic(self) -> float:
-        return time.monotonic()
+    monotonic = staticmethod(time.monotonic)  # itself: requests read it many times

@@ -89,8 +89,11 @@ class Exchange(Protocol):
     `headers` are raw, as received. `body` holds the whole body when it arrived together with the
     head, else None: then iterate `chunks()`, which yields pieces as they come, unbuffered and with
     flow control, and raises `UpstreamBroken` when the server stops before the end. Every exchange
-    is either read to its end or aborted.
+    is either read to its end or aborted. `waited_s` is how long its head was waited for.
     """
+
+    @property
+    def waited_s(self) -> float: ...
 
     @property
     def status(self) -> int: ...

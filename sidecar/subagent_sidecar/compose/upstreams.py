@@ -37,19 +37,16 @@ def _own_headers(upstream: UpstreamSettings) -> tuple[tuple[bytes, bytes], ...]:
     return tuple((name.encode("ascii"), value.encode("ascii")) for name, value in upstream.headers)
 
 
-def targets(
-    settings: Settings, clients: Mapping[str, HttpUpstream], clock: Clock
-) -> dict[str, Target]:
+def targets(settings: Settings, clients: Mapping[str, HttpUpstream]) -> dict[str, Target]:
     """Where requests go, by the upstream's name."""
-    return {u.name: _target(u, clients[u.name], clock) for u in settings.upstreams}
+    return {u.name: _target(u, clients[u.name]) for u in settings.upstreams}
 
 
-def _target(upstream: UpstreamSettings, client: HttpUpstream, clock: Clock) -> Target:
+def _target(upstream: UpstreamSettings, client: HttpUpstream) -> Target:
     return Target(
         name=upstream.name,
         client=client,
         meter=client.meter,
-        now=clock.monotonic,
         base=upstream.base.encode(),
         host=None if upstream.preserve_host else upstream.authority.encode(),
         origin=upstream.origin.encode(),

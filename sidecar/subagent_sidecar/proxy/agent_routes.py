@@ -107,12 +107,14 @@ class DataPlane:
             raise
         except Exception as error:  # noqa: BLE001 - the edge: whatever fails becomes an answer
             sent = self._failed(request, error)
-        own_s = None if request.in_pieces else self._now() - begun - request.waited_s
+        own_s = self._now() - begun - request.waited_s if request.timed else None
         self.meter.answered(request.act, sent.status, own_s)
         return sent
 
     def _failed(self, request: DataRequest, error: Exception) -> web.StreamResponse:
         request_id = headers.text(request.headers.get("x-request-id"), limit=128)
+        if isinstance(error, UpstreamError):
+            request.timed = False  # how long it waited for nothing stands nowhere
         if isinstance(error, SidecarError):
             self._telling.tell(error, method=request.method, target=request.raw_target)
         status, fields, body = problems.problem(error, request_id=request_id)

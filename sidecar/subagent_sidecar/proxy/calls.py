@@ -1,6 +1,6 @@
 """One request on the data plane, as far as it is understood; and where it can go."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -23,12 +23,11 @@ _REPLAYABLE = frozenset({b"GET", b"HEAD"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """An upstream as the data plane uses it. `now` is a monotonic clock in seconds."""
+    """An upstream as the data plane uses it."""
 
     name: str
     client: Upstream
     meter: UpstreamMeter
-    now: Callable[[], float]
     base: bytes
     host: bytes | None
     origin: bytes

@@ -55,6 +55,7 @@ class Whole:
     reason: bytes
     headers: Headers
     body: bytes
+    waited_s: float = 0.0
 
     async def chunks(self) -> AsyncIterator[bytes]:
         yield self.body
@@ -207,6 +208,10 @@ class _Begun:
     _parts: list[bytes]
     _rest: AsyncIterator[bytes]
     body: None = None
+
+    @property
+    def waited_s(self) -> float:
+        return self._exchange.waited_s
 
     @property
     def status(self) -> int:

@@ -23,12 +23,9 @@ None when it was too long. Not called for answers that broke off."""
 
 async def send(call: Call, outgoing: Outgoing) -> Exchange:
     """The head of the answer, and whatever of the body came with it."""
-    target, request = call.target, call.request
-    asked = target.now()
-    try:
-        return await target.client.send(outgoing)
-    finally:
-        request.waited_s += target.now() - asked
+    exchange = await call.target.client.send(outgoing)
+    call.request.waited_s += exchange.waited_s
+    return exchange
 
 
 async def give_back(
@@ -56,7 +53,7 @@ async def give_back(
             on_end(exchange.body)
         return sent
     kept = _Kept(tap) if on_end is not None or tap is not None else None
-    call.request.in_pieces = True
+    call.request.timed = False
     call.target.meter.streams += 1
     try:
         sent = await answering.stream(
@@ -145,10 +142,9 @@ class Polls:
             return Answer(exchange.status, exchange.reason, fields, exchange.body)
 
         for _ in range(_TRIES):
-            asked = call.target.now()
             answer = await self._coalescer.share(key, thread_id, ask)
-            if not call.request.waited_s:  # somebody else asked
-                call.request.waited_s = call.target.now() - asked
+            if not call.request.waited_s:
+                call.request.timed = False  # somebody else asked
             if answer is not None:
                 return answering.send(
                     call.request, answer.status, answer.fields, answer.body, reason=answer.reason

@@ -45,8 +45,8 @@ class DataRequest(web.BaseRequest):
     """What it does, once that is known."""
     waited_s: float = 0.0
     """How long it has waited for an upstream."""
-    in_pieces: bool = False
-    """Whether its answer took as long as its client and its server did."""
+    timed: bool = True
+    """Whether all the other time that its answer took was ours."""
 
     @property
     def keep_alive(self) -> bool:

@@ -54,7 +54,7 @@ class WebSockets:
         self._telling = telling
 
     async def serve(self, call: Call) -> web.StreamResponse:
-        call.request.in_pieces = True
+        call.request.timed = False
         response = await self._shake_hands(call)
         try:
             if response.status == 101:
@@ -151,6 +151,7 @@ class _Refusal:
     """ports.Exchange: what an upstream answers that wants no WebSocket."""
 
     body = None
+    waited_s = 0.0
 
     def __init__(self, response: ClientResponse) -> None:
         self.status = response.status

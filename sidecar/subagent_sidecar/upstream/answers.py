@@ -24,13 +24,14 @@ class Source(Protocol):
 class WholeAnswer:
     """An answer that is all there; its connection already serves others."""
 
-    __slots__ = ("body", "headers", "reason", "status", "trailers")
+    __slots__ = ("body", "headers", "reason", "status", "trailers", "waited_s")
 
     def __init__(self, read: AnswerReader) -> None:
         self.status = read.status
         self.reason = read.reason
         self.headers = read.headers
         self.trailers = read.trailers
+        self.waited_s = 0.0
         parts = read.parts
         self.body: bytes | None = parts[0] if len(parts) == 1 else b"".join(parts)
 
@@ -53,6 +54,7 @@ class StreamedAnswer:
         self.reason = read.reason
         self.headers = read.headers
         self.trailers = read.trailers
+        self.waited_s = 0.0
         self.body: bytes | None = None
         self._parts = read.parts
         self._size = sum(map(len, read.parts))
@@ -103,3 +105,6 @@ class StreamedAnswer:
     def _wake(self) -> None:
         if self._wakeup is not None and not self._wakeup.done():
             self._wakeup.set_result(None)
+
+
+Answer = WholeAnswer | StreamedAnswer

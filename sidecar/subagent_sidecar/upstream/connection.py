@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Final, Protocol, cast
 
 from ..errors import UpstreamBroken, UpstreamTimeout
-from ..ports import Exchange, Outgoing
-from .answers import StreamedAnswer, WholeAnswer
+from ..ports import Outgoing
+from .answers import Answer, StreamedAnswer, WholeAnswer
 from .reading import BODY, DONE, HEAD, AnswerReader, Nonsense
 from .sending import send_body
 
@@ -40,11 +40,12 @@ class Owner(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """`deadline` and `idle_since` are on the clock `now`; the owner acts on them."""
+    """`deadline` and `idle_since` are on the clock `now`; the owner acts on them. While an
+    exchange is under way `idle_since` tells of the one before."""
 
     def __init__(self, owner: Owner, now: Callable[[], float]) -> None:
         self.deadline = math.inf
-        self.idle_since = now()
+        self.idle_since = -math.inf
         self._owner = owner
         self._now = now
         self._loop = asyncio.get_running_loop()
@@ -55,7 +56,7 @@ class Connection(asyncio.Protocol):
         self._reused = False
         self._answered = False
         self._timeout: float | None = None
-        self._waiter: asyncio.Future[Exchange] | None = None
+        self._waiter: asyncio.Future[Answer] | None = None
         self._streamed: StreamedAnswer | None = None
         self._linger: asyncio.TimerHandle | None = None
         self._pump: asyncio.Task[None] | None = None
@@ -80,7 +81,7 @@ class Connection(asyncio.Protocol):
         """
         return self._state == IDLE and not (self._poll is not None and self._poll.poll(0))
 
-    async def exchange(self, request: Outgoing, wire: bytes) -> Exchange:
+    async def exchange(self, request: Outgoing, wire: bytes) -> Answer:
         """Write `wire`, which is `sending.encode(request)`, and the body if it is a stream."""
         waiter = self._start(request, wire)
         try:
@@ -129,7 +130,7 @@ class Connection(asyncio.Protocol):
 
     # -- the request
 
-    def _start(self, request: Outgoing, wire: bytes) -> asyncio.Future[Exchange]:
+    def _start(self, request: Outgoing, wire: bytes) -> asyncio.Future[Answer]:
         self._state = BUSY
         self._answered = False
         self._timeout = request.first_byte_timeout

@@ -83,7 +83,7 @@ class HttpUpstream:
         wire = encode(request)
         begun = self._now()
         try:
-            connection = self._take_idle() or await self._open()
+            connection = self._take_idle(begun) or await self._open()
             try:
                 exchange = await connection.exchange(request, wire)
             except UpstreamBroken:
@@ -95,7 +95,10 @@ class HttpUpstream:
         except UpstreamError as error:
             self.meter.failed(error)
             raise
-        self.meter.answered(exchange.status, self._now() - begun)
+        # A whole answer has left its connection idle, and its time there.
+        ended = connection.idle_since
+        exchange.waited_s = waited_s = (ended if ended >= begun else self._now()) - begun
+        self.meter.answered(exchange.status, waited_s)
         return exchange
 
     async def aclose(self) -> None:
@@ -129,11 +132,11 @@ class HttpUpstream:
 
     # -- kept connections
 
-    def _take_idle(self) -> Connection | None:
+    def _take_idle(self, now: float) -> Connection | None:
         """The last one released: few stay warm, the others grow old and go."""
         while self._idle:
             connection = self._idle.pop()
-            if connection.idle_since + self._keepalive > self._now() and connection.usable():
+            if connection.idle_since + self._keepalive > now and connection.usable():
                 return connection
             connection.abort()
         return None

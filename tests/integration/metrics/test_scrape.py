@@ -1,6 +1,5 @@
 """`/metrics` of a running sidecar tells what happens to its tasks."""
 
-import asyncio
 import json
 from pathlib import Path
 
@@ -122,11 +121,13 @@ async def test_identical_polls_that_shared_an_answer_are_told(tmp_path: Path) ->
     async with desk(tmp_path, {}, coalesce="10s") as at:
         task, answer = await at.start("idle")
         path = f"/threads/{task}/runs/{answer.json['run_id']}"
-        await asyncio.gather(*(at.client.call("GET", path) for _ in range(4)))
+        for _ in range(6):  # the first may have news, which the others are to see for themselves
+            await at.client.call("GET", path)
         found = await scraped(at.admin)
-        assert found.value("proxy_requests_total", kind="check", code="2xx") == 4
-        assert 0 < found.value("proxy_shared_checks_total") <= 3
-        assert found.value("proxy_overhead_seconds_count", kind="check") == 4
+        shared = found.value("proxy_shared_checks_total")
+        assert found.value("proxy_requests_total", kind="check", code="2xx") == 6
+        assert shared > 0
+        assert found.value("proxy_overhead_seconds_count", kind="check") == 6 - shared
 
 
 # failures.md row 1

@@ -1,5 +1,7 @@
 """What the client counts of the requests it makes."""
 
+import asyncio
+
 import pytest
 from tests.integration.upstream.raw_server import Connect, Peer, get, post, serving
 from tests.support.ports import free_port
@@ -66,3 +68,26 @@ async def test_what_fails_is_counted_by_how(connect: Connect) -> None:
         with pytest.raises(UpstreamBroken):
             await upstream.send(post())
     assert counted(upstream.meter) == ({}, {BROKEN: 1}, 0)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("kept", [True, False])
+async def test_the_wait_is_the_one_for_the_head(connect: Connect, whole: bool, kept: bool) -> None:
+    connection = b"" if kept else b"Connection: close\r\n"
+    length = b"2" if whole else b"200000"
+
+    async def script(peer: Peer) -> None:
+        for _ in range(2):
+            await peer.request()
+            await asyncio.sleep(0.05)
+            await peer.send(b"HTTP/1.1 200 OK\r\n%bContent-Length: 2\r\n\r\nok" % b"")
+        await peer.request()
+        await asyncio.sleep(0.05)
+        await peer.send(b"HTTP/1.1 200 OK\r\n%bContent-Length: %b\r\n\r\nok" % (connection, length))
+        await peer.gone()
+
+    async with serving(script) as server:
+        upstream = connect(server.port)
+        waits = [(await upstream.send(get())).waited_s for _ in range(3)]
+    assert all(0.04 < waited < 10 for waited in waits), waits
+    assert upstream.meter.waits.sum == pytest.approx(sum(waits))

@@ -17,6 +17,7 @@ class Answer:
 
     reason = b"OK"
     headers: Headers = ()
+    waited_s = 0.0
 
     def __init__(self, status: int, body: bytes) -> None:
         self.status = status

@@ -65,7 +65,7 @@ class UpstreamMeter:
         self.sockets = 0
 
     def answered(self, status: int, seconds: float) -> None:
-        self.classes[status // 100 % 10] += 1
+        self.classes[status // 100] += 1
         waits = self.waits
         waits.counts[bisect_left(ANSWERS, seconds)] += 1
         waits.sum += seconds
@@ -80,24 +80,33 @@ class UpstreamMeter:
             self.failures[BROKEN] += 1
 
 
-class ProxyMeter:
-    """Answered requests of supervisors, by what they do and the first digit of the status; and by
-    what they do the time that was ours, of answers that came in one piece."""
+class ActMeter:
+    """Answered requests that do one thing, by the first digit of the status; and the time that was
+    ours, of answers that came in one piece."""
 
-    __slots__ = ("answers", "own")
+    __slots__ = ("classes", "own")
 
     def __init__(self) -> None:
-        self.answers: dict[tuple[str, int], int] = {}
-        self.own: dict[str, Histogram] = {}
+        self.classes = [0] * 10
+        self.own = Histogram(FAST)
+
+
+class ProxyMeter:
+    """Answered requests of supervisors, by what they do."""
+
+    __slots__ = ("acts",)
+
+    def __init__(self) -> None:
+        self.acts: dict[str, ActMeter] = {}
 
     def answered(self, act: str, status: int, own_s: float | None) -> None:
         """`own_s` is None where the time went by with the client's and the server's pace."""
-        key = act, status // 100
-        self.answers[key] = self.answers.get(key, 0) + 1
+        meter = self.acts.get(act)
+        if meter is None:
+            meter = self.acts[act] = ActMeter()
+        meter.classes[status // 100] += 1
         if own_s is not None:
-            own = self.own.get(act)
-            if own is None:
-                own = self.own[act] = Histogram(FAST)
+            own = meter.own
             own.counts[bisect_left(FAST, own_s)] += 1
             own.sum += own_s
 

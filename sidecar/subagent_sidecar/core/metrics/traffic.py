@@ -87,10 +87,11 @@ def of_proxy(meter: ProxyMeter, *, shared: int) -> Iterator[Family]:
     """`shared` polls were answered with another's answer."""
     answers: Counter[Labels] = Counter()
     own: dict[Labels, Histogram] = {(kind,): Histogram(FAST) for kind in KINDS}
-    for (act, digit), count in meter.answers.items():
-        answers[_kind(act), f"{digit}xx"] += count
-    for act, histogram in meter.own.items():
-        own[(_kind(act),)].add(histogram)
+    for act, each in meter.acts.items():
+        for digit, count in enumerate(each.classes):
+            if count:
+                answers[_kind(act), f"{digit}xx"] += count
+        own[(_kind(act),)].add(each.own)
     yield filled(i.PROXY_REQUESTS, [(kind, code) for kind in KINDS for code in CODES], answers)
     yield Family(i.PROXY_OVERHEAD, histograms=own)
     yield plain(i.PROXY_SHARED, shared)
