@@ -18,6 +18,7 @@ from subagent_sidecar.core.changes import (
     RunSeen,
     ThreadSeen,
     Told,
+    UsagePriced,
     UsageSeen,
 )
 from subagent_sidecar.core.matching import EVERYTHING, Scope
@@ -306,6 +307,14 @@ async def test_of_a_message_whose_model_is_told_later_nothing_counts_twice(store
     assert found[""].input_tokens + found["a-model"].input_tokens == 100
     assert found[""].output_tokens + found["a-model"].output_tokens == 15
     assert found["a-model"].cost_micro_usd == 345
+
+
+async def test_a_price_that_comes_later_adds_its_cost(store: Store) -> None:
+    await started(store, 1, "a")
+    await use(store, replace(ENTRY, cost_micro_usd=None))
+    assert [(one.unpriced, one.cost_micro_usd) for one in await store.used()] == [(1, 0)]
+    await store.apply([UsagePriced(entries=(ENTRY,))])
+    assert list(await store.used()) == [USED]
 
 
 async def test_what_was_used_stays_when_its_records_are_pruned(store: Store) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import yaml
 from tests.support.ports import free_port
 from tests.support.waiting import eventually_got
 
@@ -21,7 +22,7 @@ UNPACKED = ROOT / ".prometheus" / "usr" / "bin"
 
 WITHIN = 30.0
 
-_GLOBAL = {"scrape_interval": "500ms", "scrape_timeout": "500ms"}
+_GLOBAL = dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), "500ms")
 
 
 def program(name: str) -> str:
@@ -77,13 +78,21 @@ class Prometheus:
 
 
 @asynccontextmanager
-async def scraping(folder: Path, target_port: int) -> AsyncIterator[Prometheus]:
-    """A Prometheus that scrapes 127.0.0.1:`target_port`, its data in `folder`."""
+async def scraping(
+    folder: Path, target_port: int, *, rules: Sequence[Path] = ()
+) -> AsyncIterator[Prometheus]:
+    """A Prometheus that scrapes 127.0.0.1:`target_port` and goes by `rules`, all at once every
+    half second; its data in `folder`."""
     server = program("prometheus")
     path = folder / "prometheus.yml"
     targets = [{"targets": [f"127.0.0.1:{target_port}"]}]
     scrapes = [{"job_name": "subagent-sidecar", "static_configs": targets}]
-    path.write_text(json.dumps({"global": _GLOBAL, "scrape_configs": scrapes}), "utf-8")
+    config = {
+        "global": _GLOBAL,
+        "scrape_configs": scrapes,
+        "rule_files": [str(_hurried(folder, each)) for each in rules],
+    }
+    path.write_text(json.dumps(config), "utf-8")
     port = free_port()
     with (folder / "prometheus.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
@@ -105,6 +114,16 @@ async def scraping(folder: Path, target_port: int) -> AsyncIterator[Prometheus]:
     finally:
         process.kill()
         await process.wait()
+
+
+def _hurried(folder: Path, rules: Path) -> Path:
+    """The rules without intervals of their own: a test does not wait for half a minute."""
+    loaded = yaml.safe_load(rules.read_text("utf-8"))
+    for group in loaded["groups"]:
+        group.pop("interval", None)
+    path = folder / f"hurried-{rules.name}"
+    path.write_text(yaml.safe_dump(loaded), "utf-8")
+    return path
 
 
 async def _ready(prometheus: Prometheus) -> bool:
