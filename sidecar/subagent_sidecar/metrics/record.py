@@ -51,6 +51,7 @@ class RecordFigures:
         self._used: Sequence[Used] = ()
         self._upto = 0
         self._last = 0
+        self._readable = True
         self._one_at_a_time = asyncio.Lock()
 
     async def begin(self) -> None:
@@ -89,11 +90,11 @@ class RecordFigures:
                 census = await self._store.census()
                 standing = list(of_record(census, self._whose, self._now()))
                 self._used = await self._store.used()
+                self._last = await self._store.last_event()
                 await self.catch_up()
+            self._readable = True
         except StoreError as error:
-            _log.warning(
-                "metrics cannot read the record: %s", error, extra={"action": "metrics_unread"}
-            )
+            self._unreadable(error)
         except TimeoutError:
             pass  # how much is missing is told below
         counted = list(self._lived.families(self._policy()))
@@ -101,3 +102,13 @@ class RecordFigures:
         up = plain(i.STORE_UP, float(bool(standing)))
         behind = plain(i.UNCOUNTED, self._last - self._upto)
         return [*standing, *counted, *spent, up, behind]
+
+    def _unreadable(self, error: StoreError) -> None:
+        """One line for an outage, however many scrapes it lasts."""
+        if self._readable:
+            _log.warning(
+                "metrics cannot read the record: %s; counters are told as they were",
+                error,
+                extra={"action": "metrics_unread"},
+            )
+        self._readable = False

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from tests.support.books import accepted, at, start
 from tests.support.waiting import eventually
 from tests.unit.metrics.shown import Shown
@@ -119,15 +120,21 @@ async def test_between_scrapes_the_record_is_followed() -> None:
 
 
 # failures.md row 8
-async def test_of_a_store_that_cannot_be_read_only_what_was_counted_is_told() -> None:
+async def test_of_a_store_that_cannot_be_read_only_what_was_counted_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     store = Store()
     record = figures(store)
     await record.begin()
     await store.started(1, "t")
     await record.catch_up()
     store.down = True
+    await shown(record)
     found = await shown(record)
     assert found.value("store_up") == 0
+    assert [line.message for line in caplog.records if line.levelname == "WARNING"] == [
+        "metrics cannot read the record: gone; counters are told as they were"
+    ]
     assert found.value("tasks_started_total", "up", "coder") == 1
     assert "subagent_tasks_live" not in found.families
     store.down = False
@@ -145,5 +152,6 @@ async def test_a_scrape_waits_no_longer_than_its_patience_and_says_what_is_missi
     found = await shown(record, patience_s=0.01)
     assert found.value("tasks_started_total", "up", "coder") == 1
     assert found.value("tasks_live", "up", "coder", "pending") == 2
+    assert found.value("events_uncounted") == 1
     store.slow = False
     assert (await shown(record)).value("tasks_started_total", "up", "coder") == 2
