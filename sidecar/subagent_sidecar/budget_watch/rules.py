@@ -1,6 +1,6 @@
 """The budgets of a policy as the watch uses them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..core.budgets import bare
@@ -27,6 +27,29 @@ class Watched:
 
 Place = tuple[Watched, str]
 """And the id of one of the scopes it counts in."""
+
+
+class Places:
+    """Where to look, each place once; `moved` are those where something was spent, or is about to
+    be."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], Place] = {}
+        self._moved: set[tuple[str, str]] = set()
+
+    @property
+    def found(self) -> Collection[Place]:
+        return self._found.values()
+
+    def add(self, places: Iterable[Place], *, moved: bool = False) -> None:
+        for rule, scope_id in places:
+            key = rule.budget.name, scope_id
+            self._found[key] = rule, scope_id
+            if moved:
+                self._moved.add(key)
+
+    def moved(self, rule: Watched, scope_id: str) -> bool:
+        return (rule.budget.name, scope_id) in self._moved
 
 
 class WatchedRules:

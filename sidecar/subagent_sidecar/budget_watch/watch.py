@@ -11,7 +11,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
 
@@ -29,7 +29,7 @@ from ..ports import Clock, Store, TaskEnder
 from ..service import Service
 from .endings import Endings
 from .near import NearBudgets
-from .rules import Place, WatchedRules
+from .rules import Places, WatchedRules
 from .told import KINDS, ToldAlready
 from .uses import Uses
 
@@ -47,9 +47,6 @@ _NOTED = 20_000
 _IN_ONE_GO = 250
 """Tasks that are looked through before requests get their turn."""
 _LEARNT = 1_000
-
-_Places = dict[tuple[str, str], Place]
-"""By the rule's name and the scope's id."""
 
 
 class BudgetWatch:
@@ -83,7 +80,6 @@ class BudgetWatch:
         self._live: list[Task] | None = None
         self._next_sweep = self._next_wide = float("-inf")
         self._swept = 0
-        self._moved: set[tuple[str, str]] = set()
         self._wake = asyncio.Event()
 
     # Who tells of what
@@ -160,14 +156,13 @@ class BudgetWatch:
         if not self._learnt:
             await self._learn(_LEARNT)
             self._learnt = True
-        places: _Places = {}
-        self._moved.clear()
+        places = Places()
         for task_id in noted:
             await self._add_task(places, task_id)
         await self._sweep(places)
-        await self._look(list(places.values()))
+        await self._look(places)
 
-    async def _add_task(self, places: _Places, task_id: str) -> None:
+    async def _add_task(self, places: Places, task_id: str) -> None:
         call = self.near.call_of(task_id)
         if call is None:
             record = await self._store.task(task_id)
@@ -175,16 +170,9 @@ class BudgetWatch:
                 return
             call = task_call(record.task)
             self.near.know(task_id, call)
-        self._add_moved(places, self._rules.of(call))
+        places.add(self._rules.of(call), moved=True)
 
-    def _add_moved(self, places: _Places, found: Iterable[Place]) -> None:
-        """Where something was spent, or is about to be."""
-        for rule, scope_id in found:
-            key = rule.budget.name, scope_id
-            places[key] = rule, scope_id
-            self._moved.add(key)
-
-    async def _sweep(self, places: _Places) -> None:
+    async def _sweep(self, places: Places) -> None:
         """What has to be looked at although nothing was heard of it."""
         now = self._clock.monotonic()
         if self._everything:
@@ -195,7 +183,7 @@ class BudgetWatch:
         self._next_sweep = now + self._sweep_s
         if now >= self._next_wide:
             self._next_wide = now + _WIDE_S
-            _add(places, self._rules.wide(self._upstreams))
+            places.add(self._rules.wide(self._upstreams))
         if self._rules.timed:
             await self._add_living(places, timed=True)
         standings = self.near.standings()
@@ -203,11 +191,11 @@ class BudgetWatch:
             self._swept = 0
         part = standings[self._swept : self._swept + _SWEPT]
         self._swept += len(part)
-        _add(places, ((self._rules.named(s.budget.name), s.scope_id) for s in part))
+        places.add((self._rules.named(s.budget.name), s.scope_id) for s in part)
 
-    async def _add_living(self, places: _Places, *, timed: bool) -> None:
+    async def _add_living(self, places: Places, *, timed: bool) -> None:
         for number, task in enumerate(await self._living()):
-            self._add_moved(places, self._rules.of(task_call(task), timed=timed))
+            places.add(self._rules.of(task_call(task), timed=timed), moved=True)
             if not number % _IN_ONE_GO:
                 await asyncio.sleep(0)
 
@@ -225,9 +213,9 @@ class BudgetWatch:
 
     # What the budgets say
 
-    async def _look(self, places: Sequence[Place]) -> None:
+    async def _look(self, places: Places) -> None:
         now = self._clock.now()
-        left = iter(places)
+        left = iter(places.found)
         while part := list(islice(left, _AT_ONCE)):
             asked: list[BudgetIn] = [(rule.budget, scope_id) for rule, scope_id in part]
             asked += [(rule.used, scope_id) for rule, scope_id in part if rule.reserves]
@@ -239,8 +227,7 @@ class BudgetWatch:
             for rule, scope_id in part:
                 kept = standings[id(rule.budget), scope_id]
                 used = standings[id(rule.used), scope_id]
-                moved = (rule.budget.name, scope_id) in self._moved
-                self.uses.put(kept, used, now, moved=moved)
+                self.uses.put(kept, used, now, moved=places.moved(rule, scope_id))
                 await self._act(kept, used, now)
 
     async def _act(self, kept: Standing, used: Standing, now: datetime) -> None:
@@ -300,8 +287,3 @@ class BudgetWatch:
     async def _learn(self, limit: int) -> None:
         query = EventQuery(kinds=frozenset(KINDS), limit=limit)
         self._told.learn(each.event for each in await self._store.newest_events(query))
-
-
-def _add(places: _Places, found: Iterable[Place]) -> None:
-    for rule, scope_id in found:
-        places[rule.budget.name, scope_id] = rule, scope_id
