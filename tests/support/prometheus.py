@@ -20,6 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 UNPACKED = ROOT / ".prometheus" / "usr" / "bin"
 """Where scripts/fetch-prometheus.sh puts Debian's package."""
 
+RULES = ROOT / "dashboards" / "alerts"
+"""The rules that come with the sidecar."""
+
 WITHIN = 30.0
 
 _GLOBAL = dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), "500ms")
@@ -65,6 +68,11 @@ class Prometheus:
         await eventually_got(
             lambda: self.value(expression), lambda value: value == wanted, within=WITHIN
         )
+
+    async def rules(self) -> list[Any]:
+        """All rules, with how their last evaluation went."""
+        groups = (await self.get("rules"))["groups"]
+        return [rule for group in groups for rule in group["rules"]]
 
     async def target(self) -> Any:
         """The target, once a scrape of it went well; the error shows why none did."""

@@ -3,15 +3,23 @@
 import asyncio
 from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
+from typing import Any
 
 from tests.integration.budgets.rig import desk
-from tests.support.prometheus import program, scraping
+from tests.support.prometheus import RULES, WITHIN, program, scraping
+from tests.support.waiting import eventually_got
 
 POLICY = {"limits": [{"name": "few", "concurrent": 1, "per": "session"}]}
 
 
-async def test_prometheus_scrapes_a_sidecar_and_answers_questions_about_it(tmp_path: Path) -> None:
-    async with desk(tmp_path, POLICY) as at, scraping(tmp_path, at.admin_port) as prometheus:
+async def test_prometheus_answers_questions_about_a_sidecar_and_goes_by_the_rules(
+    tmp_path: Path,
+) -> None:
+    rules = sorted(RULES.glob("*.yaml"))
+    async with (
+        desk(tmp_path, POLICY) as at,
+        scraping(tmp_path, at.admin_port, rules=rules) as prometheus,
+    ):
         await prometheus.target()
         await prometheus.value_when("sum(subagent_tasks_started_total)", 0)
         task, _ = await at.start("quick")
@@ -27,6 +35,16 @@ async def test_prometheus_scrapes_a_sidecar_and_answers_questions_about_it(tmp_p
         metadata = await prometheus.get("metadata", metric="subagent_tasks_started")
         [told] = metadata["subagent_tasks_started"]  # the name that OpenMetrics gives it
         assert told["type"] == "counter" and told["help"].startswith("Tasks whose first run")
+
+        recorded = "count(job_upstream_agent:subagent_tasks_started:rate5m)"
+        await prometheus.value_when(recorded, 3)  # two agents, and the place for others
+        found = await eventually_got(prometheus.rules, _all_evaluated, within=WITHIN)
+        assert [rule["name"] for rule in found if rule["health"] != "ok"] == []
+        assert [rule["name"] for rule in found if rule.get("state") == "firing"] == []
+
+
+def _all_evaluated(rules: list[Any]) -> bool:
+    return bool(rules) and all(rule["health"] != "unknown" for rule in rules)
 
 
 async def test_promtool_has_nothing_to_say_against_it(tmp_path: Path) -> None:
