@@ -73,7 +73,7 @@ async def test_a_story_of_tasks_is_in_it(tmp_path: Path, store: str) -> None:
         assert found.value("proxy_overhead_seconds_count", kind="start") == 7
         assert found.value("upstream_requests_total", result="2xx") > 5
         assert found.value("upstream_up") == 1
-        assert found.value("watcher_tasks") == 3
+        assert found.value("watcher_tasks") >= 3
         assert found.value("store_up") == 1
         found = await scraped_when(at.admin, "budget_told_total", 1, rule="usd", told="near")
         assert found.value("budget_remaining_ratio", rule="usd") == 0.5
