@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.contract.agent_client import agent_client
+from tests.contract.agent_client import agent_client, run_of
 from tests.integration.budgets.rig import Desk, desk
 from tests.integration.http.rig import sidecar
 from tests.integration.metrics.rig import Scrape, scraped, scraped_when
@@ -12,7 +12,7 @@ from tests.support.ports import free_port
 
 from subagent_sidecar.core.metrics.instruments import ALL, Kind
 from subagent_sidecar.core.metrics.labels import MOST_NAMES, OTHER
-from subagent_sidecar.testing import FakeAgentServer, succeed
+from subagent_sidecar.testing import FakeAgentServer, FaultKind, succeed
 
 POLICY = {
     "limits": [
@@ -75,6 +75,8 @@ async def test_a_story_of_tasks_is_in_it(tmp_path: Path, store: str) -> None:
         assert found.value("upstream_up") == 1
         assert found.value("watcher_tasks") >= 3
         assert found.value("store_up") == 1
+        committed = found.value("store_commit_duration_seconds_count")
+        assert (0 < committed <= found.value("store_writes_total")) is (store != "memory:")
         found = await scraped_when(at.admin, "budget_told_total", 1, rule="usd", told="near")
         assert found.value("budget_remaining_ratio", rule="usd") == 0.5
         assert found.value("budget_scopes_near", rule="usd") == 1
@@ -117,6 +119,20 @@ async def test_a_stream_counts_while_it_is_open_and_adds_no_overhead(tmp_path: P
         assert found.value("proxy_overhead_seconds_count", kind="join") == 0
 
 
+async def test_an_answer_in_pieces_is_one_request_whose_time_is_not_ours() -> None:
+    async with (
+        FakeAgentServer({"slow": succeed(0.3)}) as server,
+        sidecar(server.url) as front,
+        agent_client(f"http://127.0.0.1:{front.port}") as client,
+        agent_client(f"http://127.0.0.1:{front.admin_port}") as admin,
+    ):
+        path = f"/threads/{await client.new_thread()}/runs/stream"
+        assert (await client.call("POST", path, run_of("slow"))).status == 200
+        found = await scraped_when(admin, "proxy_requests_total", 1, kind="start", code="2xx")
+        assert found.value("proxy_overhead_seconds_count", kind="start") == 0
+        assert found.value("proxy_overhead_seconds_count", kind="other") == 1  # the thread's
+
+
 async def test_identical_polls_that_shared_an_answer_are_told(tmp_path: Path) -> None:
     async with desk(tmp_path, {}, coalesce="10s") as at:
         task, answer = await at.start("idle")
@@ -145,6 +161,19 @@ async def test_an_upstream_that_is_gone_shows_as_down() -> None:
         assert found.value("upstream_requests_total", upstream="gone", result="unreachable") >= 6
         assert found.value("proxy_requests_total", kind="other", code="5xx") == 6
         assert "gone" in found.labels("tasks_live", "upstream")
+
+
+# failures.md row 4
+async def test_an_upstream_that_does_not_answer_the_watcher_shows_as_down(tmp_path: Path) -> None:
+    async with desk(tmp_path, {}) as at:
+        await at.start("idle")
+        assert (await scraped(at.admin)).value("upstream_up") == 1
+        at.server.faults.add(FaultKind.RESET, "/threads*", times=None)
+        found = await scraped_when(at.admin, "upstream_up", 0)
+        assert found.value("upstream_breaker", state="closed") == 1
+        assert found.value("upstream_requests_total", result="broken") >= 2
+        at.server.faults.clear()
+        await scraped_when(at.admin, "upstream_up", 1)
 
 
 async def test_agents_are_folded_when_there_are_too_many() -> None:

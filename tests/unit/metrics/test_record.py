@@ -39,6 +39,7 @@ class Store(MemoryStore):
         if self.slow:
             await asyncio.Event().wait()
         self.stretches.append((after, limit))
+        await asyncio.sleep(0)  # as a store on a disk lets others run
         return await super().happened(after, limit=min(limit, 2))
 
     async def started(self, number: int, thread_id: str) -> None:
