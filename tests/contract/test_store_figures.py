@@ -16,6 +16,7 @@ from subagent_sidecar.core.changes import (
     Frozen,
     Released,
     RunSeen,
+    StartRefused,
     ThreadSeen,
     Told,
     UsagePriced,
@@ -31,6 +32,8 @@ from subagent_sidecar.core.model import (
     UsageEntry,
 )
 from subagent_sidecar.core.policy import Mode
+from subagent_sidecar.core.quick import changed
+from subagent_sidecar.core.refusal import Refused
 from subagent_sidecar.core.verdict import Check, Freeze
 from subagent_sidecar.ports import Store
 
@@ -172,21 +175,26 @@ async def test_a_start_that_failed_has_the_agent_it_names_itself(store: Store) -
     )
 
 
-LIMITS = policy("""
-limits:
-  - {name: few, starts: 1, per: session}
-  - {name: fewer, starts: 1, per: session, mode: observe}
-""")
+FEW = policy("limits: [{name: few, starts: 1, per: session}]")
 
 
-async def test_refusals_are_counted_by_their_rule(store: Store) -> None:
-    door = Door(store, LIMITS)
-    await door.started("a")
-    await door.ask("b")
-    await door.ask("c")
-    found = {(one.kind, one.rule): one.times for one in (await stretch(store)).happened if one.rule}
-    assert found == {("refused", "few"): 2}
-    assert {one.policy for one in (await stretch(store)).happened if one.rule} == {"p"}
+async def refusal(store: Store, thread_id: str) -> StartRefused:
+    """The record of a start that is refused."""
+    with pytest.raises(Refused) as refused:
+        await store.admit(start(9, thread_id, header_session="s"), FEW)
+    assert refused.value.record is not None
+    return refused.value.record
+
+
+async def test_refusals_are_counted_by_their_rule_however_many_a_record_stands_for(
+    store: Store,
+) -> None:
+    await Door(store, FEW).started("a")
+    one = await refusal(store, "b")
+    many = replace(one, decision=changed(one.decision, times=5))
+    await store.apply([one, many])
+    found = [each for each in (await stretch(store)).happened if each.rule]
+    assert found == [Happened(kind="refused", times=6, rule="few", policy="p")]
 
 
 OBSERVING = policy("limits: [{name: few, starts: 1, per: session, mode: observe}]")

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..core.metrics.record import (
     COUNTED_KINDS,
+    FOLDED,
     RULE_KINDS,
     RUN_MOVED,
     WORDS,
@@ -58,8 +59,12 @@ _AGENT = (
     "CASE WHEN e.kind = 'updated' THEN coalesce(r.agent_name, t.agent_name) "
     "WHEN e.kind = 'start_failed' THEN json_extract(e.detail, '$.agent') ELSE t.agent_name END"
 )
+_COUNT = (
+    f"sum(CASE WHEN e.kind = '{FOLDED}' "
+    "THEN coalesce(json_extract(e.detail, '$.times'), 1) ELSE 1 END)"
+)
 _HAPPENED = f"""
-    SELECT e.kind, count(*), t.upstream, {_AGENT}, CASE WHEN e.kind = 'ended' THEN e.status END,
+    SELECT e.kind, {_COUNT}, t.upstream, {_AGENT}, CASE WHEN e.kind = 'ended' THEN e.status END,
         {_word()}, {_detail("rule", RULE_KINDS)}, {_detail("policy", RULE_KINDS)}
     FROM events e NOT INDEXED LEFT JOIN tasks t ON t.task_id = e.task_id
     LEFT JOIN runs r ON e.kind = 'updated' AND r.task_id = e.task_id AND r.run_id = e.run_id

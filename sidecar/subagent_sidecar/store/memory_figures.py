@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from ..core.metrics.record import (
     COUNTED_KINDS,
+    FOLDED,
     RULE_KINDS,
     RUN_MOVED,
     WORDS,
@@ -52,7 +53,10 @@ def happened(tables: Tables, after: int, limit: int) -> Stretch:
     if not events:
         last = tables.events[-1].seq if tables.events else 0
         return Stretch(upto=after, last=last)
-    counted = Counter(_alike(tables, event) for event in events if event.kind in COUNTED_KINDS)
+    counted: Counter[_Key] = Counter()
+    for event in events:
+        if event.kind in COUNTED_KINDS:
+            counted[_alike(tables, event)] += _times_of(event)
     return Stretch(
         upto=events[-1].seq,
         last=tables.events[-1].seq,
@@ -74,6 +78,10 @@ def happened(tables: Tables, after: int, limit: int) -> Stretch:
 
 
 _Key = tuple[str | None, ...]
+
+
+def _times_of(event: Event) -> int:
+    return int(event.detail.get("times", 1)) if event.kind == FOLDED else 1
 
 
 def _order(key: _Key) -> list[tuple[bool, str]]:

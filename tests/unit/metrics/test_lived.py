@@ -63,6 +63,7 @@ def test_everything_that_can_be_known_is_there_before_it_happens() -> None:
             ("up", "coder", "cancelled", "budget"),
         ),
         ({"kind": "reaped", **CODER, "word": "stall"}, "tasks_reaped_total", ("up", "stall")),
+        ({"kind": "would_reap", **CODER, "word": "idle"}, "tasks_would_reap_total", ("up", "idle")),
         ({"kind": "start_failed", "agent_name": "coder"}, "starts_failed_total", ("coder",)),
         ({"kind": "in_doubt", "upstream": "up"}, "starts_doubted_total", ("up",)),
         ({"kind": "cancel_asked", **CODER, "word": "operator"}, "cancels_asked_total",

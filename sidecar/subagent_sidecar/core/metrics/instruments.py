@@ -62,6 +62,9 @@ TASKS_FINISHED = _counter(
     "tasks_finished", "Tasks that ended, by how and by whose act", *_AGENT, "status", "cause"
 )
 TASKS_REAPED = _counter("tasks_reaped", "Tasks the reaper ended, by why", "upstream", "reason")
+TASKS_WOULD_REAP = _counter(
+    "tasks_would_reap", "Tasks an observing rule would have ended, by why", "upstream", "reason"
+)
 RUN_QUEUE = _histogram(
     "run_queue_seconds", "How long runs waited until they were seen at work", *_AGENT
 )

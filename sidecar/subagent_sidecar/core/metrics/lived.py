@@ -7,6 +7,7 @@ do. So nothing is counted that is not on record, nothing twice, and whoever wrot
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from ..candidates import Key
 from ..model import EndedBy, TaskStatus
 from ..policy import Policy, Rule
 from ..verdict import OPERATOR
@@ -24,17 +25,7 @@ FINISHES: tuple[tuple[TaskStatus, EndedBy], ...] = (
 )
 """How tasks end: a cancel that was asked for explains a cancelled task, and nothing else."""
 
-REASONS = (
-    "on_session_end",
-    "on_parent_close",
-    "total",
-    "run",
-    "queue",
-    "stall",
-    "waiting",
-    "lease",
-    "idle",
-)
+REASONS = tuple(key.value for key in Key)
 """The keys of a policy that the reaper ends tasks by."""
 
 OUTCOMES = {
@@ -75,7 +66,7 @@ class Lived:
                 return self._pair(one)
             case "start_failed":
                 return (self._whose.agent(one.agent_name),)
-            case "cancel_asked" | "reaped":
+            case "cancel_asked" | "reaped" | "would_reap":
                 return self._whose.upstream(one.upstream), word
             case "in_doubt" | "cancel_confirmed" | "cancel_too_late" | "cancel_unconfirmed":
                 return (self._whose.upstream(one.upstream),)
@@ -104,6 +95,7 @@ class Lived:
         yield filled(i.TASKS_UPDATED, pairs, self._of("updated"))
         yield filled(i.TASKS_FINISHED, finishes, self._of("ended"))
         yield filled(i.TASKS_REAPED, reaps, self._of("reaped"))
+        yield filled(i.TASKS_WOULD_REAP, reaps, self._of("would_reap"))
         yield Family(i.RUN_QUEUE, histograms=_times(pairs, self._queue))
         yield Family(i.RUN_DURATION, histograms=_times(pairs, self._duration))
         yield filled(i.CANCELS_ASKED, asked, self._of("cancel_asked"))

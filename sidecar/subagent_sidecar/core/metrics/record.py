@@ -17,10 +17,17 @@ PLAIN_KINDS = (
     "cancel_too_late",
     "cancel_unconfirmed",
 )
-WORDS: Mapping[str, str] = {"ended": "by", "cancel_asked": "by", "reaped": "key"}
+WORDS: Mapping[str, str] = {
+    "ended": "by",
+    "cancel_asked": "by",
+    "reaped": "key",
+    "would_reap": "key",
+}
 """Kinds whose events are told apart by one word of their detail, and which."""
 RULE_KINDS = ("refused", "would_refuse", "budget_near", "budget_exhausted", "would_cancel")
 """Kinds whose events name a rule."""
+FOLDED = "refused"
+"""The kind of which one event may stand for several, as many as its detail says in `times`."""
 COUNTED_KINDS = (*PLAIN_KINDS, *WORDS, *RULE_KINDS)
 RUN_MOVED = "run_status"
 
