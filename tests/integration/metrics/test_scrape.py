@@ -107,6 +107,25 @@ async def test_levers_and_reloads_are_in_it(tmp_path: Path) -> None:
         assert found.value("policy_loaded_timestamp_seconds") > loaded
 
 
+CLOCKS = {
+    "lifecycle": [
+        {"name": "clock", "match": {"agent": "idle"}, "run": "300ms"},
+        {"name": "tried", "match": {"agent": "long"}, "run": "300ms", "mode": "observe"},
+    ]
+}
+
+
+async def test_what_the_reaper_ends_or_would_end_is_in_it(tmp_path: Path) -> None:
+    async with desk(tmp_path, CLOCKS, reap_interval="200ms") as at:
+        await at.start("idle")
+        await at.start("long")
+        found = await scraped_when(at.admin, "tasks_finished_total", 1, cause="reaper")
+        assert found.value("tasks_reaped_total", reason="run") == 1
+        assert found.value("tasks_reaped_total") == 1
+        found = await scraped_when(at.admin, "tasks_would_reap_total", 1, reason="run")
+        assert found.value("tasks_finished_total", agent="long") == 0
+
+
 async def test_a_stream_counts_while_it_is_open_and_adds_no_overhead(tmp_path: Path) -> None:
     async with desk(tmp_path, {}) as at:
         task, answer = await at.start("idle")
