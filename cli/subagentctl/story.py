@@ -108,6 +108,12 @@ def _cancel_unconfirmed(event: Record) -> str:
     return "cancel not obeyed: the run goes on" + (f" (tried: {steps})" if steps else "")
 
 
+def _cancel_confirmed(event: Record) -> str:
+    if nested(event, "detail").get("lost") is True:
+        return "cancel tried no more: its server has neither the run nor its thread"
+    return "cancel confirmed: the run is over"
+
+
 def _thread_deleted(event: Record) -> str:
     by = _detail(event, "by")
     if by in ("", "upstream", "server_lost"):
@@ -300,7 +306,7 @@ _CLAUSES: Mapping[str, Callable[[Record], str]] = {
     "in_doubt": _reasoned("start in doubt"),
     "start_failed": _reasoned("start came to nothing"),
     "cancel_asked": _cancel_asked,
-    "cancel_confirmed": lambda event: "cancel confirmed: the run is over",
+    "cancel_confirmed": _cancel_confirmed,
     "cancel_too_late": _by_status(_TOO_LATE, "cancel came too late: the run had ended ({})"),
     "cancel_unconfirmed": _cancel_unconfirmed,
     "thread_deleted": _thread_deleted,

@@ -380,9 +380,12 @@ class Service:
             CancelUnconfirmed(thread_id=thread_id, run_id=run_id, at=self.now(), tried=tuple(tried))
         )
 
-    def cancel_confirmed(self, thread_id: str, run_id: str) -> None:
-        """The run that was to be cancelled is over indeed. Its end must have been told before."""
-        self._recorder.post(CancelConfirmed(thread_id=thread_id, run_id=run_id, at=self.now()))
+    def cancel_confirmed(self, thread_id: str, run_id: str, *, lost: bool = False) -> None:
+        """The run that was to be cancelled is over indeed, or `lost` with its thread. Its end must
+        have been told before: of a live run this says nothing."""
+        self._recorder.post(
+            CancelConfirmed(thread_id=thread_id, run_id=run_id, at=self.now(), lost=lost)
+        )
 
     def waiting_cancelled(self, thread_id: str, *, by: EndedBy, reason: str) -> None:
         """A task that waits for a human is not to go on; nobody has to be asked for that."""

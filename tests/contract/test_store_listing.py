@@ -110,7 +110,7 @@ async def test_a_task_whose_run_is_at_large_is_not_hidden(store: Store) -> None:
     )
     page = await store.tasks(TaskQuery(ended_after=at(5)))
     assert ([r.task.task_id for r in page.records], page.hidden) == (["at large"], 1)
-    await store.apply([CancelConfirmed(**run, at=at(4))])
+    await store.apply([CancelConfirmed(**run, at=at(4), lost=False)])
     page = await store.tasks(TaskQuery(ended_after=at(5)))
     assert (page.records, page.hidden) == ((), 2)
 

@@ -117,7 +117,7 @@ async def test_a_task_whose_run_is_at_large_stays(store: Store) -> None:
     await store.apply([CancelUnconfirmed(**run, at=at(4), tried=())])
     await begun(store, 9, NEWEST)
     assert await pruned(store, 99) == []
-    await store.apply([CancelConfirmed(**run, at=at(10))])
+    await store.apply([CancelConfirmed(**run, at=at(10), lost=False)])
     await begun(store, 11, NEWEST)
     assert await pruned(store, 99) == [1]
 

@@ -202,6 +202,37 @@ async def test_a_run_that_vanished_with_its_thread_is_lost_and_nothing_is_made_u
     assert desk.asked("cancel", "rollback") == []
 
 
+async def test_a_run_at_large_whose_server_forgot_it_with_its_thread_is_counted_no_more() -> None:
+    # A `langgraph dev` that begins anew with nothing. Nobody will ever see what became of the run.
+    desk = Desk(until=100.0)
+    await desk.wish()
+    desk.server.statuses, desk.server.thread = ["interrupted"], "busy"
+    desk.end()
+    await desk.idle()
+    assert (await desk.record()).runs[0].at_large
+    await desk.runs.aclose()
+    desk.asleep = 0
+
+    desk.server.statuses, desk.server.thread = [None], None
+    await desk.runs.resume()
+    await desk.idle()
+    [run] = (await desk.record()).runs
+    assert not run.unfinished and not run.cancel_open
+    told = (await desk.store.events("t", limit=50))[-1]
+    assert (told.kind, told.detail) == ("cancel_confirmed", {"lost": True})
+
+
+async def test_a_live_run_that_is_lost_is_counted_until_the_watcher_is_sure_of_it() -> None:
+    desk = Desk()
+    await desk.wish()
+    desk.server.statuses, desk.server.thread = [None], None
+    desk.end()
+    await desk.idle()
+    assert (await desk.record()).runs[0].unfinished
+    desk.service.thread_gone("up", "t", by=EndedBy.SERVER_LOST, reason="its server lost it")
+    assert not (await desk.record()).runs[0].unfinished
+
+
 async def test_a_status_nobody_knows_is_no_end(desk: Desk) -> None:
     desk.server.statuses = ["draining", "draining", "interrupted"]
     pursuit = desk.end()

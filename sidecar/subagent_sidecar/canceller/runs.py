@@ -252,6 +252,8 @@ class RunCanceller:
             case TooLate():
                 pursuit.settle(Outcome.ALREADY, "it ended before the cancel could end it")
             case Lost():
+                # What is live on record is the watcher's to end, once it is sure.
+                self._service.cancel_confirmed(pursuit.thread_id, pursuit.run_id, lost=True)
                 pursuit.settle(
                     Outcome.LOST, "the server has neither the run nor its thread any more"
                 )

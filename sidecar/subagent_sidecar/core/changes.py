@@ -170,11 +170,13 @@ class CancelUnconfirmed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelConfirmed:
-    """The run that was to be cancelled is over, and its thread is not at work for it any more."""
+    """The run that was to be cancelled is over, and its thread is not at work for it any more.
+    `lost`: its server has neither, so that nobody will ever see more of it."""
 
     thread_id: str
     run_id: str
     at: Timestamp
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

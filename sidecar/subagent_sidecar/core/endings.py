@@ -10,7 +10,7 @@ from .changes import (
     WaitingCancelled,
 )
 from .ledger import Ledger
-from .model import Event, RunStatus, Task, TaskStatus
+from .model import EndedBy, Event, RunStatus, Task, TaskStatus
 from .quick import changed
 
 
@@ -69,7 +69,10 @@ def cancel_unconfirmed(ledger: Ledger, change: CancelUnconfirmed) -> None:
 
 
 def cancel_confirmed(ledger: Ledger, change: CancelConfirmed) -> None:
-    """The cancel was seen to have come true. A run that ended by itself was not cancelled."""
+    """The cancel was seen to have come true. A run that ended by itself was not cancelled.
+
+    Of a run that is lost nobody will ever see that, and it must not be counted for ever.
+    """
     run = ledger.run(change.thread_id, change.run_id)
     if run is None or run.status is not RunStatus.INTERRUPTED or run.cancel_asked_at is None:
         return
@@ -83,6 +86,7 @@ def cancel_confirmed(ledger: Ledger, change: CancelConfirmed) -> None:
             task_id=run.task_id,
             run_id=run.run_id,
             status=run.status,
+            detail={"lost": True} if change.lost else {},
         )
     )
 
@@ -104,6 +108,9 @@ def run_gone(ledger: Ledger, change: RunGone) -> None:
     if task.run_id == run.run_id:
         task = changed(task, reason=run.cancel_reason or change.reason)
     move_run(ledger, task, run, RunStatus.INTERRUPTED, change.at)
+    if change.by is EndedBy.SERVER_LOST:
+        lost = CancelConfirmed(thread_id=run.task_id, run_id=run.run_id, at=change.at, lost=True)
+        cancel_confirmed(ledger, lost)
 
 
 def thread_gone(ledger: Ledger, change: ThreadGone) -> None:

@@ -63,6 +63,10 @@ ADDED = {"micro_usd": 1_500_000, "run_time": 1_800_000_000, "runs": 2}
             "cancel asked for by the reaper: orphan",
         ),
         (event("cancel_confirmed", "interrupted"), "cancel confirmed: the run is over"),
+        (
+            event("cancel_confirmed", "interrupted", lost=True),
+            "cancel tried no more: its server has neither the run nor its thread",
+        ),
         (event("cancel_too_late", "success"), "cancel came too late: the run had succeeded"),
         (
             event("cancel_unconfirmed", "running", tried=["interrupt", "rollback"]),
