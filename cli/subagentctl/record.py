@@ -77,7 +77,7 @@ def _summary(task: Record, view: View) -> list[str]:
         ("ended", _ended(task, view.now)),
         ("expires", _expires(task, view.now)),
         ("checked", _when(moment(task, "last_checked_at"), view.now)),
-        ("reason", fields.text(task, "reason")),
+        ("reason", fields.text(task, "reason").removeprefix("clock: ")),
         ("usage", usage_long(task) or look.unknown),
     )
     lines: list[str] = []

@@ -4,12 +4,12 @@ The sidecar may be newer than this program: an event it does not know is told by
 whatever it brings along.
 """
 
-import re
 from collections.abc import Callable, Mapping
 
 from subagentctl import fields
 from subagentctl.fields import Record, nested
 from subagentctl.numbers import of_limit, usd
+from subagentctl.reasons import for_people
 
 _WHO = {
     "upstream": "its server",
@@ -19,16 +19,6 @@ _WHO = {
     "budget": "a budget",
     "server_lost": "the loss of its server",
 }
-_TOLD_BY_OPERATOR = re.compile(
-    r"Cancelled by the operator(?:: (?P<why>.*))?\. Do not start it again unless the user asks\."
-)
-"""What a model is told; who looks at a timeline wants to know why, and not twice by whom."""
-_TOLD_BY_BUDGET = re.compile(
-    r"Cancelled before its end: (?P<why>.*?)\. Do not start it again: .* "
-    r"\((?P<rule>rule \S+ of policy \S+); it refuses new starts as well\)",
-    re.DOTALL,
-)
-
 _FOLLOW_UPS = {
     "": "follow-up sent",
     "interrupt": "follow-up sent, interrupting the run before it",
@@ -212,6 +202,13 @@ def _unit(amount: str) -> str:
     return "".join(amount.partition(" ")[1:])
 
 
+def _budget_near(event: Record) -> str:
+    """What is read at once may be past the soft threshold and the limit."""
+    current, limit = (fields.number(nested(event, "detail"), key) or 0 for key in _USED)
+    words = "has passed its soft threshold" if current >= limit else "is nearly spent"
+    return _budget(words)(event)
+
+
 def _reap(words: str) -> Callable[[Record], str]:
     """`reaped by rule clocks: running for 31 min, rule clocks allows 30 min`."""
 
@@ -240,7 +237,7 @@ def _amount(what: str, detail: Record, key: str) -> str:
         return "?"
     match what:
         case "micro_usd":
-            return f"${value / 1_000_000:,.2f}"
+            return _dollars(int(value))
         case "run_time":
             return f"{value / 1_000_000:,.0f} s of run time"
         case _:
@@ -279,11 +276,7 @@ def _by(who: str) -> str:
 
 
 def _because(words: str, event: Record) -> str:
-    reason = _detail(event, "reason").strip()
-    if _detail(event, "by") == "operator" and (told := _TOLD_BY_OPERATOR.fullmatch(reason)):
-        reason = told["why"] or ""
-    if _detail(event, "by") == "budget" and (told := _TOLD_BY_BUDGET.fullmatch(reason)):
-        reason = f"{told['why']} ({told['rule']})"
+    reason = for_people(_detail(event, "by"), _detail(event, "reason").strip())
     return f"{words}: {reason}" if reason else words
 
 
@@ -321,7 +314,7 @@ _CLAUSES: Mapping[str, Callable[[Record], str]] = {
     "frozen": _lever("frozen"),
     "unfrozen": _lever("no longer frozen"),
     "budget_raised": _budget_raised,
-    "budget_near": _budget("is nearly spent"),
+    "budget_near": _budget_near,
     "budget_exhausted": _budget("is spent"),
     "would_cancel": _budget("is spent, and would end tasks if it were enforced"),
     "session_beat": _session_beat,

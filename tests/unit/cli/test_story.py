@@ -1,10 +1,14 @@
 """Events in words a person on call likes to read."""
 
+from datetime import timedelta
+
 import pytest
 from tests.support.refusals import policy
 
 from subagent_sidecar.core.budgets import Standing
 from subagent_sidecar.core.cancel import operators_reason
+from subagent_sidecar.core.candidates import Key
+from subagent_sidecar.core.reap_words import CLOCK_WORDS, clock_reason, orphan_reason
 from subagent_sidecar.core.refusal import cut_short
 from subagent_sidecar.core.verdict import Spent
 from subagentctl.client import JsonObject
@@ -18,6 +22,7 @@ def event(kind: str, status: str | None = None, **detail: object) -> JsonObject:
     return {"kind": kind, "status": status, "detail": detail}
 
 
+RAN_OUT = clock_reason(Key.RUN, 45.0, timedelta(seconds=20), "clocks", "team")
 ADDED = {"micro_usd": 1_500_000, "run_time": 1_800_000_000, "runs": 2}
 
 
@@ -61,6 +66,15 @@ ADDED = {"micro_usd": 1_500_000, "run_time": 1_800_000_000, "runs": 2}
         (
             event("cancel_asked", by="reaper", reason="orphan"),
             "cancel asked for by the reaper: orphan",
+        ),
+        (
+            event("ended", "cancelled", by="reaper", reason=RAN_OUT),
+            "ended: cancelled by the reaper: its run took 45 s, and 20 s is the most for one run "
+            "(rule clocks of policy team)",
+        ),
+        (
+            event("cancel_asked", by="reaper", reason=orphan_reason("it ended. So", "o", "")),
+            "cancel asked for by the reaper: it ended. So (o)",
         ),
         (event("cancel_confirmed", "interrupted"), "cancel confirmed: the run is over"),
         (
@@ -137,6 +151,10 @@ ADDED = {"micro_usd": 1_500_000, "run_time": 1_800_000_000, "runs": 2}
                 scope_id="*",
             ),
             "budget usd is nearly spent: $0.90 of $1.00, $0.40 of it only reserved (global)",
+        ),
+        (
+            event("budget_near", rule="usd", what="micro_usd", current=585_000, limit=200_000),
+            "budget usd has passed its soft threshold: $0.585 of $0.20",
         ),
         (
             event("refused", rule="usd", what="tokens", current=9, limit=10, reserved=4),
@@ -260,6 +278,29 @@ def test_why_a_task_was_cancelled_is_said_once(by: str) -> None:
     for each in (elsewhere, another):
         reasons.once(asked)
         assert reasons.once(each) == each
+
+
+@pytest.mark.parametrize("kind", ["cancel_asked", "ended"])
+def test_of_a_reaped_task_the_evidence_is_said_and_the_reason_not_once_more(kind: str) -> None:
+    reaped = {**event("reaped", rule="clocks", evidence="running for 45 s"), "task_id": "t"}
+    asked = {**event(kind, "cancelled", by="reaper", reason=RAN_OUT), "task_id": "t"}
+    reasons = Reasons()
+    assert reasons.once(asked) == asked, "nobody has said it before"
+    assert reasons.once(reaped) == reaped
+    assert "reason" not in reasons.once(asked)["detail"]
+    for stays in (
+        {**asked, "task_id": "u"},
+        {**asked, "detail": {"by": "operator", "reason": "x"}},
+    ):
+        assert reasons.once(stays) == stays
+
+
+@pytest.mark.parametrize("key", [key for key in Key if key in CLOCK_WORDS])
+def test_what_a_clock_tells_a_model_is_shorter_for_people(key: Key) -> None:
+    reason = clock_reason(key, 45.0, timedelta(seconds=20), "clocks", "team")
+    told = clause(event("ended", "cancelled", by="reaper", reason=reason))
+    assert "20 s is the most" in told and told.endswith(" (rule clocks of policy team)")
+    assert "clock: " not in told and "again" not in told
 
 
 HAPPENED = {
