@@ -69,14 +69,31 @@ def nothing(rules: Sequence[str]) -> str:
 
 
 def raised(budget: Record) -> str:
-    """`session-usd (session s1) is raised: $8.00, of which $4.60 are used`."""
+    """`session-usd (session s1): $8.00, of which $4.60 is spent`, and what that does not help."""
     said = [
         f"{_shown(what, amount, 'limit')}, of which {_spent(what, amount)} is spent"
         + (f" and {_shown(what, amount, 'reserved')} reserved" if _reserves(amount) else "")
         for _, what, amount in _amounts([budget])
     ]
     place = f"{text(budget, 'scope')} {text(budget, 'scope_id')}"
-    return cell(f"{text(budget, 'rule')} ({place}): {'; '.join(said)}").text
+    return cell(f"{text(budget, 'rule')} ({place}): {'; '.join(said)}{_still(budget)}").text
+
+
+def _still(budget: Record) -> str:
+    """Why nothing starts all the same: whoever raised it looks away now."""
+    if text(budget, "mode") == "observe":
+        return ""
+    match text(budget, "state"):
+        case "exhausted":
+            return ". That is not enough: it stays closed"
+        case "unpriced":
+            runs = _count(count(budget, "unpriced") or 1, "run")
+            return (
+                f". It stays closed all the same, for nobody knows what {runs} cost: give the "
+                "model a price in the policy's `prices`, and reload"
+            )
+        case _:
+            return ""
 
 
 def budgets_csv(budgets: Sequence[Record]) -> str:
@@ -136,7 +153,8 @@ def _reserves(amount: Record) -> bool:
 
 def _left(what: str, amount: Record) -> str:
     shown = _shown(what, amount, "remaining")
-    return f"at most {shown}" if amount.get("at_least") is True else shown
+    unsure = amount.get("at_least") is True and number(amount, "remaining") != 0
+    return f"at most {shown}" if unsure else shown
 
 
 def _state(budget: Record) -> str:

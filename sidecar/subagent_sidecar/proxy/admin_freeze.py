@@ -19,7 +19,7 @@ _SCOPES = {"all": Scope.GLOBAL, "agent": Scope.AGENT, "session": Scope.SESSION}
 _WORDS = {scope: word for word, scope in _SCOPES.items()}
 _LONGEST_REASON = 500
 _INSTEAD = (
-    "to refuse every start, freeze `all`; to refuse those that fit a pattern, put a rule with "
+    "to refuse every start, freeze all; to refuse those that fit a pattern, put a rule with "
     "`deny: true` into a policy file"
 )
 

@@ -57,6 +57,25 @@ def test_a_raise_names_every_amount() -> None:
     assert raised(row(amounts={"usd": usd})) == said
 
 
+@pytest.mark.parametrize(
+    ("state", "mode", "end"),
+    [
+        ("ok", "enforce", "1 is spent"),
+        ("exhausted", "enforce", ". That is not enough: it stays closed"),
+        ("unpriced", "enforce", "give the model a price in the policy's `prices`, and reload"),
+        ("exhausted", "observe", "1 is spent"),
+    ],
+)
+def test_a_raise_that_opens_nothing_says_so(state: str, mode: str, end: str) -> None:
+    assert raised(row(state=state, mode=mode, unpriced=2)).endswith(end)
+
+
+def test_nothing_left_is_nothing_left_whatever_is_not_known() -> None:
+    spent = {"usd": {"used": "7.00", "limit": "5", "remaining": "0.00", "at_least": True}}
+    line = " ".join(budgets_table([row(amounts=spent)], Look())[1].split())
+    assert "at least $7.00 $5.00 $0.00" in line
+
+
 RESERVED = {"usd": {"used": "0.75", "spent": "0.50", "reserved": "0.25", "reserving": 2}}
 UNKNOWN = {"usd": {"used": "0.00", "limit": "5", "remaining": "5", "at_least": True}}
 
