@@ -4,12 +4,14 @@ import csv
 import io
 from collections.abc import Sequence
 from datetime import datetime
+from shlex import quote
 
 from subagentctl.fields import Record, count, moment, records, short_id, text
 from subagentctl.look import Look
 from subagentctl.money import sum_short
 from subagentctl.render import View, csv_cell
 from subagentctl.table import Cell, Column, cell, table
+from subagentctl.text import wrap
 from subagentctl.when import age
 
 _COLUMNS = (
@@ -151,10 +153,20 @@ def end_lines(end: Record, look: Look) -> list[str]:
     again = ", as it was before" if end.get("again") is True else ""
     first = f"session {name} is over{again}{f' ({reason})' if reason else ''}"
     if not tasks:
-        return [f"{first}. It has no live task."]
+        return [f"{first}. It has no live task.", "", *_afterwards(name, look)]
     least = "at least " if end.get("more") is True else ""
     lines = [f"{first}. It has {least}{_count(len(tasks), 'live task')}:", ""]
-    return [*lines, *table(_ENDS, [_end_row(task, look) for task in tasks], look)]
+    rows = table(_ENDS, [_end_row(task, look) for task in tasks], look)
+    return [*lines, *rows, "", *_afterwards(name, look)]
+
+
+def _afterwards(name: str, look: Look) -> list[str]:
+    """A supervisor that is alive opens its session again with its next heartbeat."""
+    said = (
+        "A supervisor that is still there may go on with it: `subagentctl freeze --session "
+        f"{quote(name)}` refuses what it starts."
+    )
+    return [look.paint(line, "dim") for line in (wrap(said, look.width) if look.width else [said])]
 
 
 def _end_row(task: Record, look: Look) -> list[Cell]:
@@ -168,7 +180,7 @@ def _end_row(task: Record, look: Look) -> list[Cell]:
 
 _BECOMES = {
     "request_cancel": "it is cancelled",
-    "terminate": "it is cancelled, then rolled back or deleted",
+    "terminate": "it is cancelled, and its thread deleted",
     "abandon": "it goes on",
 }
 

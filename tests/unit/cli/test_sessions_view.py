@@ -134,6 +134,12 @@ def test_an_end_in_a_sentence(fields: dict[str, Any], said: str) -> None:
     assert end_lines({"session_id": "s1", "tasks": [], **fields}, Look())[0] == said
 
 
+@pytest.mark.parametrize("tasks", [[], [{"task_id": "t"}]])
+def test_an_end_says_that_a_supervisor_may_go_on_and_what_to_do_then(tasks: list[Any]) -> None:
+    last = end_lines({"session_id": "my chat", "tasks": tasks}, Look())[-1]
+    assert "`subagentctl freeze --session 'my chat'` refuses what it starts." in last
+
+
 def test_whatever_comes_over_the_network_makes_a_table() -> None:
     odd: list[dict[str, Any]] = [{}, session(live_tasks="x", first_at=7), session(lease=None)]
     assert len(sessions_table(odd, View(Look(), NOW))) == 4
