@@ -33,7 +33,10 @@ from .model import EndedBy, RunStatus, TaskStatus
 
 _LOOKS_S = (0.05, 0.2, 0.5, 1.0, 2.0, 3.0)
 _FIRST_PAUSE_S = 30.0
-_LONGEST_PAUSE_S = 600.0
+_LONGEST_PAUSE_S = 180.0
+"""langgraph dev hears a cancel in the first 240 s of a run only, and a restart of it begins the run
+anew: one of the tries has to fall into that time."""
+_LONGEST_REFUSAL_S = 600.0
 _LONGEST_REASON = 500
 _ABOUT_WHO_OR_WHEN = frozenset({401, 403, 407, 408, 421, 425, 429})
 
@@ -164,7 +167,7 @@ def _press_on(case: Case) -> Step:
 def pause_after_failures(failures: int, *, refused: bool) -> float:
     """Seconds before a server that failed so many times in a row is asked again. One that
     `refused` is well, and will hardly think better of it soon."""
-    longest = _LONGEST_PAUSE_S if refused else _FIRST_PAUSE_S
+    longest = _LONGEST_REFUSAL_S if refused else _FIRST_PAUSE_S
     return float(min(2 ** min(failures - 1, 12), longest))
 
 

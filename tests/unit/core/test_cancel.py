@@ -140,7 +140,7 @@ def test_after_each_time_it_was_given_up_it_is_asked_once_more() -> None:
         pauses.append(given_up.retry_in_s)
         assert step(sight, tried, waited_s=100.0, rounds=rounds + 1) == Ask(INTERRUPT)
         tried = (*tried, INTERRUPT)
-    assert pauses == [30.0, 60.0, 120.0, 240.0, 480.0, 600.0, 600.0, 600.0]
+    assert pauses == [30.0, 60.0, 120.0, 180.0, 180.0, 180.0, 180.0, 180.0]
 
 
 @pytest.mark.parametrize("plan", LADDERS)
