@@ -290,9 +290,18 @@ class Remaining(Protocol):
 class TaskEnder(Protocol):
     """Ends whole tasks."""
 
-    async def end_task(self, task_id: str, *, by: EndedBy, reason: str, wait_s: float) -> TaskEnd:
+    async def end_task(
+        self,
+        task_id: str,
+        *,
+        by: EndedBy,
+        reason: str,
+        wait_s: float,
+        up_to: str | None = None,
+    ) -> TaskEnd:
         """Cancel whatever of the task is live, and say what became of it within `wait_s` seconds;
-        what goes on then is still pursued. Raises TaskNotFound, StoreError."""
+        what goes on then is still pursued. What began on it after the run `up_to` is left alone,
+        for it is not what was judged. Raises TaskNotFound, StoreError."""
 
 
 class Reaping(Protocol):

@@ -415,6 +415,22 @@ async def test_a_task_that_gets_a_new_run_meanwhile_is_not_over(desk: Desk) -> N
     assert "cancel it again" in end.detail
 
 
+@pytest.mark.parametrize("listed", [["r2", "r1"], ["r1"], None])
+async def test_what_began_after_the_run_that_was_judged_goes_on(
+    desk: Desk, listed: list[str] | None
+) -> None:
+    await desk.start("r2")
+    desk.server.listed = (
+        None if listed is None else [server_run(run, status="running") for run in listed]
+    )
+    desk.server.statuses = ["running", "interrupted"]
+    end = await desk.tasks.end_task(
+        "t", by=EndedBy.REAPER, reason="enough", wait_s=20.0, up_to="r1"
+    )
+    assert (end.told, end.over, end.run_id) == ("went on", False, "r2")
+    assert desk.asked("cancel") == ["cancel r1"]
+
+
 async def test_a_task_on_an_upstream_that_is_gone_is_unreachable(desk: Desk) -> None:
     intent = await desk.service.admit(upstream="old", supervisor="ann", thread_id="t2")
     desk.service.accepted(intent, [server_run("r9", "t2")])

@@ -48,7 +48,15 @@ class TaskCanceller:
         self._servers = servers
         self._credentials = credentials
 
-    async def end_task(self, task_id: str, *, by: EndedBy, reason: str, wait_s: float) -> TaskEnd:
+    async def end_task(
+        self,
+        task_id: str,
+        *,
+        by: EndedBy,
+        reason: str,
+        wait_s: float,
+        up_to: str | None = None,
+    ) -> TaskEnd:
         """See ports.TaskEnder."""
         record = await self._record(task_id)
         if record.task.run_id is None and record.task.live:
@@ -56,15 +64,15 @@ class TaskCanceller:
         if not record.task.live and not any(_may_go_on(run) for run in record.runs):
             return _end(record, Outcome.ALREADY, "it was over before")
         if record.task.status is TaskStatus.WAITING and not any(map(_may_go_on, record.runs)):
-            return await self._end_waiting(task_id, by, reason)
+            return await self._end_waiting(record, by, reason, up_to)
         server = self._servers.get(record.task.upstream)
         if server is None:
             detail = f"upstream '{record.task.upstream}' is not configured any more"
             return _end(record, Outcome.UNREACHABLE, detail)
-        run_ids = await self._to_end(server, record)
+        run_ids = _up_to(up_to, await self._to_end(server, record), record)
         pursuits = await self._pursue(record, run_ids, by, reason)
         await _settled(pursuits, wait_s)
-        return await self._told(task_id, pursuits, by, reason)
+        return await self._told(task_id, pursuits, by, reason, up_to)
 
     async def _record(self, task_id: str) -> TaskRecord:
         await self._service.entered()
@@ -73,8 +81,13 @@ class TaskCanceller:
             raise TaskNotFound(f"there is no task {task_id}")
         return record
 
-    async def _end_waiting(self, task_id: str, by: EndedBy, reason: str) -> TaskEnd:
+    async def _end_waiting(
+        self, record: TaskRecord, by: EndedBy, reason: str, up_to: str | None
+    ) -> TaskEnd:
         """No request: there is no active run. deepagents does the same with its own cancels."""
+        if up_to not in (None, record.task.run_id):
+            return _end(record, Outcome.WENT_ON, _WENT_ON)
+        task_id = record.task.task_id
         self._service.waiting_cancelled(task_id, by=by, reason=reason)
         return _end(await self._record(task_id), Outcome.CANCELLED, _WAS_WAITING)
 
@@ -117,7 +130,12 @@ class TaskCanceller:
         return pursuits
 
     async def _told(
-        self, task_id: str, pursuits: Sequence[Pursuit], by: EndedBy, reason: str
+        self,
+        task_id: str,
+        pursuits: Sequence[Pursuit],
+        by: EndedBy,
+        reason: str,
+        up_to: str | None,
     ) -> TaskEnd:
         record = await self._record(task_id)
         verdicts = [pursuit.verdict or _not_yet(pursuit) for pursuit in pursuits]
@@ -126,7 +144,7 @@ class TaskCanceller:
                 if verdict.outcome is outcome:
                     return _end(record, outcome, verdict.detail)
         if record.task.status is TaskStatus.WAITING:
-            return await self._end_waiting(task_id, by, reason)
+            return await self._end_waiting(record, by, reason, up_to)
         behind = record.task.live  # the server says that all is over, and the store is in trouble
         if behind and all(pursuit.run_id != record.task.run_id for pursuit in pursuits):
             return _end(record, Outcome.WENT_ON, _WENT_ON)
@@ -141,6 +159,16 @@ class TaskCanceller:
 def _may_go_on(run: Run) -> bool:
     """Whether the run may be at work: it has not ended, or only the server says that it has."""
     return not run.ended or run.at_large
+
+
+def _up_to(last: str | None, run_ids: Sequence[str], record: TaskRecord) -> Sequence[str]:
+    """Without what began after the run `last`: what stands on record after it, and, as servers
+    list the newest first, what is not on record and comes before it."""
+    on_record = [run.run_id for run in record.runs]
+    later = set(on_record[on_record.index(last) + 1 :] if last in on_record else ())
+    if last in run_ids:
+        later.update(set(run_ids[: run_ids.index(last)]) - set(on_record))
+    return [run_id for run_id in run_ids if run_id not in later]
 
 
 def _is_live(run: ServerRun) -> bool:

@@ -127,7 +127,10 @@ class Falling:
 
     async def _end(self, reap: Reap, wait_s: float) -> Fall:
         try:
-            return Fall(reap, "", await self.end(reap.upstream, reap.task_id, reap.reason, wait_s))
+            end = await self.end(
+                reap.upstream, reap.task_id, reap.run_id, reason=reap.reason, wait_s=wait_s
+            )
+            return Fall(reap, "", end)
         except SidecarError as error:
             _log.warning(
                 "task %s could not be cancelled: %s; tried again",
@@ -138,11 +141,14 @@ class Falling:
             why = f"it is claimed and could not be cancelled yet: {error}"
             return Fall(reap, why, failed=True)
 
-    async def end(self, upstream: str, task_id: str, reason: str, wait_s: float) -> TaskEnd:
-        """Have a task that was claimed cancelled. Raises TaskNotFound, StoreError."""
+    async def end(
+        self, upstream: str, task_id: str, run_id: str, *, reason: str, wait_s: float
+    ) -> TaskEnd:
+        """Have a task whose run was claimed cancelled; what it was asked since then goes on.
+        Raises TaskNotFound, StoreError."""
         async with AsyncExitStack() as stack:
             if wait_s <= _BEFORE_ITS_PARENT_S:  # a human's patience is no reason to hold others up
                 await stack.enter_async_context(self._slots[upstream])
             return await self._ender.end_task(
-                task_id, by=EndedBy.REAPER, reason=reason, wait_s=wait_s
+                task_id, by=EndedBy.REAPER, reason=reason, wait_s=wait_s, up_to=run_id
             )

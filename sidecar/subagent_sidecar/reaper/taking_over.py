@@ -73,7 +73,9 @@ class TakingOver:
             runs = () if record is None else record.runs
             reasons = [run.cancel_reason for run in runs if run.run_id == candidate.run_id]
             reason = next((each for each in reasons if each), _REASON)
-            await self._falling.end(candidate.upstream, candidate.task_id, reason, 0.0)
+            await self._falling.end(
+                candidate.upstream, candidate.task_id, candidate.run_id, reason=reason, wait_s=0.0
+            )
         except SidecarError as error:
             _log.warning(
                 "task %s could not be cancelled: %s; tried again",

@@ -39,7 +39,15 @@ class Ender:
     outcome: Outcome = Outcome.ASKED
     errors: list[Exception] = field(default_factory=list)
 
-    async def end_task(self, task_id: str, *, by: EndedBy, reason: str, wait_s: float) -> TaskEnd:
+    async def end_task(
+        self,
+        task_id: str,
+        *,
+        by: EndedBy,
+        reason: str,
+        wait_s: float,
+        up_to: str | None = None,
+    ) -> TaskEnd:
         assert by is EndedBy.BUDGET and wait_s == 0
         self.asked.append((task_id, reason))
         if self.errors:

@@ -34,7 +34,15 @@ class Ender:
     obeyed: bool = True
     gate: asyncio.Event | None = None
 
-    async def end_task(self, task_id: str, *, by: EndedBy, reason: str, wait_s: float) -> TaskEnd:
+    async def end_task(
+        self,
+        task_id: str,
+        *,
+        by: EndedBy,
+        reason: str,
+        wait_s: float,
+        up_to: str | None = None,
+    ) -> TaskEnd:
         assert by is EndedBy.REAPER
         self.asked.append((task_id, reason, wait_s))
         if self.gate is not None:
