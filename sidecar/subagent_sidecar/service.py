@@ -182,14 +182,16 @@ class Service:
         cron: bool = False,
         fingerprint: str | None = None,
         items: Sequence[Item] = (),
+        trace_parent: str | None = None,
         claim: Claim | None = None,
     ) -> Intent:
         """Hold a start against the policy, and make it durable before it is sent. Raises Refused,
         or StoreError: then it must not be sent.
 
         The arguments are what the request says about itself, None where it is silent;
-        `fingerprint` is equal for equal instructions, `items` are the runs of a batch. With a
-        `claim` it raises Repeated where the start was made before.
+        `fingerprint` is equal for equal instructions, `items` are the runs of a batch, and
+        `trace_parent` is the context of a trace that is recorded. With a `claim` it raises
+        Repeated where the start was made before.
         """
         intent_id = f"{getrandbits(128):032x}"  # unique, not secret; urandom would yield the GIL
         start = Start(
@@ -209,6 +211,7 @@ class Service:
             cron=cron,
             fingerprint=fingerprint,
             items=tuple(_kept(item, self._keep_purpose) for item in items),
+            trace_parent=trace_parent,
         )
         self._recorder.enter_about(thread_id, header_session, body_session)
         try:

@@ -32,6 +32,7 @@ from subagent_sidecar.core.model import (
     Thread,
     ThreadStatus,
 )
+from subagent_sidecar.core.trace_ids import run_span, traceparent, tree_trace
 from subagent_sidecar.errors import StoreError
 from subagent_sidecar.ports import Store
 
@@ -94,6 +95,7 @@ async def test_a_settled_start_is_a_record_with_every_field(store: Store) -> Non
         ended_by=EndedBy.OPERATOR,
         reason="deleted",
         tree_id="mother",
+        trace_parent=traceparent(tree_trace("mother"), run_span("mother", at(0), "req0")),
     )
     assert record.runs == (
         Run(

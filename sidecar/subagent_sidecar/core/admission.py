@@ -14,6 +14,7 @@ from .model import Event, Intent, IntentKind, Item, Task, just_after
 from .policy import Budget, LimitKind, Policy
 from .quick import changed
 from .refusal import Refused
+from .trace_ids import beneath
 from .verdict import Allow, Batch, Deny
 
 _DEFAULT = "default:"
@@ -132,7 +133,10 @@ def _call(intent: Intent, item: Item | Intent, *, wakes: bool) -> Call:
 
 def _refused(intent: Intent, call: Call, verdict: Deny) -> Refused:
     record = StartRefused(
-        decision=decision(intent, call, verdict), check=verdict.check, code=verdict.code
+        decision=decision(intent, call, verdict),
+        check=verdict.check,
+        code=verdict.code,
+        trace_parent=intent.trace_parent,
     )
     return Refused(verdict, record)
 
@@ -170,6 +174,7 @@ def _update(ledger: Ledger, start: Start, task: Task) -> Intent:
         previous_run_id=task.run_id,
         tree_id=task.tree_id,
         fingerprint=start.fingerprint,
+        trace_parent=task.trace_parent,
     )
 
 
@@ -209,7 +214,13 @@ def _spawn(ledger: Ledger, start: Start) -> Intent:
         tree_id=(parent.tree_id or parent.task_id) if parent else None,
         fingerprint=start.fingerprint,
         items=tuple(_named(item, agent) for item in start.items) if start.batch else (),
+        trace_parent=_trace_parent(ledger, start, parent) if parent else start.trace_parent,
     )
+
+
+def _trace_parent(ledger: Ledger, start: Start, parent: Task) -> str:
+    run = ledger.run(parent.task_id, parent.run_id) if parent.run_id else None
+    return beneath(parent, run, start.trace_parent)
 
 
 def _named(item: Item, agent: str | None) -> Item:

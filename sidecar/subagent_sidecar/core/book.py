@@ -54,6 +54,7 @@ from .model import (
 )
 from .quick import changed
 from .recovery import not_before
+from .trace_ids import told_context
 
 _TOLD = (RunSeen, ThreadSeen, CancelAsked, RunGone, ThreadGone)
 """What a server told about a thread."""
@@ -206,6 +207,7 @@ def _new_task(intent: Intent, thread_id: str, at: Timestamp, *, run_id: str | No
         depth=intent.depth,
         purpose=intent.purpose,
         tree_id=intent.tree_id,
+        trace_parent=intent.trace_parent,
     )
 
 
@@ -232,7 +234,11 @@ def _released(ledger: Ledger, change: Released) -> None:
             at=change.at,
             kind="start_failed",
             task_id=intent.thread_id,
-            detail={"reason": change.reason, "agent": intent.agent_name},
+            detail={
+                "reason": change.reason,
+                "agent": intent.agent_name,
+                **told_context(intent.trace_parent),
+            },
         )
     )
 

@@ -23,6 +23,7 @@ class Start:
     `session_id` is what the request itself names (header, parent in the run config), or None;
     the thread's own session and the supervisor's default come after it. `fingerprint` is equal for
     equal instructions. `items` are what a batch holds; without them it is taken for one run.
+    `trace_parent` is the trace context it came in, if that is recorded.
     """
 
     request_id: str
@@ -41,6 +42,7 @@ class Start:
     cron: bool = False
     fingerprint: str | None = None
     items: tuple[Item, ...] = ()
+    trace_parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,11 +319,13 @@ class Terminated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRefused:
-    """The policy let a start not be, or several that are alike. `check` is what they are told."""
+    """The policy let a start not be, or several that are alike. `check` is what they are told,
+    `trace_parent` the trace context of all of them."""
 
     decision: Decision
     check: Check
     code: str
+    trace_parent: str | None = None
 
 
 Change = (

@@ -15,6 +15,7 @@ from .ledger import Ledger
 from .matching import EVERYTHING, Call
 from .model import Event
 from .quick import changed
+from .trace_ids import told_context
 
 APART = 100
 """How many kinds of refusal are told apart at a time."""
@@ -97,7 +98,10 @@ def _together(some: StartRefused, one: StartRefused) -> StartRefused:
     scope = one.check.scope
     scope_id = None if scope is None else call.scope_id(scope)
     return StartRefused(
-        decision=decision, check=changed(one.check, scope_id=scope_id), code=one.code
+        decision=decision,
+        check=changed(one.check, scope_id=scope_id),
+        code=one.code,
+        trace_parent=one.trace_parent if one.trace_parent == some.trace_parent else None,
     )
 
 
@@ -116,6 +120,10 @@ def enter(ledger: Ledger, change: StartRefused) -> None:
             at=decision.until or decision.at,
             kind="refused",
             task_id=decision.thread_id,
-            detail={**decision.told(change.check), "code": change.code},
+            detail={
+                **decision.told(change.check),
+                "code": change.code,
+                **told_context(change.trace_parent),
+            },
         )
     )

@@ -160,7 +160,8 @@ class Run:
 class Task:
     """One async subagent job; its id is its thread's id. `run_id` is None while a first start is
     in doubt: sent to the server, its outcome not known yet. `tree_id` is the task at the root of
-    its tree, None for one that is the root itself."""
+    its tree, None for one that is the root itself. `trace_parent` is the context its spans are in
+    (core.trace_ids), None for that of a tree of its own."""
 
     task_id: str
     upstream: str
@@ -183,6 +184,7 @@ class Task:
     ended_by: EndedBy | None = None
     reason: str | None = None
     tree_id: str | None = None
+    trace_parent: str | None = None
 
     @property
     def live(self) -> bool:
@@ -223,7 +225,8 @@ class Intent:
 
     `request_id` travels as `x-request-id`; langgraph-api keeps it in the run, which is how a
     restart finds out what became of the start. `in_doubt` holds why the outcome is not known.
-    `previous_run_id` is the run an update is going to supersede. `tree_id` is as a task has it.
+    `previous_run_id` is the run an update is going to supersede. `tree_id` and `trace_parent` are
+    as a task has them.
     `items` are the runs of a batch, in the order of the request, each with its agent's name.
     """
 
@@ -247,6 +250,7 @@ class Intent:
     fingerprint: str | None = None
     items: tuple[Item, ...] = ()
     admitted: str | None = None
+    trace_parent: str | None = None
 
 
 @quick

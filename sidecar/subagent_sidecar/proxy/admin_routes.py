@@ -16,6 +16,7 @@ from aiohttp import web
 from ..core.deadlines import NO_DEADLINES, Deadlines, deadlines
 from ..core.facts import task_call
 from ..core.model import Event, Run, TaskQuery, TaskRecord, TaskStatus, Timestamp, timestamp
+from ..core.trace_ids import span_of, start_span, trace_of
 from ..errors import AmbiguousTask, BadQuery, NoSuchRoute, TaskNotFound
 from ..ports import Clock, Reachability, Store
 from ..service import Service
@@ -248,6 +249,9 @@ def task_json(
         "parent_task_id": task.parent_task_id,
         "tree_id": task.tree_id or task.task_id,
         "depth": task.depth,
+        "trace_id": trace_of(task),
+        "span_id": _span_id(record),
+        "trace_parent": task.trace_parent,
         "in_doubt": record.in_doubt,
         "unknown_since": unknown_since,
         "queue_deadline": due.queue,
@@ -258,6 +262,12 @@ def task_json(
         "superseded_run_ids": [run.run_id for run in record.runs if run.superseded_by],
         "usage": usage_json(record.usage),
     }
+
+
+def _span_id(record: TaskRecord) -> str:
+    """That of the current run; of the start while there is no run."""
+    current = [run for run in record.runs if run.run_id == record.task.run_id]
+    return span_of(current[0]) if current else start_span(record.task.task_id)
 
 
 _ADDED_UP = frozenset({"tokens", "cost_micro_usd", "unpriced"})

@@ -7,6 +7,7 @@ from typing import Protocol
 from ..core.idempotency import Claim
 from ..core.metrics.meters import UpstreamMeter
 from ..core.model import Intent
+from ..core.trace_ids import sampled_parent
 from ..core.wire import Meaning
 from ..errors import BadHeader
 from ..ports import Exchange, Outgoing, ServerRun, Upstream
@@ -33,6 +34,8 @@ class Target:
     origin: bytes
     own: tuple[headers.Field, ...]
     inject: bool
+    traced: bool = False
+    """Whether the run's span is going to be exported, so that a server's own may be under it."""
 
 
 class Witness(Protocol):
@@ -118,6 +121,12 @@ class Call:
             return None
         value = headers.text(given[0])
         return value if value is not None and value.isascii() and value.isprintable() else None
+
+    @property
+    def trace_parent(self) -> str | None:
+        """The trace context the client is in, if it named one, and it is recorded."""
+        given = self.request.headers.getall("traceparent", [])
+        return sampled_parent(given[0]) if len(given) == 1 else None
 
     @property
     def auth(self) -> list[headers.Field]:

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from ..core.model import Intent
 from ..core.refusal import Refused
+from ..core.trace_ids import sent_with
 from ..core.wire import Act
 from ..errors import Draining, StoreError
 from ..ports import Doubts, Exchange, Outgoing
@@ -228,5 +229,7 @@ def _outgoing(call: Call, start: Asked, intent: Intent) -> Outgoing:
     body = call.incoming.whole
     if body is not None and command and start.readable and call.target.inject:
         body = marked(body, intent)
+        if call.target.traced and (context := sent_with(intent)) is not None:
+            extra.append((b"traceparent", context.encode()))
     timeout = call.limits.start_timeout_s if command else None
     return call.outgoing(body=body, timeout=timeout, extra=extra)

@@ -2,11 +2,17 @@
 
 from ..core.model import Intent
 from ..core.splice import with_changed, with_metadata
+from ..core.trace_ids import sent_with
+
+TRACEPARENT = "sidecar_traceparent"
+"""Under which the context of the run's span is told."""
 
 
 def metadata(intent: Intent) -> dict[str, str]:
     """For the run's `metadata`."""
     found = {"sidecar_session_id": intent.session_id, "sidecar_depth": str(intent.depth)}
+    if (context := sent_with(intent)) is not None:
+        found[TRACEPARENT] = context
     if intent.thread_id is not None:
         found["sidecar_task_id"] = intent.thread_id
     return found

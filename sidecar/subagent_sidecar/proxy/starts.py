@@ -147,6 +147,7 @@ class Starts:
             purpose=body.purpose,
             fingerprint=body.fingerprint,
             items=items,
+            trace_parent=call.trace_parent,
             batch=meaning.act is Act.RUNS_BATCH,
             cron=meaning.act is Act.CRON_CREATE,
             claim=call.witness.claim,
@@ -348,7 +349,10 @@ def _outgoing(call: Call, intent: Intent, said: bodies.RunBody) -> Outgoing:
         extra.append((b"x-request-id", intent.request_id.encode()))
     body = call.incoming.whole
     if body is not None and call.target.inject and intent.kind in _INJECTED:
-        body = with_metadata(body, marks.metadata(intent), is_object=said.is_object)
+        found = marks.metadata(intent)
+        if call.target.traced and marks.TRACEPARENT in found:
+            extra.append((b"traceparent", found[marks.TRACEPARENT].encode()))
+        body = with_metadata(body, found, is_object=said.is_object)
     return call.outgoing(body=body, timeout=timeout, extra=extra)
 
 

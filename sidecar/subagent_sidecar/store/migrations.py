@@ -77,6 +77,13 @@ def used(db: Database) -> None:
     _run(db, _USED)
 
 
+@migrations(name="0010_traces")
+def traces(db: Database) -> None:
+    """The trace context in which a task was started, where there was one (core/trace_ids.py)."""
+    db.execute("ALTER TABLE tasks ADD COLUMN trace_parent TEXT")
+    db.execute("ALTER TABLE intents ADD COLUMN trace_parent TEXT")
+
+
 def _run(db: Database, script: str) -> None:
     for statement in script.split(";"):
         if statement.strip():

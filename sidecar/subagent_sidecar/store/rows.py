@@ -173,6 +173,7 @@ TASKS = Table(
             "depth",
             "purpose",
             "tree_id",
+            "trace_parent",
         }
     ),
     readers={"status": TaskStatus, "thread_status": ThreadStatus, "ended_by": _ended_by},
@@ -199,7 +200,7 @@ INTENTS = Table(
     name="intents",
     cls=Intent,
     key=("intent_id",),
-    frozen=frozenset({"request_id", "created_at", "thread_id"}),
+    frozen=frozenset({"request_id", "created_at", "thread_id", "trace_parent"}),
     readers={"kind": IntentKind, "items": _read_items},
     writers={"items": _write_items},
 )

@@ -49,11 +49,15 @@ async def test_a_command_is_a_task_with_the_run_its_answer_names(doors: Rig) -> 
 async def test_a_command_is_marked_like_every_start(doors: Rig) -> None:
     await doors.post(COMMANDS, run_start(), **{"x-subagent-session": "s"})
     sent = doors.server.started[0]
-    assert sent.message["params"]["metadata"] == {
+    marks = sent.message["params"]["metadata"]
+    assert marks == {
         "sidecar_session_id": "s",
         "sidecar_depth": "0",
         "sidecar_task_id": "t",
+        "sidecar_traceparent": marks["sidecar_traceparent"],
     }
+    task = await doors.task(is_known("run-1"))
+    assert marks["sidecar_traceparent"] == f"00-{task['trace_id']}-{task['span_id']}-01"
     assert sent.request_id is not None
 
 

@@ -1,0 +1,128 @@
+"""Which trace a task belongs to, and what its spans are called: ids that nobody has to remember.
+
+A tree of tasks is one trace. Its id, and those of all its spans, follow from what is on record
+anyway, so that the header of a start, a restarted sidecar and another one on the same store all
+come to the same ones. The only thing that has to be kept is the context a tree was started in, and
+which run a nested task was started by: `trace_parent`, the text of a W3C `traceparent`.
+
+A run's id is made by its server, when the start has been sent. So the span of a run is named by
+what is known before, and on record after: its task, when it was asked for, and its request's id.
+"""
+
+import re
+from functools import lru_cache
+from hashlib import sha256
+
+from .model import Intent, IntentKind, Run, Task, Timestamp
+
+_TRACEPARENT = re.compile(
+    r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?"
+)
+"""W3C Trace Context, 3.2.2: also later versions, which may say more at the end."""
+
+_SAMPLED = 1
+
+
+def sampled_parent(header: str) -> str | None:
+    """The context in a `traceparent` header, as it is kept; None of one that is not valid, or whose
+    trace nobody records."""
+    found = _TRACEPARENT.fullmatch(header)
+    if found is None or (found[1] == "00" and found[5] is not None):
+        return None
+    if not int(found[4], 16) & _SAMPLED:
+        return None
+    return traceparent(found[2], found[3])
+
+
+def traceparent(trace_id: str, span_id: str) -> str:
+    """The header that says: this belongs to that trace, under that span, and is recorded."""
+    return f"00-{trace_id}-{span_id}-01"
+
+
+def parent_span(trace_parent: str) -> str:
+    """The span in a context that was kept."""
+    return trace_parent[36:52]
+
+
+@lru_cache(1_024)
+def tree_trace(root_task_id: str) -> str:
+    """The trace of a tree that was started in no context."""
+    return sha256(b"subagent-trace\0" + root_task_id.encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def trace_of(task: Task | Intent) -> str:
+    """The trace that the task is in; of a start that made its task's thread."""
+    if task.trace_parent is not None:
+        return task.trace_parent[3:35]
+    return tree_trace(task.tree_id or _task_id(task))
+
+
+def run_span(task_id: str, created_at: Timestamp, asked_by: str) -> str:
+    """The span of a run; `asked_by` is the request that started it, the run itself where that is
+    not known."""
+    return _span("run", task_id, created_at, asked_by)
+
+
+def span_of(run: Run) -> str:
+    """The span of a run on record."""
+    return run_span(run.task_id, run.created_at, run.request_id or run.run_id)
+
+
+def start_span(task_id: str) -> str:
+    """The span of a task's start: everything else of the task is under it."""
+    return _span("start", task_id)
+
+
+def update_span(run: Run) -> str:
+    """The span of a follow-up."""
+    return _span("update", run.task_id, run.created_at, run.request_id or run.run_id)
+
+
+def began_span(run: Run) -> str:
+    """The mark that a run has begun."""
+    return _span("began", run.task_id, run.created_at, run.request_id or run.run_id)
+
+
+def event_span(seq: int, *rest: str) -> str:
+    """The span of an event, by its number; `rest` tells several of one event apart."""
+    return _span("event", str(seq), *rest)
+
+
+def event_trace(seq: int, at: Timestamp) -> str:
+    """The trace of an event that belongs to no task on record."""
+    return sha256(f"subagent-trace\0event\0{seq}\0{at}".encode()).hexdigest()[:32]
+
+
+def sent_with(intent: Intent) -> str | None:
+    """What goes upstream with a start. None where the server chooses the thread, so that nobody
+    knows yet what the task is going to be called, and where there is no one run."""
+    if intent.thread_id is None or intent.kind not in _ONE_RUN:
+        return None
+    span_id = run_span(intent.thread_id, intent.created_at, intent.request_id)
+    return traceparent(trace_of(intent), span_id)
+
+
+def told_context(trace_parent: str | None) -> dict[str, str]:
+    """What an event tells of the context of a start that made no task."""
+    return {} if trace_parent is None else {"trace_parent": trace_parent}
+
+
+def beneath(parent: Task, run: Run | None, given: str | None) -> str:
+    """The context of a task that `run` of its parent starts. One that the start brought along
+    (`given`) counts if it is in the same trace: a tree has one, whoever instruments its servers."""
+    trace_id = trace_of(parent)
+    if given is not None and given[3:35] == trace_id:
+        return given
+    return traceparent(trace_id, start_span(parent.task_id) if run is None else span_of(run))
+
+
+_ONE_RUN = frozenset({IntentKind.START, IntentKind.UPDATE})
+
+
+def _task_id(task: Task | Intent) -> str:
+    return task.task_id if isinstance(task, Task) else task.thread_id or ""
+
+
+def _span(*names: str) -> str:
+    text = "\0".join(("subagent-span", *names))
+    return sha256(text.encode("utf-8", "replace")).hexdigest()[:16]

@@ -1,0 +1,27 @@
+"""The context in which a task was started is kept with it, from its intent on."""
+
+from tests.support.books import accepted, start
+
+from subagent_sidecar.core.trace_ids import span_of, traceparent
+from subagent_sidecar.ports import Store
+
+GIVEN = f"00-{'4' * 32}-{'5' * 16}-01"
+
+
+async def test_a_context_stays_with_its_start_and_its_task(store: Store) -> None:
+    intent = await store.admit(start(1, trace_parent=GIVEN))
+    (open_intent,) = await store.open_intents(before="9999")
+    await store.apply([accepted(intent, "r1", 2)])
+    record = await store.task("t")
+    assert record is not None
+    assert (open_intent.trace_parent, record.task.trace_parent) == (GIVEN, GIVEN)
+
+
+async def test_a_nested_task_keeps_which_run_started_it(store: Store) -> None:
+    await store.apply([accepted(await store.admit(start(1)), "r1", 2)])
+    intent = await store.admit(start(3, "nested", body_session="t"))
+    await store.apply([accepted(intent, "n1", 4, thread_id="nested")])
+    parent, nested = await store.task("t"), await store.task("nested")
+    assert parent is not None and nested is not None
+    trace_id = nested.task.trace_parent[3:35] if nested.task.trace_parent else ""
+    assert nested.task.trace_parent == traceparent(trace_id, span_of(parent.runs[0]))
