@@ -70,6 +70,14 @@ _policy = click.option(
 )
 
 
+_otlp_endpoint = click.option(
+    "--otlp-endpoint",
+    metavar="URL",
+    envvar="SUBAGENT_SIDECAR_OTLP_ENDPOINT",
+    help="Where spans go: an OTLP collector, or `console`.  [default: by OTEL_*, else nowhere]",
+)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="subagent-sidecar")
 def main() -> None:
@@ -83,6 +91,7 @@ def main() -> None:
 @_admin_listen
 @_store
 @_policy
+@_otlp_endpoint
 def serve(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
     """Run the sidecar until SIGTERM or Ctrl-C."""
     found, policies = _read(config, upstreams, flags)
@@ -110,6 +119,7 @@ def serve(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
 @_admin_listen
 @_store
 @_policy
+@_otlp_endpoint
 def check(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
     """Check the configuration and policies.
 
@@ -119,6 +129,7 @@ def check(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
     click.echo(f"configuration is valid; upstreams: {', '.join(compose.sources(found))}")
     click.echo(f"store: {found.store}, {compose.store_engine(found)}")
     click.echo(f"policy: {policies.state}")
+    click.echo(f"traces: {compose.export_to(found) or 'not exported'}")
 
 
 @main.command()

@@ -83,6 +83,9 @@ class Settings:
     explain_endings: bool
     cancel_verify_for: timedelta | None
     cancel_rollback: str | None
+    otlp_endpoint: str | None
+    otlp_protocol: str | None
+    trace_content: bool
     log_format: str
     log_level: str
 
@@ -112,6 +115,9 @@ _DEFAULTS: Mapping[str, Any] = {
     "explain_endings": True,
     "cancel_verify_for": None,
     "cancel_rollback": None,
+    "otlp_endpoint": None,
+    "otlp_protocol": None,
+    "trace_content": False,
     "log_format": "text",
     "log_level": "info",
 }
@@ -191,6 +197,13 @@ class _Parser:
             "max_body": self._value("max_body", values, parse.some(size)),
             "inspect_limit": self._value("inspect_limit", values, parse.some(size)),
             "max_connections": self._value("max_connections", values, parse.count),
+            "otlp_endpoint": self._value(
+                "otlp_endpoint", values, parse.unless_null(parse.otlp_endpoint)
+            ),
+            "otlp_protocol": self._value(
+                "otlp_protocol", values, parse.unless_null(parse.one_of("http/protobuf", "grpc"))
+            ),
+            "trace_content": self._value("trace_content", values, parse.flag),
             "log_format": self._value("log_format", values, parse.one_of("text", "json")),
             "log_level": self._value(
                 "log_level", values, parse.one_of("debug", "info", "warning", "error")

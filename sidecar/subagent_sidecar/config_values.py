@@ -50,6 +50,16 @@ def server_url(text: Any) -> tuple[str, int, bool, str]:
     return parts.hostname, port or (443 if tls else 80), tls, parts.path.rstrip("/")
 
 
+def otlp_endpoint(text: Any) -> str:
+    """The URL of a collector, or the console. Raises ValueError."""
+    if text != "console":
+        try:
+            server_url(text)
+        except ValueError as error:
+            raise ValueError(f"{error}; or console, to see spans without a collector") from error
+    return str(text)
+
+
 def address(text: Any) -> Address:
     """HOST:PORT, `[::1]:8460` and `:8460` (loopback) included. Raises ValueError."""
     if not isinstance(text, str):

@@ -395,7 +395,23 @@ class Figures(Protocol):
         """Tokens and cost since the store was made, by upstream, agent and model, in order."""
 
 
-class Store(Replies, Figures, Protocol):
+class SpanPlaces(Protocol):
+    """How far the record has been told as spans, by the names of those who tell it. Every method
+    raises StoreError when the store cannot do it."""
+
+    async def spans_claimed(self, name: str) -> int | None:
+        """The number of the last event that is told, or being told; None before `begin_spans`."""
+
+    async def begin_spans(self, *names: str) -> None:
+        """Whoever of `names` has no place yet is told to begin after the newest event, all after
+        the same one."""
+
+    async def claim_spans(self, name: str, after: int, upto: int) -> bool:
+        """Move a place from `after` to `upto`; whether it stood at `after`. What lies between is
+        the caller's to tell then, and nobody else's."""
+
+
+class Store(Replies, Figures, SpanPlaces, Protocol):
     """The books. Every method raises StoreError when the store cannot do it."""
 
     def admit(self, start: Start, policy: Policy = NO_RULES) -> Future[Intent]:

@@ -25,3 +25,18 @@ async def test_a_nested_task_keeps_which_run_started_it(store: Store) -> None:
     assert parent is not None and nested is not None
     trace_id = nested.task.trace_parent[3:35] if nested.task.trace_parent else ""
     assert nested.task.trace_parent == traceparent(trace_id, span_of(parent.runs[0]))
+
+
+async def test_places_begin_after_the_newest_event_and_are_moved_by_one(store: Store) -> None:
+    assert await store.spans_claimed("a") is None
+    assert not await store.claim_spans("a", 0, 1)
+    await store.apply([accepted(await store.admit(start(1)), "r1", 2)])
+    await store.begin_spans("a", "b")
+    begin = await store.last_event()
+    assert (await store.spans_claimed("a"), await store.spans_claimed("b")) == (begin, begin)
+    assert await store.claim_spans("a", begin, begin + 7)
+    assert not await store.claim_spans("a", begin, begin + 9)  # somebody was quicker
+    await store.begin_spans("a")
+    assert (await store.spans_claimed("a"), await store.spans_claimed("b")) == (begin + 7, begin)
+    assert await store.claim_spans("a", begin + 7, begin)  # given back
+    assert await store.spans_claimed("a") == begin

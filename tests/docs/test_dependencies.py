@@ -42,7 +42,11 @@ def imports(module: str) -> bool:
     return any(line.search(path.read_text(encoding="utf-8")) for path in shipped)
 
 
-MODULES = {"pyyaml": "yaml", "opentelemetry-exporter-otlp": "opentelemetry.exporter"}
+MODULES = {
+    "pyyaml": "yaml",
+    "opentelemetry-exporter-otlp": "opentelemetry.exporter",
+    "opentelemetry-sdk": "opentelemetry.sdk",
+}
 
 
 @pytest.mark.parametrize("name", names(declared()["Runtime"]))

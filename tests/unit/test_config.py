@@ -65,6 +65,11 @@ VALUES: list[tuple[str, object, object]] = [
     ("usage_interval", 0, timedelta()),
     ("reap_interval", "30s", timedelta(seconds=30)),
     ("reap_interval", 0, timedelta()),
+    ("otlp_endpoint", "http://collector:4318", "http://collector:4318"),
+    ("otlp_endpoint", "console", "console"),
+    ("otlp_endpoint", None, None),
+    ("otlp_protocol", "grpc", "grpc"),
+    ("trace_content", True, True),
     (
         "prices",
         {"m": {"input_per_mtok": 0.1, "output_per_mtok": "2.50"}},
@@ -87,6 +92,12 @@ def test_every_setting_was_tried() -> None:
 
 # (line of the file, what is said of it behind `file:line: `)
 MISTAKES = [
+    (
+        "otlp_endpoint: collector:4317",
+        "otlp_endpoint: must be a URL such as http://127.0.0.1:2024; or console, to see spans "
+        "without a collector",
+    ),
+    ("otlp_protocol: http", "otlp_protocol: 'http' is none of: http/protobuf, grpc"),
     ("listen: 8460", "listen: must be HOST:PORT"),
     ("listen: localhost", "listen: 'localhost' is not HOST:PORT"),
     ("listen: '127.0.0.1:x'", "listen: '127.0.0.1:x' is not HOST:PORT"),

@@ -19,11 +19,13 @@ from .base import open_base
 from .books import store_engine
 from .listening import Listeners, bind, serve_admin, serve_data
 from .policies import FirstPolicies, read_policies
+from .tracing import export_to
 
 __all__ = [
     "FirstPolicies",
     "Listeners",
     "bind",
+    "export_to",
     "read_policies",
     "running",
     "sources",

@@ -15,10 +15,11 @@ from ..reaper import Reaper
 from ..reconciler import Reconciler
 from ..repricing import Repricing
 from ..retention import Retention
+from ..telemetry import Tracer
 from ..tidier import Leftovers, Tidier
 from ..usage_reader import UsageReader
 from ..watcher import Watcher
-from . import policies
+from . import policies, tracing
 from .base import Base
 from .lifetimes import spawned
 
@@ -38,6 +39,7 @@ class Background:
     repricing: Repricing
     reaper: Reaper
     auditor: Auditor
+    tracer: Tracer | None
 
     def start(self, stack: AsyncExitStack) -> None:
         self.watcher.start()
@@ -48,9 +50,12 @@ class Background:
         spawned(stack, self.leftovers.run(), name="threads left behind")
         spawned(stack, self.repricing.run(), name="repricing")
         spawned(stack, self.reaper.run(), name="reaper")
+        if self.tracer is not None:
+            spawned(stack, self.tracer.run(), name="traces")
 
 
 def make(stack: AsyncExitStack, base: Base) -> Background:
+    tracer = tracing.tracer(stack, base)  # first: it closes when all others have
     watcher = _watcher(stack, base)
     reconciler = Reconciler(
         service=base.service,
@@ -81,6 +86,7 @@ def make(stack: AsyncExitStack, base: Base) -> Background:
         repricing=_repricing(base, prices),
         reaper=_reaper(stack, base, ender, watcher),
         auditor=_auditor(base, watcher),
+        tracer=tracer,
     )
 
 

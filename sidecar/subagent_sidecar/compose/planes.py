@@ -71,7 +71,9 @@ async def data_plane(stack: AsyncExitStack, base: Base, background: Background) 
         service=base.service,
         store=base.store,
         upstreams=upstreams.names(base.settings),
-        targets=upstreams.targets(base.settings, base.clients),
+        targets=upstreams.targets(
+            base.settings, base.clients, traced=background.tracer is not None
+        ),
         limits=limits,
         sessions=SessionRoutes(
             service=base.service, store=base.store, clock=base.clock, limits=limits

@@ -37,12 +37,14 @@ def _own_headers(upstream: UpstreamSettings) -> tuple[tuple[bytes, bytes], ...]:
     return tuple((name.encode("ascii"), value.encode("ascii")) for name, value in upstream.headers)
 
 
-def targets(settings: Settings, clients: Mapping[str, HttpUpstream]) -> dict[str, Target]:
-    """Where requests go, by the upstream's name."""
-    return {u.name: _target(u, clients[u.name]) for u in settings.upstreams}
+def targets(
+    settings: Settings, clients: Mapping[str, HttpUpstream], *, traced: bool
+) -> dict[str, Target]:
+    """Where requests go, by the upstream's name. `traced`: spans are exported."""
+    return {u.name: _target(u, clients[u.name], traced=traced) for u in settings.upstreams}
 
 
-def _target(upstream: UpstreamSettings, client: HttpUpstream) -> Target:
+def _target(upstream: UpstreamSettings, client: HttpUpstream, *, traced: bool) -> Target:
     return Target(
         name=upstream.name,
         client=client,
@@ -52,6 +54,7 @@ def _target(upstream: UpstreamSettings, client: HttpUpstream) -> Target:
         origin=upstream.origin.encode(),
         own=_own_headers(upstream),
         inject=upstream.inject,
+        traced=traced,
     )
 
 

@@ -352,6 +352,22 @@ class MemoryStore:
     async def prune_replies(self, upto: Timestamp, *, limit: int) -> int:
         return await self._transaction(lambda _: self._replies.prune(upto, limit))
 
+    # ports.SpanPlaces
+
+    async def spans_claimed(self, name: str) -> int | None:
+        return self._tables.span_places.get(name)
+
+    async def begin_spans(self, *names: str) -> None:
+        last = await self.last_event()
+        for name in names:
+            self._tables.span_places.setdefault(name, last)
+
+    async def claim_spans(self, name: str, after: int, upto: int) -> bool:
+        if self._tables.span_places.get(name) != after:
+            return False
+        self._tables.span_places[name] = upto
+        return True
+
     async def check(self) -> str:
         return f"memory store of {len(self._tables.tasks)} tasks: they end with this process"
 

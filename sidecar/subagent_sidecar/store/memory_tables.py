@@ -50,6 +50,7 @@ class Tables:
     sessions: dict[SessionKey, Session] = field(default_factory=dict)
     all_reaps: dict[tuple[str, str, str], ReapClaim] = field(default_factory=dict)
     closed_reaps: frozenset[tuple[str, str]] = frozenset()
+    span_places: dict[str, int] = field(default_factory=dict)
     tallies: Tallies = field(default_factory=Tallies)
 
     def thread(self, thread_id: str) -> Thread | None:

@@ -49,7 +49,7 @@ from ..core.sessions import Session, SessionKey, SessionPage, SessionQuery
 from ..core.sums import Sum
 from ..core.verdict import Allow, Deny, Freeze, Spent
 from ..errors import StoreError, StoreUnavailable
-from . import counting, feed, figures, names, past, reaping, sessions
+from . import counting, feed, figures, names, past, reaping, sessions, span_places
 from .chains import live_chains, loose_ends
 from .driver import sqlite3, version
 from .listing import list_tasks, records, tasks_named
@@ -358,6 +358,19 @@ class SqliteStore:
     async def prune_replies(self, upto: Timestamp, *, limit: int) -> int:
         return await self._writer.submit(
             lambda rows: rows.replies().prune(upto, limit), lambda _: None
+        )
+
+    # ports.SpanPlaces
+
+    async def spans_claimed(self, name: str) -> int | None:
+        return await self._read(lambda conn: span_places.place(conn.execute, name))
+
+    async def begin_spans(self, *names: str) -> None:
+        await self._writer.submit(lambda rows: rows.begin_spans(names), lambda _: None)
+
+    async def claim_spans(self, name: str, after: int, upto: int) -> bool:
+        return await self._writer.submit(
+            lambda rows: rows.claim_spans(name, after, upto), lambda _: None
         )
 
     async def check(self) -> str:

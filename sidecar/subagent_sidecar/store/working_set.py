@@ -27,7 +27,7 @@ from ..core.sessions import Session, SessionKey
 from ..core.tallies import Place, Tallies
 from ..core.tally import Tally
 from ..core.verdict import Freeze
-from . import counting, figures, pruning, reaping
+from . import counting, figures, pruning, reaping, span_places
 from .decision_rows import DECISIONS_INSERT, decision_values
 from .replies import ReplyRows
 from .row_set import RowSet, parts
@@ -203,6 +203,14 @@ class WorkingSet:
     def tally(self, now: Timestamp, policy: Policy | None = None) -> Tally:
         """The numbers as they are now, in the middle of the transaction."""
         return Tally(self._tallies, self, now, policy)
+
+    def begin_spans(self, names: tuple[str, ...]) -> None:
+        """See ports.SpanPlaces."""
+        span_places.begin(self._execute, names)
+
+    def claim_spans(self, name: str, after: int, upto: int) -> bool:
+        """See ports.SpanPlaces."""
+        return span_places.claim(self._execute, name, after, upto)
 
     def replies(self) -> ReplyRows:
         """What was answered to starts with a key."""

@@ -1,0 +1,46 @@
+"""Whether spans are exported, and what does it."""
+
+import importlib
+import os
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+from ..config import Settings
+from ..core.spans import Teller
+from ..telemetry import Exporting, Sender, Tracer, Where, where
+from .base import Base
+
+_USAGE_WITHIN = timedelta(seconds=10)
+
+
+def export_to(settings: Settings, environ: Mapping[str, str] = os.environ) -> Where | None:
+    """Where spans go; None where nobody wants them."""
+    return where(endpoint=settings.otlp_endpoint, protocol=settings.otlp_protocol, environ=environ)
+
+
+def tracer(stack: AsyncExitStack, base: Base) -> Tracer | None:
+    """Closed before the store is, and after all who write to it."""
+    found = export_to(base.settings)
+    if found is None:
+        return None
+    settings = base.settings
+    tracer = Tracer(
+        service=base.service,
+        store=base.store,
+        clock=base.clock,
+        exporting=Exporting(lambda: _sender(found)),
+        teller=Teller(
+            servers={u.name: (u.host, u.port) for u in settings.upstreams},
+            content=settings.trace_content,
+        ),
+        usage_within=_USAGE_WITHIN,
+    )
+    stack.push_async_callback(tracer.aclose)
+    return tracer
+
+
+def _sender(to: Where) -> Sender:
+    """Called late, and on a thread of its own: the exporters take over a second to load."""
+    sender: Sender = importlib.import_module("subagent_sidecar.telemetry.otel").sender(to)
+    return sender

@@ -1,0 +1,78 @@
+"""Handing batches of spans to an exporter that may take its time, or never come back.
+
+The OpenTelemetry SDK's own processor is not used: against a dead endpoint its flush of two seconds
+took 33, and said that all went well; what does not fit its queue is lost behind one line in a log.
+Here one batch is on its way at a time, on a thread of its own which nobody waits for longer than he
+wants to, not even the end of the process. What comes after waits in the record.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from ..core.spans import Span
+
+_log = logging.getLogger(__name__)
+
+
+class Sender(Protocol):
+    """What takes spans out of here; called on one thread, and blocking as long as it likes."""
+
+    def send(self, spans: Sequence[Span]) -> bool:
+        """Whether they were taken. May raise what it wants."""
+
+    def close(self) -> None:
+        """Give up what is under way. Called from another thread."""
+
+
+_Job = tuple[Sequence[Span], "asyncio.Future[bool]"]
+
+
+class Exporting:
+    """One batch at a time. `sender` is called to make it, on the thread that uses it: loading an
+    exporter takes over a second."""
+
+    def __init__(self, sender: Callable[[], Sender]) -> None:
+        self._make = sender
+        self._sender: Sender | None = None
+        self._loop = asyncio.get_running_loop()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._main, name="trace-export", daemon=True)
+        self._thread.start()
+
+    def send(self, spans: Sequence[Span]) -> "asyncio.Future[bool]":
+        """Whether the spans were taken, when that is known."""
+        taken: asyncio.Future[bool] = self._loop.create_future()
+        self._jobs.put((spans, taken))
+        return taken
+
+    def close(self) -> None:
+        """Returns at once; what is under way is told to give up."""
+        self._jobs.put(None)
+        if self._sender is not None:  # which may take its time for that, too
+            threading.Thread(target=self._sender.close, name="trace-close", daemon=True).start()
+
+    def _main(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            spans, taken = job
+            answer = self._send(spans)
+            with suppress(RuntimeError):  # the loop is closed: nobody wants to know any more
+                self._loop.call_soon_threadsafe(_tell, taken, answer)
+
+    def _send(self, spans: Sequence[Span]) -> bool:
+        try:
+            if self._sender is None:
+                self._sender = self._make()
+            return self._sender.send(spans)
+        except Exception as error:  # noqa: BLE001 - whatever an exporter does, spans are not taken
+            _log.debug("an exporter failed: %s", error, extra={"action": "traces_failed"})
+            return False
+
+
+def _tell(taken: "asyncio.Future[bool]", answer: bool) -> None:
+    if not taken.done():
+        taken.set_result(answer)
