@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.acceptance.rig.servers import APP, Sidecar, langgraph_dev, self_hosted, sidecar
 from tests.acceptance.rig.services import Service
+from tests.support.otlp_sink import OtlpSink
 from tests.support.ports import free_port
 
 _LIVE = pytest.StashKey[list[Service]]()
@@ -105,18 +106,30 @@ def sidecar_to_hosted(
 
 
 @pytest.fixture(scope="session")
+def otlp() -> Iterator[OtlpSink]:
+    """Where `sidecar_to_both` exports its traces to."""
+    with OtlpSink().running() as sink:
+        yield sink
+
+
+@pytest.fixture(scope="session")
 def sidecar_to_both(
     pytestconfig: pytest.Config,
     tmp_path_factory: pytest.TempPathFactory,
     langgraph: Service,
     hosted: Service,
     pair_port: int,
+    otlp: OtlpSink,
 ) -> Iterator[Sidecar]:
     """A sidecar over two servers: `near` is langgraph dev, `far` the self-hosted one."""
     folder = tmp_path_factory.mktemp("sidecar-to-both")
     upstreams = {"near": langgraph.url, "far": hosted.url}
+    config = folder / "config.yaml"
+    config.write_text(f"otlp_endpoint: {otlp.url}\n", "utf-8")
     with (
-        sidecar(folder, name="sidecar-to-both", upstreams=upstreams, port=pair_port) as parts,
+        sidecar(
+            folder, name="sidecar-to-both", upstreams=upstreams, port=pair_port, config=config
+        ) as parts,
         _shown_on_failure(pytestconfig, parts.service),
     ):
         yield parts

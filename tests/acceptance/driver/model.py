@@ -116,5 +116,6 @@ class DelegatingModel(_ToolCaller):
         result = self._generate(messages)
         if not result.generations[0].message.tool_calls:  # type: ignore[attr-defined]
             gates = [g for m in messages if m.type == "human" and (g := orders_in(m.text).gate)]
-            await obey_waits(Orders(topic="", gate=f"{gates[-1]}.outer"))
+            if gates:
+                await obey_waits(Orders(topic="", gate=f"{gates[-1]}.outer"))
         return result
