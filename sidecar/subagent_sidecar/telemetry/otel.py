@@ -1,6 +1,7 @@
 """Spans as the OpenTelemetry SDK has them, and its exporters. Loaded late: it takes a second."""
 
 import logging
+import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -61,7 +62,7 @@ def _grpc(where: Where) -> SpanExporter:
 
 
 def _console(where: Where) -> SpanExporter:
-    return ConsoleSpanExporter()
+    return ConsoleSpanExporter(out=sys.stdout)
 
 
 _EXPORTERS: dict[str, Callable[[Where], SpanExporter]] = {

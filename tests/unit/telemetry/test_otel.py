@@ -1,0 +1,74 @@
+"""Spans through the SDK's exporters: the ids, times and words they were given."""
+
+import json
+from collections.abc import Iterator
+from concurrent import futures
+
+import grpc  # type: ignore[import-untyped]
+import pytest
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+
+from subagent_sidecar.core.spans import Span
+from subagent_sidecar.telemetry import Where, otel
+
+SPAN = Span(
+    name="invoke_agent a",
+    trace_id="4" * 32,
+    span_id="5" * 16,
+    parent_id="6" * 16,
+    start="2026-01-01T00:00:00.000001Z",
+    end="2026-01-01T02:00:00.000000Z",
+    attributes={"n": 1, "texts": ["a", "b"], "strange": "\ud800"},
+    error="timeout",
+    calls=True,
+)
+START_NS = 1_767_225_600_000_001_000
+
+
+class Collector(trace_service_pb2_grpc.TraceServiceServicer):
+    def __init__(self) -> None:
+        self.requests: list[trace_service_pb2.ExportTraceServiceRequest] = []
+
+    def Export(
+        self, request: trace_service_pb2.ExportTraceServiceRequest, context: object
+    ) -> trace_service_pb2.ExportTraceServiceResponse:
+        self.requests.append(request)
+        return trace_service_pb2.ExportTraceServiceResponse()
+
+
+@pytest.fixture
+def collector() -> Iterator[tuple[Collector, str]]:
+    server = grpc.server(futures.ThreadPoolExecutor(1))
+    found = Collector()
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(  # type: ignore[no-untyped-call]
+        found, server
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield found, f"http://127.0.0.1:{port}"
+    server.stop(None).wait()
+
+
+def test_grpc(collector: tuple[Collector, str]) -> None:
+    found, url = collector
+    sender = otel.sender(Where(protocol="grpc", url=url))
+    assert sender.send([SPAN])
+    sender.close()
+    (resource_spans,) = found.requests[0].resource_spans
+    (span,) = resource_spans.scope_spans[0].spans
+    assert span.name == "invoke_agent a"
+    ids = (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex())
+    assert ids == (SPAN.trace_id, SPAN.span_id, SPAN.parent_id)
+    assert (span.start_time_unix_nano, span.end_time_unix_nano) == (
+        START_NS,
+        START_NS - 1_000 + 7_200 * 1_000_000_000,
+    )
+    assert (span.kind, span.status.code, span.status.message) == (3, 2, "timeout")
+    assert {each.key for each in span.attributes} >= {"n", "texts"}
+
+
+def test_the_console(capsys: pytest.CaptureFixture[str]) -> None:
+    sender = otel.sender(Where(protocol="console", url=None))
+    assert sender.send([SPAN])
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["name"], shown["context"]["trace_id"]) == ("invoke_agent a", f"0x{'4' * 32}")
