@@ -56,6 +56,8 @@ async def running(
         base = await open_base(stack, settings, clock, first, reload_asked)
         record = await measuring.record_figures(stack, base)
         background = workers.make(stack, base)
+        if background.tracer is not None:
+            await background.tracer.begin()
         plane = await planes.data_plane(stack, base, background)
         background.start(stack)
         workers.prune(stack, base)

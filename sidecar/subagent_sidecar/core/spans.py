@@ -137,7 +137,7 @@ class Teller:
                 span_id=span_id,
                 parent_id=_above(record) if first else _start_of(record),
                 start=run.created_at,
-                end=max(told.event.at, run.created_at),
+                end=max(_answered(told.event, run), run.created_at),
                 attributes=self._common(told, record) | run_spans.facts(run),
             )
         ]
@@ -236,6 +236,11 @@ class Teller:
         return run_spans.said(attributes)
 
 
+def _answered(event: Event, run: Run) -> Timestamp:
+    """When the server took a start: a run that was put on record late was at work before that."""
+    return min(event.at, run.started_at or event.at, run.ended_at or event.at)
+
+
 def _run(told: ToldEvent, record: TaskRecord | None) -> Run | None:
     runs = () if record is None else record.runs
     return next((run for run in runs if run.run_id == told.event.run_id), None)
@@ -273,6 +278,7 @@ _DETAIL = {
     "code": named.CODE,
     "limit": named.LIMIT,
     "current": named.CURRENT,
+    "times": named.TIMES,
     "action": named.ACTION,
     "key": named.KEY,
     "evidence": named.EVIDENCE,

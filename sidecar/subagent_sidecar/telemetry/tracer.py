@@ -111,6 +111,12 @@ class Tracer:
         self._ends = _Reader("trace_ends", ENDING)
         service.on_entered(self._wake.set)
 
+    async def begin(self) -> None:
+        """To be called before there is anything to tell. Whoever comes first on a store begins with
+        what comes next: of what happened before there were traces, the beginnings would be
+        missing. Raises StoreError."""
+        await self._store.begin_spans(self._at_once.name, self._ends.name)
+
     async def run(self) -> None:
         """For ever: tell what is new."""
         while True:
@@ -164,11 +170,9 @@ class Tracer:
         return await self._offer(self._held)
 
     async def _find_place(self, reader: _Reader) -> None:
-        """Whoever comes first begins with what comes next: of what happened before there were
-        traces, the beginnings would be missing."""
         place = await self._store.spans_claimed(reader.name)
         if place is None:
-            await self._store.begin_spans(self._at_once.name, self._ends.name)
+            await self.begin()
             place = await self._store.spans_claimed(reader.name)
         reader.found_at(place or 0)
 

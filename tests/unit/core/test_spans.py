@@ -1,9 +1,10 @@
 """What is told of the record as spans, event by event."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
-from tests.support.books import Story
+from tests.support.books import Story, at
 
 from subagent_sidecar.core import trace_ids
 from subagent_sidecar.core.changes import SessionEnded
@@ -178,6 +179,18 @@ def test_a_run_that_is_lost_with_its_thread_is_told_as_an_error() -> None:
         story.run("r1").created_at,
         story.run("r1").ended_at,
     )
+
+
+def test_the_start_of_a_run_that_was_found_late_ends_when_the_run_was_at_work() -> None:
+    story = Story()
+    intent = story.admitted()
+    story.second = 60
+    story.accepted(intent, "r1", status=RunStatus.RUNNING)
+    run = replace(story.run("r1"), started_at=at(5))
+    late = replace(record(story, "t"), runs=(run,))
+    (event,) = [event for event in story.tables.events if event.kind == "started"]
+    (span,) = TELLER.at_once(ToldEvent(event=event), {"t": late})
+    assert (event.at, span.start, span.end) == (at(61), at(1), at(5))
 
 
 def entry(message_id: str, model: str | None, cost: int | None) -> UsageEntry:
