@@ -9,9 +9,10 @@ from ..core.metrics import instruments as i
 from ..core.metrics.families import Family
 from ..core.metrics.labels import Whose
 from ..core.metrics.standing import of_budgets, of_policy
-from ..core.metrics.traffic import Server, of_proxy, of_servers, of_store
+from ..core.metrics.traffic import Server, of_proxy, of_servers, of_store, of_traces
 from ..metrics import Page, RecordFigures
 from ..proxy.agent_routes import DataPlane
+from ..telemetry import Numbers
 from .background import Background
 from .base import Base
 from .lifetimes import spawned
@@ -54,6 +55,8 @@ def _of_process(base: Base, background: Background, plane: DataPlane) -> Iterato
     yield from of_store(
         base.store.meter, waiting=base.store.waiting, unrecorded=unrecorded, dropped=dropped
     )
+    traces = background.tracer.numbers if background.tracer is not None else Numbers()
+    yield from of_traces(exported=traces.exported, dropped=traces.dropped, failed=traces.failed)
     yield _build(base)
 
 

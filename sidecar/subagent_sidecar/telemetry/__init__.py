@@ -1,7 +1,7 @@
 """Traces of the sidecar's own, from the record to an OTLP endpoint."""
 
 from .exporting import Exporting, Sender
-from .tracer import Tracer
+from .tracer import Numbers, Tracer
 from .where import Where, where
 
-__all__ = ["Exporting", "Sender", "Tracer", "Where", "where"]
+__all__ = ["Exporting", "Numbers", "Sender", "Tracer", "Where", "where"]

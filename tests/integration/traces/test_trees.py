@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.integration.cancel.rig import WITHIN, Desk, desk
 from tests.support.otlp_sink import OtlpSink, SinkSpan, broken_trees
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, eventually_got
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 CLIENT = 3
@@ -189,3 +189,15 @@ def ns(moment: str) -> int:
     """Nanoseconds since 1970 of a time on record."""
     whole = datetime.fromisoformat(moment)
     return int(whole.timestamp()) * 1_000_000_000 + whole.microsecond * 1_000
+
+
+async def test_what_was_exported_is_in_the_metrics(sink: OtlpSink) -> None:
+    async with desk(otlp_endpoint=sink.url) as at:
+        await start(at, "quick")
+        await ended(sink, 1)
+
+        async def page() -> str:
+            return (await at.admin.call("GET", "/metrics")).body.decode()
+
+        told = f'subagent_trace_spans_total{{result="exported"}} {len(sink.spans)}.0'
+        await eventually_got(page, lambda text: told in text, within=WITHIN)

@@ -169,6 +169,10 @@ DROPPED = _counter("records_dropped", "Changes the store will never take, and th
 UNCOUNTED = _gauge(
     "events_uncounted", "Events on record that the counters here do not have in them yet"
 )
+TRACE_SPANS = _counter("trace_spans", "Spans made of the record, by what became of them", "result")
+TRACE_FAILURES = _counter(
+    "trace_export_failures", "Attempts to export spans that the endpoint did not take"
+)
 BUILD_INFO = _info("build", "The sidecar, and what it runs on", "version", "python", "store")
 
 ALL: tuple[Instrument, ...] = tuple(

@@ -101,6 +101,12 @@ def _kind(act: str) -> str:
     return _KINDS.get(act, "other")
 
 
+def of_traces(*, exported: int, dropped: int, failed: int) -> Iterator[Family]:
+    """Spans that were taken and given up, and attempts in vain; all 0 where nothing is exported."""
+    yield Family(i.TRACE_SPANS, {("exported",): exported, ("dropped",): dropped})
+    yield plain(i.TRACE_FAILURES, failed)
+
+
 def of_store(meter: StoreMeter, *, waiting: int, unrecorded: int, dropped: int) -> Iterator[Family]:
     yield Family(i.STORE_COMMITS, histograms={(): meter.commits.copy()})
     yield plain(i.STORE_WRITES, meter.writes)
