@@ -470,6 +470,9 @@ class Store(Replies, Figures, SpanPlaces, Protocol):
 
     async def task(self, task_id: str) -> TaskRecord | None: ...
 
+    async def tasks_with(self, task_ids: Sequence[str]) -> Sequence[TaskRecord]:
+        """Those of the tasks that are on record, in any order: read together, at most 500."""
+
     async def tasks_named(self, fragment: str, *, limit: int) -> Sequence[str]:
         """At most `limit` ids of tasks that begin or end with `fragment`, or else whose last 8
         characters begin with it."""

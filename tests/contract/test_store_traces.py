@@ -40,3 +40,13 @@ async def test_places_begin_after_the_newest_event_and_are_moved_by_one(store: S
     assert (await store.spans_claimed("a"), await store.spans_claimed("b")) == (begin + 7, begin)
     assert await store.claim_spans("a", begin + 7, begin)  # given back
     assert await store.spans_claimed("a") == begin
+
+
+async def test_tasks_are_read_together_as_they_are_read_alone(store: Store) -> None:
+    for number, task_id in enumerate(("a", "b", "c")):
+        intent = await store.admit(start(number, task_id))
+        await store.apply([accepted(intent, f"r{number}", number, thread_id=task_id)])
+    found = await store.tasks_with(["c", "nobody", "a"])
+    alone = [await store.task(task_id) for task_id in ("a", "c")]
+    assert sorted(found, key=lambda record: record.task.task_id) == alone
+    assert list(await store.tasks_with([])) == []

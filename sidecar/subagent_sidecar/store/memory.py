@@ -168,6 +168,10 @@ class MemoryStore:
         task = self._tables.task(task_id)
         return self._record(task) if task else None
 
+    async def tasks_with(self, task_ids: Sequence[str]) -> Sequence[TaskRecord]:
+        found = (self._tables.task(task_id) for task_id in task_ids)
+        return [self._record(task) for task in found if task is not None]
+
     async def tasks_named(self, fragment: str, *, limit: int) -> Sequence[str]:
         ids = self._tables.tasks.keys()
         fits = [one for one in ids if one.startswith(fragment) or one.endswith(fragment)]

@@ -216,6 +216,13 @@ class SqliteStore:
 
         return await self._read(work)
 
+    async def tasks_with(self, task_ids: Sequence[str]) -> Sequence[TaskRecord]:
+        def work(conn: sqlite3.Connection) -> Sequence[TaskRecord]:
+            rows = conn.execute(TASKS.select_keys(len(task_ids)), list(task_ids)).fetchall()
+            return records(conn, [TASKS.read(row) for row in rows])
+
+        return await self._read(work) if task_ids else ()
+
     async def tasks_named(self, fragment: str, *, limit: int) -> Sequence[str]:
         return await self._read(lambda conn: tasks_named(conn, fragment, limit))
 

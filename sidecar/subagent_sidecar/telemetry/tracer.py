@@ -29,6 +29,8 @@ _log = logging.getLogger(__name__)
 
 _PAGE = 200
 """Events in one batch. Few make more than one span."""
+_TOGETHER = 25
+"""Ends that are read together: one of them may have to wait, and all behind it."""
 _LOOK_S = 1.0
 """How often to look without having been told: another sidecar may write to the store, too."""
 _COMPANY_S = 0.2
@@ -178,23 +180,29 @@ class Tracer:
 
     async def _of_events(self, events: Sequence[ToldEvent]) -> list[Span]:
         needed = {each for told in events for each in self._teller.needed(told.event)}
-        records: dict[str, TaskRecord] = {}
-        for task_id in needed:
-            if (record := await self._store.task(task_id)) is not None:
-                records[task_id] = record
+        records = await self._records(sorted(needed))
         return [span for told in events for span in self._teller.at_once(told, records)]
 
     async def _of_ends(self, page: EventPage, *, last: bool) -> tuple[int, list[Span]]:
         """What is told of ends, and up to which number: there may be one that has to wait."""
         spans: list[Span] = []
-        for told in page.events:
-            if not self._teller.ends_run(told.event):
-                continue
-            record = await self._store.task(told.event.task_id or "")
-            if not last and not self._is_ripe(told, record):
-                return told.event.seq - 1, spans
-            spans += self._teller.of_end(told, record)
+        ends = [told for told in page.events if self._teller.ends_run(told.event)]
+        for first in range(0, len(ends), _TOGETHER):
+            some = ends[first : first + _TOGETHER]
+            records = await self._records(sorted({told.event.task_id or "" for told in some}))
+            for told in some:
+                record = records.get(told.event.task_id or "")
+                if not last and not self._is_ripe(told, record):
+                    return told.event.seq - 1, spans
+                spans += self._teller.of_end(told, record)
         return page.upto, spans
+
+    async def _records(self, task_ids: Sequence[str]) -> dict[str, TaskRecord]:
+        found: dict[str, TaskRecord] = {}
+        for first in range(0, len(task_ids), _PAGE):
+            for record in await self._store.tasks_with(task_ids[first : first + _PAGE]):
+                found[record.task.task_id] = record
+        return found
 
     def _is_ripe(self, told: ToldEvent, record: TaskRecord | None) -> bool:
         runs = () if record is None else record.runs
