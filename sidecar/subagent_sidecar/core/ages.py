@@ -112,6 +112,12 @@ class Ages:
         """Seconds since the first sweep."""
         return 0.0 if self._started is None else self.now - self._started[0]
 
+    def deaf(self, seconds: float) -> None:
+        """Nobody could be heard for so long just now, for this process stood still. That is no
+        silence of anybody's."""
+        for heard in (*self._last_sessions.values(), *self._silent.values()):
+            heard.sign_since += seconds
+
     def look(self, candidate: Candidate) -> Seen:
         """Take note of a live task."""
         phase = (candidate.run_id, candidate.status, candidate.run_status)

@@ -41,6 +41,9 @@ _REST = 9.0
 _COMPANY_S = 0.1
 """What ends together is looked at together."""
 
+_STOOD_STILL_S = 2.0
+"""How late the loop may be before it is taken to have stood still."""
+
 _TOLD_TOGETHER = 100
 _REMEMBERED = 100_000
 _TRIES = 3
@@ -136,12 +139,20 @@ class Reaper:
                 )
             except Exception:  # noqa: BLE001 - whatever it is, the next sweep may do better
                 _log.exception("a sweep failed", extra={"action": "sweep_failed"})
-            with suppress(TimeoutError):
-                took = self._clock.monotonic() - began
-                pause = max(self._interval_s * uniform(0.9, 1.0), took * _REST)
-                async with asyncio.timeout(pause):
-                    await self._wake.wait()
-                await asyncio.sleep(_COMPANY_S)
+            took = self._clock.monotonic() - began
+            await self._rest(max(self._interval_s * uniform(0.9, 1.0), took * _REST))
+
+    async def _rest(self, pause_s: float) -> None:
+        """Until something happens, or it is time. Who wakes up late stood still (SIGSTOP, a frozen
+        container), and has heard nobody meanwhile."""
+        began = self._clock.monotonic()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await self._wake.wait()
+            await asyncio.sleep(_COMPANY_S)
+        late = self._clock.monotonic() - began - pause_s
+        if late > _STOOD_STILL_S:
+            self._planning.ages.deaf(late)
 
     async def sweep(self) -> None:
         """Look at everything once, and have done what is to be done. Raises StoreError."""

@@ -498,6 +498,16 @@ def test_a_session_that_is_gone_is_one_that_has_ended(action: OnEnd) -> None:
     assert (reap.key, reap.action) == (Key.LEASE, action)
 
 
+def test_time_in_which_this_process_stood_still_is_nobodys_silence() -> None:
+    world = World.by(rule("tidy", idle=600, grace=0))
+    world.start()
+    assert world.tick(595) == []
+    world.ages.deaf(1000)
+    assert world.tick(1000, every=1000) == []
+    assert world.tick(5) == []
+    assert [reap.key for reap in world.tick(5)] == [Key.IDLE]
+
+
 def test_silence_alone_ends_what_a_rule_calls_idle() -> None:
     world = World.by(rule("tidy", idle=600, grace=0))
     world.start()
