@@ -184,6 +184,11 @@ class AmbiguousSession(RequestError):
         self.candidates = tuple(candidates)
 
 
+class SharedSession(RequestError):
+    code = "shared_session"
+    status = 403
+
+
 class SessionOver(RequestError):
     """`ended_at` says since when."""
 

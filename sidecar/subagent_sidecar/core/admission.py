@@ -26,6 +26,11 @@ def default_session(supervisor: str) -> str:
     return f"{_DEFAULT}{supervisor}"
 
 
+def is_default(session_id: str) -> bool:
+    """Whether it is nobody's own: all callers that name none are in it."""
+    return session_id.startswith(_DEFAULT)
+
+
 def admit(ledger: Ledger, start: Start) -> Intent:
     """Decide what a start is (a new task or an update) and make it durable as an intent."""
     intent, _ = _understood(ledger, start)
@@ -231,7 +236,7 @@ def _named(item: Item, agent: str | None) -> Item:
 def _parent(ledger: Ledger, session_id: str) -> Task | None:
     """The task whose thread the session is. One that never ran started nothing, and the name of a
     default session is no task's, whatever id somebody gave a thread."""
-    if session_id.startswith(_DEFAULT):
+    if is_default(session_id):
         return None
     task = ledger.task(session_id)
     return task if task is not None and task.run_id is not None else None

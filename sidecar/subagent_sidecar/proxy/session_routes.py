@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
+from ..core.admission import is_default
 from ..core.model import EndedBy, timestamp
 from ..core.sessions import (
     SessionLine,
@@ -19,7 +20,7 @@ from ..core.sessions import (
     terms,
 )
 from ..core.storable import name, storable
-from ..errors import BadBody, NoSuchRoute, SessionNotFound
+from ..errors import BadBody, NoSuchRoute, SessionNotFound, SharedSession
 from ..ports import Clock, Store
 from ..service import Service
 from . import answering
@@ -63,6 +64,8 @@ class SessionRoutes:
                 f"the sidecar has no {request.method} {raw_path[:200]}; of a session there are "
                 "GET .../sessions/ID, POST .../sessions/ID/heartbeat and POST .../sessions/ID/end"
             )
+        if found is not None and found[2] is not None:
+            _refuse_shared(session_id)
         told = await route(session_id, request)
         return answering.send(request, 200, _JSON, json.dumps(told).encode())
 
@@ -124,6 +127,15 @@ class SessionRoutes:
                 f"{', '.join(sorted(known))}"
             )
         return body
+
+
+def _refuse_shared(session_id: str) -> None:
+    """One supervisor's end, or lapsed lease, would be that of everybody who names no session."""
+    if is_default(session_id):
+        raise SharedSession(
+            f"session '{session_id[:80]}' is shared by all that name none, so it is nobody's to "
+            "lease or end: name a session of your own with the header x-subagent-session"
+        )
 
 
 def _seconds(span: timedelta | None) -> float | None:

@@ -51,6 +51,19 @@ async def test_where_no_rule_gives_a_lease_there_is_the_one_asked_for_or_none(
     assert leases == {"s1": "none", "s2": "held"}
 
 
+async def test_the_session_of_all_that_name_none_is_nobodys_to_lease_or_end(
+    tmp_path: Path,
+) -> None:
+    async with desk(tmp_path, {"lifecycle": [ENDS, LEASES]}) as at:
+        await at.start("long", "default:anonymous")
+        told = [await tell(at, "default%3Aanonymous", what) for what in ("heartbeat", "end")]
+        seen = await shown(at, "default:anonymous")
+    assert [(answer.status, answer.json["code"]) for answer in told] == [
+        (403, "shared_session")
+    ] * 2
+    assert seen["ended_at"] is None and seen["live_tasks"] == 1
+
+
 async def test_an_end_says_what_becomes_of_each_live_task(tmp_path: Path) -> None:
     spared = {"name": "spared", "match": {"agent": "idle"}, "on_session_end": "abandon"}
     async with desk(tmp_path, {"lifecycle": [ENDS, spared]}) as at:
