@@ -16,7 +16,10 @@ make clean     remove everything made here, .venv and .uv included
 endef
 
 SHELL := /bin/sh
-STOREYS := support unit contract integration acceptance docs
+# Two processes: the one that works and the one that waits.
+QUICK := support unit contract docs
+SLOW := integration acceptance
+STOREYS := $(QUICK) $(SLOW)
 BIN := .venv/bin
 STAMP := .venv/.synced
 ARGS ?=
@@ -46,7 +49,7 @@ demo: $(STAMP)
 	$(BIN)/subagent-sidecar demo $(ARGS)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(STOREYS:%=tests/%) $(ARGS)
+	$(BIN)/python -m scripts.storeys $(QUICK:%=tests/%) -- $(SLOW:%=tests/%) $(ARGS)
 
 test-%: $(STAMP)
 	$(BIN)/python -m pytest tests/$* $(ARGS)

@@ -1,0 +1,73 @@
+"""Every test, in two processes side by side.
+
+    python -m scripts.storeys QUICK... -- SLOW... [pytest's options]
+
+The quick storeys keep a processor busy, the slow ones wait most of the time. What the quick ones
+say is shown as it comes; then what the slow ones have said meanwhile, and go on to say.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+_NONE_FOUND = 5
+"""pytest's word for: no test fits. With `-k` that may be so in one of the two."""
+_LOOK_S = 0.2
+_PIECE = 1 << 20
+
+
+def main() -> int:
+    given = sys.argv[1:]
+    at = given.index("--")
+    after = given[at + 1 :]
+    slow = [each for each in after if Path(each).is_dir()]
+    options = [each for each in after if each not in slow]
+    quick = given[:at]
+    with tempfile.TemporaryFile() as said:
+        beside = subprocess.Popen(_pytest(slow, options), stdout=said, stderr=subprocess.STDOUT)
+        try:
+            first = subprocess.call(_pytest(quick, options))
+            _show(beside, said)
+        except KeyboardInterrupt:  # they have been told as well
+            beside.wait()
+            _show(beside, said)
+            return 130
+        second = beside.wait()
+    return _both(quick, first, second)
+
+
+def _pytest(folders: Sequence[str], options: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "pytest", *folders, *options]
+
+
+def _show(process: "subprocess.Popen[bytes]", said: IO[bytes]) -> None:
+    """Print what a process writes until it ends. The file has one position for both of us, so it
+    is read without moving it."""
+    shown = 0
+    while True:
+        ended = process.poll() is not None
+        new = os.pread(said.fileno(), _PIECE, shown)
+        sys.stdout.buffer.write(new)
+        sys.stdout.flush()
+        shown += len(new)
+        if ended and not new:
+            return
+        time.sleep(_LOOK_S)
+
+
+def _both(quick: Sequence[str], first: int, second: int) -> int:
+    codes = {first, second}
+    if codes == {_NONE_FOUND}:
+        return _NONE_FOUND
+    if first not in (0, _NONE_FOUND):
+        print(f"FAILED in {' '.join(quick)}: see further up", flush=True)
+    return max(code if code != _NONE_FOUND else 0 for code in codes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
