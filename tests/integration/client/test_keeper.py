@@ -135,6 +135,11 @@ def test_a_sidecar_that_hangs_keeps_nobody_waiting_for_long(sidecar: SessionSide
     assert time.monotonic() - before < 20.0  # 0.2 s, on a machine that has time
 
 
+def lines(told: pytest.LogCaptureFixture, sidecar: SessionSidecar) -> list[str]:
+    """What was said of one sidecar: a thread of an earlier test may still speak of another."""
+    return [message for message in told.messages if f"the sidecar at {sidecar.url} " in message]
+
+
 def test_a_sidecar_that_is_down_is_one_line_until_it_is_back(
     told: pytest.LogCaptureFixture,
 ) -> None:
@@ -142,15 +147,14 @@ def test_a_sidecar_that_is_down_is_one_line_until_it_is_back(
     kept = keeper(sidecar)
     kept.use("s")
     until(lambda: kept._failures > 5)
-    assert len(told.records) == 1
-    [line] = told.messages
-    assert f"the sidecar at {sidecar.url} cannot be reached" in line
+    [line] = lines(told, sidecar)
+    assert "cannot be reached" in line
     with sidecar.running():
         until(lambda: len(sidecar.of("heartbeat", "s")) >= 3)
-        until(lambda: len(told.records) == 2)
-        assert "is back" in told.messages[1]
+        until(lambda: len(lines(told, sidecar)) == 2)
+        assert "is back" in lines(told, sidecar)[1]
         kept.close("done")
-    assert len(told.records) == 2
+    assert len(lines(told, sidecar)) == 2
 
 
 def test_a_sidecar_that_went_away_does_not_hold_up_the_end(
@@ -162,7 +166,7 @@ def test_a_sidecar_that_went_away_does_not_hold_up_the_end(
         kept.use("s")
         until(lambda: sidecar.of("heartbeat", "s"))
     kept.close("done")
-    assert len(told.records) == 1
+    assert len(lines(told, sidecar)) == 1
 
 
 def test_a_sidecar_that_restarts_between_two_heartbeats_is_no_outage(

@@ -14,7 +14,7 @@ from tests.integration.faults.rig import QUICK_TO_DOUBT, Rig, running_rig
 from tests.support.toxics import ResetPeer, Way
 
 STRIDE = 1 if os.environ.get("FULL_SWEEP") else 67
-LONGER_THAN = {Way.UP: 900, Way.DOWN: 1900}
+LONGER_THAN = {Way.UP: 1000, Way.DOWN: 2200}
 """Bytes of the longest request and answer of a start: the sweep goes past their ends."""
 
 
