@@ -4,22 +4,19 @@ What the server says is asked of it past the sidecar.
 """
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from tests.acceptance.rig.servers import REPO, Sidecar, python_path, sidecar
-from tests.acceptance.rig.services import Service, end_group
+from tests.acceptance.rig.leasing import started, supervisor
+from tests.acceptance.rig.servers import Sidecar, sidecar
+from tests.acceptance.rig.services import Service
 
 _PATIENCE_S = 120.0
 _LEASE_S, _GRACE_S = 6.0, 4.0
@@ -98,28 +95,6 @@ def words(server: Service, task: Any) -> tuple[str, str]:
 # A supervisor that dies
 
 
-@contextmanager
-def supervisor(url: str, session: str, log: Path, *, tasks: int) -> Iterator[subprocess.Popen[str]]:
-    """A deep agent with the one line that keeps a lease, and so many tasks that never end."""
-    command = [sys.executable, "-m", "tests.acceptance.driver.leased", url, session, "async"]
-    with log.open("w") as errors:
-        process = subprocess.Popen(
-            [*command, str(tasks)],
-            cwd=REPO,
-            env={**os.environ, **python_path()},
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        end_group(process)
-        assert process.stdout is not None
-        process.stdout.close()
-
-
 def test_the_tasks_of_a_supervisor_that_was_killed_end_after_lease_and_grace(
     reaping: Sidecar, langgraph: Service, tmp_path: Path
 ) -> None:
@@ -129,10 +104,8 @@ def test_the_tasks_of_a_supervisor_that_was_killed_end_after_lease_and_grace(
         supervisor(reaping.url, mine, logs[0], tasks=3) as killed,
         supervisor(reaping.url, others, logs[1], tasks=1) as lives,
     ):
-        assert killed.stdout is not None and lives.stdout is not None
-        _, *orphans = killed.stdout.readline().split()
-        _, *kept = lives.stdout.readline().split()
-        assert len(orphans) == 3 and len(kept) == 1, [log.read_text("utf-8") for log in logs]
+        orphans, kept = started(killed, logs[0]), started(lives, logs[1])
+        assert len(orphans) == 3 and len(kept) == 1
         for task_id in (*orphans, *kept):
             record_when(reaping, task_id, lambda task: task["status"] == "running")
         killed.kill()

@@ -1,44 +1,17 @@
 """Real deep agents with the one line: their sessions hold a lease while they live, no longer."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
-from tests.acceptance.rig.servers import REPO, Sidecar, python_path
-from tests.acceptance.rig.services import end_group
+from tests.acceptance.rig.leasing import started, supervisor
+from tests.acceptance.rig.servers import Sidecar
 
 _PATIENCE_S = 120.0
-
-Supervisor = subprocess.Popen[str]
-
-
-@contextmanager
-def supervisor(sidecar: Sidecar, session: str, way: str, log: Path) -> Iterator[Supervisor]:
-    command = [sys.executable, "-m", "tests.acceptance.driver.leased", sidecar.url, session, way]
-    with log.open("w") as errors:
-        process = subprocess.Popen(
-            command,
-            cwd=REPO,
-            env={**os.environ, **python_path()},
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        end_group(process)
-        assert process.stdout is not None
-        process.stdout.close()
 
 
 def session_of(sidecar: Sidecar, session: str) -> Any:
@@ -57,14 +30,6 @@ def session_when(sidecar: Sidecar, session: str, fits: Callable[[Any], bool]) ->
     return found
 
 
-def started(process: Supervisor, log: Path) -> str:
-    """The task it says it has started."""
-    assert process.stdout is not None
-    said = process.stdout.readline().split()
-    assert said[:1] == ["started"], log.read_text("utf-8")
-    return said[1]
-
-
 def cleaned_up(sidecar: Sidecar, session: str) -> None:
     body = {"session": session, "wait_s": 30}
     httpx.post(f"{sidecar.admin}/v1/cancel", json=body, trust_env=False, timeout=60)
@@ -77,10 +42,10 @@ def test_a_supervisor_that_is_terminated_ends_its_session_and_one_that_is_killed
     polite, killed = str(uuid.uuid4()), str(uuid.uuid4())
     logs = tmp_path / "polite.log", tmp_path / "killed.log"
     with (
-        supervisor(sidecar, polite, "async", logs[0]) as first,
-        supervisor(sidecar, killed, "sync", logs[1]) as second,
+        supervisor(sidecar.url, polite, logs[0]) as first,
+        supervisor(sidecar.url, killed, logs[1], way="sync") as second,
     ):
-        tasks = started(first, logs[0]), started(second, logs[1])
+        tasks = [*started(first, logs[0]), *started(second, logs[1])]
         for session in (polite, killed):
             found = session_when(sidecar, session, lambda it: it["lease"] == "held")
             assert (found["live_tasks"], found["lease_s"]) == (1, 10.0)
