@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .core.changes import SessionBeat, SessionEnded
-from .core.model import LIVE, EndedBy, TaskQuery, TaskRecord, Timestamp
+from .core.model import LIVE, EndedBy, TaskQuery, TaskRecord, Timestamp, just_after
 from .core.sessions import Session, SessionKey
 from .errors import SessionOver, StoreError
 from .ports import Store
@@ -86,7 +86,7 @@ class Sessions:
         ended = await self._ended(key)
         if ended is not None and not reopen:
             raise _over(ended)
-        at = self._now()
+        at = _after(ended, self._now())
         for listener in self._beat_listeners:
             listener(supervisor, session_id)
         earlier = self._beats.get(key)
@@ -118,7 +118,7 @@ class Sessions:
             supervisor=supervisor,
             session_id=session_id,
             by=by,
-            at=self._now(),
+            at=_after(before, self._now()),
             reason=reason,
             tasks=_fresh(page.records, before),
         )
@@ -178,6 +178,13 @@ def _over(session: Session) -> SessionOver:
         "started from then on",
         ended_at=session.ended_at,
     )
+
+
+def _after(before: Session | None, now: Timestamp) -> Timestamp:
+    """When something is said of a session: always later than what was said before. The books
+    take what is older for a latecomer, and a wall clock may have been set back in between."""
+    marks = () if before is None else (before.ended_at, before.reopened_at)
+    return max([now, *(just_after(mark) for mark in marks if mark is not None)])
 
 
 def _fresh(records: Sequence[TaskRecord], before: Session | None) -> tuple[str, ...]:

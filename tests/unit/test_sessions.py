@@ -165,6 +165,27 @@ async def test_an_end_right_after_it_was_opened_again_is_an_end(sidecar: Sidecar
     assert (end.session.ended, end.again) == (True, False)
 
 
+@pytest.mark.parametrize("back_s", [30, 86_400])
+async def test_a_clock_that_is_set_back_swallows_neither_an_end_nor_an_opening(
+    sidecar: Sidecar, back_s: int
+) -> None:
+    await sidecar.end()
+    sidecar.clock.jump(-back_s)
+    await sidecar.beat(reopen=True)
+    await sidecar.service.flush()
+    opened = await sidecar.store.session("ann", "s")
+    assert opened is not None
+    assert not opened.ended
+    sidecar.clock.jump(-back_s)
+    await sidecar.started("t1")
+    over = await sidecar.end(reason="enough")
+    assert over.session.ended
+    assert over.session.reason == "enough"
+    assert not over.again
+    assert [record.task.task_id for record in over.tasks] == ["t1"]
+    assert over.session.ended_after(over.tasks[0].runs[0].created_at)
+
+
 async def test_an_end_by_another_process_is_noticed(sidecar: Sidecar) -> None:
     await sidecar.beat()
     other = Service(store=sidecar.store, clock=sidecar.clock)
