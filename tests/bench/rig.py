@@ -23,15 +23,25 @@ TICK = os.sysconf("SC_CLK_TCK")
 NEEDED = {"nginx": "nginx-light", "wrk": "wrk"}
 
 RUN = (
-    '{"run_id":"$msec-$request_id","thread_id":"$1",'
-    '"assistant_id":"c926ac5a-b04e-5949-878a-8e4830d4338b","status":"$status_word",'
+    '{"run_id":"%s","thread_id":"$1",'
+    '"assistant_id":"c926ac5a-b04e-5949-878a-8e4830d4338b","status":"%s",'
     '"metadata":{"created_by":"system","graph_id":"researcher"},'
     '"created_at":"2026-11-23T02:49:53.011394+00:00","multitask_strategy":"enqueue",'
     '"kwargs":{"input":{"messages":[{"role":"user","content":"%s"}]}}}'
 )
-# 830 bytes on the wire, where the run id has 47 (it grows with time, like a UUIDv7), the thread id
-# 36 and the status 7.
-RUN_BODY = RUN % ("x" * (830 - len(RUN) + len("$msec-$request_id$1$status_word%s") - 47 - 36 - 7))
+_BYTES = 830
+_ID = 36
+
+
+def _run_body(run_id: str, id_length: int, status: str) -> str:
+    """A run as nginx answers it: `_BYTES` on the wire, where `run_id` has `id_length`."""
+    bare = len(RUN % ("", status, "")) - len("$1") + _ID + id_length
+    return RUN % (run_id, status, "x" * (_BYTES - bare))
+
+
+# An id that grows with time, like a UUIDv7; and whichever was asked for.
+NEW_RUN = _run_body("$msec-$request_id", 47, "pending")
+KNOWN_RUN = _run_body("$2", _ID, "running")
 START_BODY = (
     '{"input":{"messages":[{"role":"user","content":"%s"}]},"stream_mode":"values",'
     '"stream_subgraphs":false,"stream_resumable":false,"config":{"configurable":'
@@ -44,9 +54,9 @@ events {{ worker_connections 4096; }}
 http {{ access_log off; keepalive_requests 1000000; client_max_body_size 0;
   client_body_temp_path {dir}/b1; proxy_temp_path {dir}/p1; fastcgi_temp_path {dir}/f1;
   uwsgi_temp_path {dir}/u1; scgi_temp_path {dir}/s1;
-  map $request_method $status_word {{ POST pending; default running; }}
   server {{ listen 127.0.0.1:{port} backlog=4096; default_type application/json;
-    location ~ ^/threads/([^/]+)/runs {{ return 200 '{body}'; }}
+    location ~ ^/threads/([^/]+)/runs/([^/]+)$ {{ return 200 '{known}'; }}
+    location ~ ^/threads/([^/]+)/runs$ {{ return 200 '{new}'; }}
     location / {{ return 200 '{{}}'; }} }} }}
 """
 NGINX_PROXY = """
@@ -166,7 +176,7 @@ def nginx(
 
 def nginx_upstream(folder: Path) -> contextlib.AbstractContextManager[Server]:
     port = free_port()
-    text = NGINX_UPSTREAM.format(dir=folder, port=port, body=RUN_BODY)
+    text = NGINX_UPSTREAM.format(dir=folder, port=port, new=NEW_RUN, known=KNOWN_RUN)
     return nginx("upstream", folder, text, port)
 
 

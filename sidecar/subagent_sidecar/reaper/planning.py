@@ -39,6 +39,8 @@ class Planning:
         self.ages = Ages()
         self.parents: frozenset[str] = frozenset()
         """Whose end somebody has to be asked about."""
+        self.live = 0
+        """Tasks that the last plan looked at."""
         self.policy = service.policy
         """By which the last plan was made."""
         self._service = service
@@ -51,6 +53,7 @@ class Planning:
         """What is to be done now, but for the tasks that are `under_way`. Raises StoreError."""
         await self._service.entered()
         live = await reading.candidates(self._store, self._upstreams)
+        self.live = len(live)
         sessions = await reading.sessions(self._store)
         now = self._clock.monotonic()
         self._service.signs.take_in(now, live=len(live))

@@ -26,6 +26,7 @@ from ..service import Service
 from ..tasks import spawn
 from .falling import Fall, Falling
 from .planning import Planning
+from .rests import company_s, rest_s
 from .sighting import Sighting
 from .taking_over import TakingOver
 from .terminating import Terminating
@@ -34,12 +35,6 @@ _log = logging.getLogger(__name__)
 
 _TREES = 500
 """Trees that fall at a time; more wait for the next sweep, which then comes at once."""
-
-_REST = 9.0
-"""How many times as long as a sweep took there is none, however many tasks there are."""
-
-_COMPANY_S = 0.1
-"""What ends together is looked at together."""
 
 _STOOD_STILL_S = 2.0
 """How late the loop may be before it is taken to have stood still."""
@@ -140,7 +135,8 @@ class Reaper:
             except Exception:  # noqa: BLE001 - whatever it is, the next sweep may do better
                 _log.exception("a sweep failed", extra={"action": "sweep_failed"})
             took = self._clock.monotonic() - began
-            await self._rest(max(self._interval_s * uniform(0.9, 1.0), took * _REST))
+            interval_s = self._interval_s * uniform(0.9, 1.0)
+            await self._rest(rest_s(interval_s, took_s=took, live=self._planning.live))
 
     async def _rest(self, pause_s: float) -> None:
         """Until something happens, or it is time. Who wakes up late stood still (SIGSTOP, a frozen
@@ -149,7 +145,7 @@ class Reaper:
         with suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
                 await self._wake.wait()
-            await asyncio.sleep(_COMPANY_S)
+            await asyncio.sleep(company_s(self._planning.live))
         late = self._clock.monotonic() - began - pause_s
         if late > _STOOD_STILL_S:
             self._planning.ages.deaf(late)
