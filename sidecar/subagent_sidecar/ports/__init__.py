@@ -1,0 +1,40 @@
+"""What the service needs from the outside, as small protocols.
+
+The classes behind them are chosen in `compose`; the public fakes are in `testing`.
+"""
+
+from .agent import AgentServer, ServerRun, ThreadState
+from .books import Figures, Replies, SpanPlaces
+from .clock import Clock
+from .ending import Canceller, Reaping, TaskEnder, Tidier
+from .following import CancelObserver, Doubts, Follower, Observer, Reachability
+from .governing import Auditor, PolicyKeeping, Remaining
+from .store import Store
+from .upstream import Exchange, Headers, Outgoing, Upstream
+
+__all__ = [
+    "AgentServer",
+    "Auditor",
+    "CancelObserver",
+    "Canceller",
+    "Clock",
+    "Doubts",
+    "Exchange",
+    "Figures",
+    "Follower",
+    "Headers",
+    "Observer",
+    "Outgoing",
+    "PolicyKeeping",
+    "Reachability",
+    "Reaping",
+    "Remaining",
+    "Replies",
+    "ServerRun",
+    "SpanPlaces",
+    "Store",
+    "TaskEnder",
+    "ThreadState",
+    "Tidier",
+    "Upstream",
+]

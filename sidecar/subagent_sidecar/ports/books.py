@@ -1,0 +1,67 @@
+"""Parts of the store that one edge alone needs."""
+
+from asyncio import Future
+from collections.abc import Sequence
+from typing import Protocol
+
+from ..core.changes import Start
+from ..core.idempotency import Claim, Earlier, Taken
+from ..core.metrics.meters import StoreMeter
+from ..core.metrics.record import Census, Stretch, Used
+from ..core.model import Intent, Timestamp
+from ..core.policy import Policy
+
+
+class Replies(Protocol):
+    """What was answered to starts that are to be made once (core.idempotency). Every method raises
+    StoreError when the store cannot do it."""
+
+    def admit_once(self, start: Start, policy: Policy, claim: Claim) -> Future[Intent | Earlier]:
+        """`Store.admit`, unless the start was made before: looked up and put on record in the same
+        transaction. Raises Refused where the policy denies; then nothing is kept for `claim`."""
+
+    def settle_reply(self, taken: Taken) -> Future[None]:
+        """The server took a start. Nothing happens if another stands under its key by now."""
+
+    def forget_reply(self, key: str, intent_id: str) -> Future[None]:
+        """A start came to nothing: the next one under its key is a new one."""
+
+    async def prune_replies(self, upto: Timestamp, *, limit: int) -> int:
+        """Remove at most `limit` of those made at `upto` or before, the oldest first; how many."""
+
+
+class Figures(Protocol):
+    """What metrics ask. Every method raises StoreError when the store cannot do it."""
+
+    @property
+    def meter(self) -> StoreMeter:
+        """Commits and failures of this process."""
+
+    @property
+    def waiting(self) -> int:
+        """Writes that were handed in and are not done."""
+
+    async def census(self) -> Census:
+        """How the books stand. Costs as much as there are live tasks, whatever else there is."""
+
+    async def happened(self, after: int, *, limit: int) -> Stretch:
+        """The events with a number above `after`, at most `limit` of them, added up."""
+
+    async def used(self) -> Sequence[Used]:
+        """Tokens and cost since the store was made, by upstream, agent and model, in order."""
+
+
+class SpanPlaces(Protocol):
+    """How far the record has been told as spans, by the names of those who tell it. Every method
+    raises StoreError when the store cannot do it."""
+
+    async def spans_claimed(self, name: str) -> int | None:
+        """The number of the last event that is told, or being told; None before `begin_spans`."""
+
+    async def begin_spans(self, *names: str) -> None:
+        """Whoever of `names` has no place yet is told to begin after the newest event, all after
+        the same one."""
+
+    async def claim_spans(self, name: str, after: int, upto: int) -> bool:
+        """Move a place from `after` to `upto`; whether it stood at `after`. What lies between is
+        the caller's to tell then, and nobody else's."""
