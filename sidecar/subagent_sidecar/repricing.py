@@ -89,7 +89,7 @@ class Repricing:
                 if (cost := self._cost(entry)) is not None
             ]
             if found:
-                await self._service.usage_priced(found)
+                await self._service.usage.priced(found)
                 priced += len(found)
             after = entries[-1].task_id, entries[-1].message_id
             await asyncio.sleep(self._pause_s)

@@ -263,7 +263,7 @@ class _Lane:
         )
         entries = await asyncio.to_thread(self._news, state.messages, record, run_id)
         over = [run.run_id for run in record.runs if run.ended and not run.settled]
-        self._service.usage_seen(thread_id, run_id, entries, settled=over)
+        self._service.usage.seen(thread_id, run_id, entries, settled=over)
         return True
 
     def _news(self, messages: Sequence[Any], record: TaskRecord, run_id: str) -> list[UsageEntry]:

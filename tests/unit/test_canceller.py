@@ -92,7 +92,7 @@ class Desk:
     async def wish(self, run_id: str = "r1", task_id: str = "t") -> None:
         """On record as to be cancelled, by nobody who is there any more."""
         await self.start(run_id, task_id)
-        self.service.cancel_asked("up", task_id, run_id, by=EndedBy.OPERATOR, reason="enough")
+        self.service.cancels.asked("up", task_id, run_id, by=EndedBy.OPERATOR, reason="enough")
         await self.service.flush()
 
     def end(self, run_id: str = "r1", *, by: EndedBy = EndedBy.OPERATOR) -> Pursuit:
@@ -229,7 +229,7 @@ async def test_a_live_run_that_is_lost_is_counted_until_the_watcher_is_sure_of_i
     desk.end()
     await desk.idle()
     assert (await desk.record()).runs[0].unfinished
-    desk.service.thread_gone("up", "t", by=EndedBy.SERVER_LOST, reason="its server lost it")
+    desk.service.seen.thread_gone("up", "t", by=EndedBy.SERVER_LOST, reason="its server lost it")
     assert not (await desk.record()).runs[0].unfinished
 
 
@@ -385,7 +385,7 @@ async def test_a_start_in_doubt_cannot_be_cancelled_yet() -> None:
 
 
 async def test_a_task_that_is_over_on_record_is_no_servers_business(desk: Desk) -> None:
-    desk.service.run_seen("up", "t", "r1", "error")
+    desk.service.seen.run("up", "t", "r1", "error")
     end = await desk.end_task()
     assert (end.told, end.over, desk.server.asked) == ("already error", True, [])
 

@@ -51,7 +51,7 @@ class Desk:
 
     def made(self, thread_id: str = "t", **facts: Any) -> None:
         usual = {"upstream": "up", "supervisor": "ann", "session_id": None, "agent_name": "coder"}
-        self.service.thread_created(thread_id, **{**usual, **facts})
+        self.service.seen.thread_made(thread_id, **{**usual, **facts})
 
     async def let_in(self, thread_id: str = "t", **facts: Any) -> Intent:
         return await self.service.admit(
@@ -147,7 +147,7 @@ async def a_start_is_in_doubt(desk: Desk) -> None:
 async def it_had_a_task_before(desk: Desk) -> None:
     desk.made()
     desk.service.accepted(await desk.let_in(), [server_run("r")])
-    desk.service.run_seen("up", "t", "r", "success")
+    desk.service.seen.run("up", "t", "r", "success")
     await desk.failed()
 
 

@@ -307,7 +307,7 @@ async def test_a_start_a_crash_left_behind_is_seen_when_the_server_will_not_tell
     desk.server.down = UpstreamRefused("the server answered 401 to GET /threads/t/runs")
     assert await desk.new_reconciler().sweep() == 1
     assert (await desk.known()).live
-    desk.service.run_seen("up", "t", "r1", "running", created_at="2099-01-01T00:00:00+00:00")
+    desk.service.seen.run("up", "t", "r1", "running", created_at="2099-01-01T00:00:00+00:00")
     task = await desk.known()
     assert (task.run_id, task.status) == ("r1", "running")
     assert await desk.open() == []

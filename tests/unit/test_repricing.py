@@ -37,7 +37,7 @@ class Desk:
     def __post_init__(self) -> None:
         self.service = Service(store=self.store, clock=FakeClock())
         self.moved: list[str] = []
-        self.service.observe_usage(self.moved.append)
+        self.service.usage.observe(self.moved.append)
         self.repricing = Repricing(
             service=self.service,
             store=self.store,
@@ -64,7 +64,7 @@ class Desk:
             )
             for message_id, model in models.items()
         ]
-        self.service.usage_seen("t", "r", entries)
+        self.service.usage.seen("t", "r", entries)
         await self.service.flush()
         self.moved.clear()
 

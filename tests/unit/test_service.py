@@ -94,7 +94,7 @@ async def test_a_child_at_once_finds_its_parent(sidecar: Sidecar) -> None:
 
 
 async def test_a_start_at_once_finds_its_thread(sidecar: Sidecar) -> None:
-    sidecar.service.thread_created(
+    sidecar.service.seen.thread_made(
         "t", upstream="up", supervisor="bob", session_id="s", agent_name="coder"
     )
     intent = await sidecar.admitted()
@@ -136,9 +136,9 @@ async def test_a_cron_is_settled_without_a_task(sidecar: Sidecar) -> None:
 async def test_the_same_status_again_costs_the_store_nothing(sidecar: Sidecar) -> None:
     await sidecar.started()
     for word in ("pending", "running", "running", "running", "success", "success"):
-        assert sidecar.service.run_seen("up", "t", "r1", word) == word
-        sidecar.service.thread_seen("up", "t", "busy")
-    sidecar.service.run_seen("up", "t", "r1", "success")
+        assert sidecar.service.seen.run("up", "t", "r1", word) == word
+        sidecar.service.seen.thread("up", "t", "busy")
+    sidecar.service.seen.run("up", "t", "r1", "success")
     await sidecar.service.flush()
     assert sidecar.told(RunSeen) == 2
     assert sidecar.told(ThreadSeen) == 3  # anew after each move of the run
@@ -147,8 +147,8 @@ async def test_the_same_status_again_costs_the_store_nothing(sidecar: Sidecar) -
 @pytest.mark.parametrize("word", ["exploded", None, 7, ["running"], ""])
 async def test_words_nobody_knows_change_nothing(sidecar: Sidecar, word: object) -> None:
     await sidecar.started()
-    assert sidecar.service.run_seen("up", "t", "r1", word) is None
-    assert sidecar.service.thread_seen("up", "t", word) is None
+    assert sidecar.service.seen.run("up", "t", "r1", word) is None
+    assert sidecar.service.seen.thread("up", "t", word) is None
     await sidecar.service.flush()
     assert sidecar.told(RunSeen) == sidecar.told(ThreadSeen) == 0
 
@@ -156,14 +156,14 @@ async def test_words_nobody_knows_change_nothing(sidecar: Sidecar, word: object)
 async def test_a_task_that_waits_again_after_an_update_is_seen_to_wait(sidecar: Sidecar) -> None:
     for run_id in ("r1", "r2"):
         await sidecar.started(run_id)
-        sidecar.service.run_seen("up", "t", run_id, "success")
-        sidecar.service.thread_seen("up", "t", "interrupted")
+        sidecar.service.seen.run("up", "t", run_id, "success")
+        sidecar.service.seen.thread("up", "t", "interrupted")
         assert (await sidecar.record()).task.status == "waiting"
 
 
 async def test_a_servers_time_is_entered_as_ours(sidecar: Sidecar) -> None:
     await sidecar.started()
-    sidecar.service.run_seen("up", "t", "r2", "running", created_at="2126-01-01T02:00:00+02:00")
+    sidecar.service.seen.run("up", "t", "r2", "running", created_at="2126-01-01T02:00:00+02:00")
     record = await sidecar.record()
     assert record.runs[-1].created_at == "2126-01-01T00:00:00.000000Z"
 
@@ -171,23 +171,27 @@ async def test_a_servers_time_is_entered_as_ours(sidecar: Sidecar) -> None:
 async def test_polls_are_counted_and_written_down_together(sidecar: Sidecar) -> None:
     await sidecar.started()
     for _ in range(5):
-        sidecar.service.polled("t")
-        sidecar.service.polled("other")
+        sidecar.service.polls.polled("t")
+        sidecar.service.polls.polled("other")
     record = await sidecar.record()
     assert (record.task.polls, record.task.last_checked_at) == (5, sidecar.service.now())
-    sidecar.service.polled("t")
+    sidecar.service.polls.polled("t")
     assert (await sidecar.record()).task.polls == 6
     assert sidecar.told(Polled) == 3
 
 
 async def test_ends_are_entered_with_whose_act_they_were(sidecar: Sidecar) -> None:
     await sidecar.started("r1", "t1")
-    sidecar.service.cancel_asked("up", "t1", "r1", by=EndedBy.OPERATOR)
-    sidecar.service.run_seen("up", "t1", "r1", "cancelled")
+    sidecar.service.cancels.asked("up", "t1", "r1", by=EndedBy.OPERATOR)
+    sidecar.service.seen.run("up", "t1", "r1", "cancelled")
     await sidecar.started("r2", "t2")
-    sidecar.service.run_gone("up", "t2", "r2", by=EndedBy.SUPERVISOR, reason="the run was deleted")
+    sidecar.service.seen.run_gone(
+        "up", "t2", "r2", by=EndedBy.SUPERVISOR, reason="the run was deleted"
+    )
     await sidecar.started("r3", "t3")
-    sidecar.service.thread_gone("up", "t3", by=EndedBy.SUPERVISOR, reason="the thread was deleted")
+    sidecar.service.seen.thread_gone(
+        "up", "t3", by=EndedBy.SUPERVISOR, reason="the thread was deleted"
+    )
     records = [(await sidecar.record(task_id)).task for task_id in ("t1", "t2", "t3")]
     assert [(task.status, task.ended_by, task.reason) for task in records] == [
         ("cancelled", "operator", None),
@@ -198,7 +202,9 @@ async def test_ends_are_entered_with_whose_act_they_were(sidecar: Sidecar) -> No
 
 async def test_a_thread_is_at_home_where_it_was_made_or_started(sidecar: Sidecar) -> None:
     service = sidecar.service
-    service.thread_created("made", upstream="a", supervisor="ann", session_id=None, agent_name=None)
+    service.seen.thread_made(
+        "made", upstream="a", supervisor="ann", session_id=None, agent_name=None
+    )
     service.accepted(await sidecar.admitted("started", upstream="b"), [server_run("r", "started")])
     known = [await service.home("made"), await service.home("started"), await service.home("x")]
     assert known == ["a", "b", None]
@@ -211,8 +217,8 @@ async def test_a_store_in_trouble_fails_no_request_that_only_asks(sidecar: Sidec
     sidecar.store.down = LOCKED
     assert await sidecar.service.home("t") is None
     assert await sidecar.service.depth_under("t") == 0
-    sidecar.service.polled("t")
-    assert sidecar.service.run_seen("up", "t", "r1", "running") is RunStatus.RUNNING
+    sidecar.service.polls.polled("t")
+    assert sidecar.service.seen.run("up", "t", "r1", "running") is RunStatus.RUNNING
     await sidecar.service.flush()
 
 

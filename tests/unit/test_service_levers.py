@@ -28,11 +28,11 @@ async def start(service: Service) -> None:
 
 
 async def test_a_freeze_holds_as_soon_as_it_is_answered(service: Service) -> None:
-    await service.freeze(Scope.SESSION, "s", "why")
+    await service.levers.freeze(Scope.SESSION, "s", "why")
     with pytest.raises(Refused) as refused:
         await start(service)
     assert refused.value.code == "frozen" and "why" in refused.value.message
-    await service.unfreeze(Scope.SESSION, "s")
+    await service.levers.unfreeze(Scope.SESSION, "s")
     await start(service)
 
 
@@ -40,14 +40,14 @@ async def test_a_raise_holds_as_soon_as_it_is_answered(service: Service) -> None
     service.policy = Policy(budgets=(BUDGET,))
     with pytest.raises(Refused):
         await start(service)
-    await service.raise_budget(BUDGET, "s", Amounts(runs=1))
+    await service.levers.raise_budget(BUDGET, "s", Amounts(runs=1))
     await start(service)
 
 
 async def test_each_raise_adds_to_the_one_before(service: Service) -> None:
     service.policy = Policy(budgets=(BUDGET,))
     for _ in range(2):
-        await service.raise_budget(BUDGET, "s", Amounts(runs=1))
+        await service.levers.raise_budget(BUDGET, "s", Amounts(runs=1))
     await start(service)
     await start(service)
     with pytest.raises(Refused):
@@ -59,10 +59,10 @@ async def test_a_lever_that_is_not_on_record_is_an_error_and_not_tried_again(
 ) -> None:
     store.down = StoreUnavailable("the file is locked")
     with pytest.raises(StoreUnavailable):
-        await service.freeze(Scope.GLOBAL, EVERYTHING, None)
+        await service.levers.freeze(Scope.GLOBAL, EVERYTHING, None)
     store.down, store.busy = None, True
     with pytest.raises(StoreBusy):
-        await service.unfreeze(Scope.GLOBAL, EVERYTHING)
+        await service.levers.unfreeze(Scope.GLOBAL, EVERYTHING)
     store.busy = False
     await service.flush()
     await start(service)
@@ -72,7 +72,7 @@ async def test_a_lever_that_is_not_on_record_is_an_error_and_not_tried_again(
 async def test_who_follows_events_is_woken_by_a_lever(service: Service) -> None:
     woken: list[str] = []
     service.on_entered(lambda: woken.append("now"))
-    await service.freeze(Scope.GLOBAL, EVERYTHING, None)
+    await service.levers.freeze(Scope.GLOBAL, EVERYTHING, None)
     assert woken == ["now"]
 
 
@@ -101,7 +101,7 @@ async def test_whose_a_start_is_matters_where_it_may_be_refused_for_it(
 ) -> None:
     service.policy = policy
     assert await service.guards_agents() is guards
-    await service.freeze(Scope.SESSION, "s", None)
+    await service.levers.freeze(Scope.SESSION, "s", None)
     assert await service.guards_agents() is guards
-    await service.freeze(Scope.AGENT, "coder", None)
+    await service.levers.freeze(Scope.AGENT, "coder", None)
     assert await service.guards_agents()

@@ -52,8 +52,8 @@ class Sidecar:
         self.service.accepted(intent, [server_run(f"{thread_id}-r{self.starts}", thread_id)])
 
     def over(self, thread_id: str, run: int) -> None:
-        self.service.run_seen("up", thread_id, f"{thread_id}-r{run}", "success")
-        self.service.thread_seen("up", thread_id, "idle")
+        self.service.seen.run("up", thread_id, f"{thread_id}-r{run}", "success")
+        self.service.seen.thread("up", thread_id, "idle")
 
     def entered(self, kind: type[C]) -> list[C]:
         return [change for change in self.store.changes if isinstance(change, kind)]

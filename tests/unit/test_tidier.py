@@ -51,7 +51,7 @@ class Desk:
 
     def thread_created(self, thread_id: str = "t", **facts: Any) -> None:
         usual = {"upstream": "up", "supervisor": "ann", "session_id": None, "agent_name": None}
-        self.service.thread_created(thread_id, **{**usual, **facts})
+        self.service.seen.thread_made(thread_id, **{**usual, **facts})
 
     async def admitted(self, thread_id: str = "t", **facts: Any) -> Intent:
         return await self.service.admit(
@@ -137,7 +137,7 @@ async def it_has_a_task(desk: Desk) -> None:
 async def its_task_has_ended(desk: Desk) -> None:
     desk.thread_created()
     desk.service.accepted(await desk.admitted(), [server_run("r")])
-    desk.service.run_seen("up", "t", "r", "success")
+    desk.service.seen.run("up", "t", "r", "success")
 
 
 async def its_task_was_refused_a_lot_since(desk: Desk) -> None:
@@ -148,7 +148,7 @@ async def its_task_was_refused_a_lot_since(desk: Desk) -> None:
 
 async def its_task_waits_for_a_human(desk: Desk) -> None:
     await its_task_has_ended(desk)
-    desk.service.thread_seen("up", "t", "interrupted")
+    desk.service.seen.thread("up", "t", "interrupted")
 
 
 async def a_start_is_under_way(desk: Desk) -> None:

@@ -85,7 +85,7 @@ class Desk:
 
     def moves(self, status: str, run_id: str = "r1", thread_id: str = "t") -> None:
         self.clock.tick(0.001)
-        self.service.run_seen("up", thread_id, run_id, status)
+        self.service.seen.run("up", thread_id, run_id, status)
 
     def answers(self, *messages: Any) -> None:
         self.server.shown = messages
@@ -223,14 +223,14 @@ async def test_a_follow_up_that_waits_does_not_get_the_messages_before_it(desk: 
 
 async def test_a_run_that_is_gone_leaves_its_finished_steps(desk: Desk) -> None:
     desk.answers(message(1))
-    desk.service.run_gone("up", "t", "r1", by=EndedBy.SUPERVISOR, reason="rolled back")
+    desk.service.seen.run_gone("up", "t", "r1", by=EndedBy.SUPERVISOR, reason="rolled back")
     await desk.pass_time(1)
     assert await desk.by_run() == {"m1": "r1"}
 
 
 async def test_a_thread_that_is_gone_is_not_read(desk: Desk) -> None:
     desk.moves("running")
-    desk.service.thread_gone("up", "t", by=EndedBy.SUPERVISOR, reason="deleted")
+    desk.service.seen.thread_gone("up", "t", by=EndedBy.SUPERVISOR, reason="deleted")
     await desk.pass_time(100)
     assert desk.server.asked == []
 
@@ -336,12 +336,12 @@ async def test_a_store_in_trouble_is_waited_for(desk: Desk) -> None:
 async def test_requests_keep_their_distance(desk: Desk) -> None:
     for number in range(200):
         await desk.start(f"run{number}", f"thread{number}")
-        desk.service.run_seen("up", f"thread{number}", f"run{number}", "running")
+        desk.service.seen.run("up", f"thread{number}", f"run{number}", "running")
     await desk.pass_time(INTERVAL + 5)
     assert 40 <= len(desk.server.asked) <= 52
     desk.server.asked.clear()
     for number in range(200):
-        desk.service.run_seen("up", f"thread{number}", f"run{number}", "success")
+        desk.service.seen.run("up", f"thread{number}", f"run{number}", "success")
     await desk.pass_time(10)
     assert 95 <= len(desk.server.asked) <= 102, "also when all of them end at once"
 

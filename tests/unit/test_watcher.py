@@ -129,7 +129,7 @@ async def test_a_follow_up_of_another_client_is_found(desk: Desk) -> None:
     await desk.task_when("running")
     desk.server.end("r1", "success", "busy")
     desk.server.begin("r2")
-    desk.service.run_seen("up", "t", "r1", "success")  # as a supervisor's poll would tell
+    desk.service.seen.run("up", "t", "r1", "success")  # as a supervisor's poll would tell
     await desk.run_when("r2", "running")
     desk.server.end("r2", "error", "error")
     task = await desk.task_when("error")
@@ -139,15 +139,15 @@ async def test_a_follow_up_of_another_client_is_found(desk: Desk) -> None:
 async def test_passing_traffic_that_tells_the_end_saves_the_reads(desk: Desk) -> None:
     await desk.start()
     desk.server.end("r1", "success", "idle")
-    desk.service.run_seen("up", "t", "r1", "success")
-    desk.service.thread_seen("up", "t", "idle")
+    desk.service.seen.run("up", "t", "r1", "success")
+    desk.service.seen.thread("up", "t", "idle")
     assert desk.watcher.watching == 0
     assert desk.server.asked_for("run ") == []
 
 
 async def test_a_run_that_a_cancel_rolled_back_says_whose_cancel(desk: Desk) -> None:
     await desk.start()
-    desk.service.cancel_asked("up", "t", "r1", by=EndedBy.OPERATOR, reason="enough")
+    desk.service.cancels.asked("up", "t", "r1", by=EndedBy.OPERATOR, reason="enough")
     del desk.server.threads_["t"].runs["r1"]
     desk.watcher.follow("up", "t", "r1", auth=())
     task = await desk.task_when("cancelled")
@@ -216,7 +216,7 @@ async def test_a_success_seen_just_before_a_crash_may_not_have_been_the_end(
     await desk.watcher.aclose()
     await desk.start("r1")
     desk.server.end("r1", "success", word)
-    desk.service.run_seen("up", "t", "r1", "success")
+    desk.service.seen.run("up", "t", "r1", "success")
     assert (await desk.task()).status == "success"
     await desk.restart()
     await desk.task_when(status)
@@ -287,7 +287,7 @@ async def test_more_live_tasks_than_a_page_holds_are_all_picked_up(
 
 async def test_what_is_not_on_record_is_not_followed(desk: Desk) -> None:
     desk.server.begin("foreign", "elsewhere")
-    desk.service.run_seen("up", "elsewhere", "foreign", "running")
+    desk.service.seen.run("up", "elsewhere", "foreign", "running")
     assert desk.watcher.watching == 1
     await eventually(lambda: desk.watcher.watching == 0, within=15.0)
     assert desk.server.asked == []
@@ -312,7 +312,7 @@ async def test_a_task_that_is_over_is_not_asked_after_because_somebody_polls_it(
     await desk.restart()
     await desk.service.flush()
     desk.server.asked.clear()
-    desk.service.run_seen("up", "t", "r1", "success")
+    desk.service.seen.run("up", "t", "r1", "success")
     await eventually(lambda: desk.watcher.watching == 0, within=15.0)
     assert desk.server.asked == []
 

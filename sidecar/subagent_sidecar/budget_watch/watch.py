@@ -282,7 +282,7 @@ class BudgetWatch:
         await self._learn(_AT_ONCE)  # another process may have told it
         if not self._told.knows(told, check, now):
             self._told.enter(told, check, now)
-            self._service.budget_told(told, check, tasks=[task.task_id for task in tasks])
+            self._service.levers.budget_told(told, check, tasks=[task.task_id for task in tasks])
 
     async def _learn(self, limit: int) -> None:
         query = EventQuery(kinds=frozenset(KINDS), limit=limit)

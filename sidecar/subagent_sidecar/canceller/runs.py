@@ -253,7 +253,7 @@ class RunCanceller:
                 pursuit.settle(Outcome.ALREADY, "it ended before the cancel could end it")
             case Lost():
                 # What is live on record is the watcher's to end, once it is sure.
-                self._service.cancel_confirmed(pursuit.thread_id, pursuit.run_id, lost=True)
+                self._service.cancels.confirmed(pursuit.thread_id, pursuit.run_id, lost=True)
                 pursuit.settle(
                     Outcome.LOST, "the server has neither the run nor its thread any more"
                 )
@@ -265,16 +265,16 @@ class RunCanceller:
             detail = "the server does not have the run any more"
             if Try.ROLLBACK in pursuit.tried:
                 detail = "the run was rolled back"
-            self._service.run_gone(
+            self._service.seen.run_gone(
                 pursuit.upstream, pursuit.thread_id, pursuit.run_id, by=pursuit.by, reason=detail
             )
-        self._service.cancel_confirmed(pursuit.thread_id, pursuit.run_id)
+        self._service.cancels.confirmed(pursuit.thread_id, pursuit.run_id)
         pursuit.settle(Outcome.CANCELLED, detail)
 
     def _give_up(self, pursuit: Pursuit, sight: Sight, retry_in_s: float) -> None:
         found = cancel.disobeyed(sight, pursuit.tried)
         pursuit.settle(Outcome.UNCONFIRMED, f"{found}; it is tried again in {retry_in_s:g} s")
-        self._service.cancel_unconfirmed(pursuit.thread_id, pursuit.run_id, pursuit.tried)
+        self._service.cancels.unconfirmed(pursuit.thread_id, pursuit.run_id, pursuit.tried)
         if pursuit.rounds == 0:
             _log.warning(
                 "a cancel is not obeyed: %s (task %s, run %s); it is tried on",

@@ -19,14 +19,14 @@ async def look(server: AgentServer, service: Service, pursuit: Pursuit, *, auth:
         return Sight(run=None, thread_gone=not known)
     status = run_status(run.status)
     if status is None or not has_ended(status):
-        service.run_seen(upstream, thread_id, run_id, run.status, created_at=run.created_at)
+        service.seen.run(upstream, thread_id, run_id, run.status, created_at=run.created_at)
         return Sight(run=status or RunStatus.RUNNING)
     word = await server.thread_status(thread_id, auth=auth)
     busy = status is RunStatus.INTERRUPTED and word == "busy"
     sight = Sight(run=status, thread_busy=busy and await _is_alone(server, thread_id, auth))
-    service.run_seen(upstream, thread_id, run_id, run.status, created_at=run.created_at)
+    service.seen.run(upstream, thread_id, run_id, run.status, created_at=run.created_at)
     if word != "busy":
-        service.thread_seen(upstream, thread_id, word)
+        service.seen.thread(upstream, thread_id, word)
     return sight
 
 

@@ -88,7 +88,7 @@ class TaskCanceller:
         if up_to not in (None, record.task.run_id):
             return _end(record, Outcome.WENT_ON, _WENT_ON)
         task_id = record.task.task_id
-        self._service.waiting_cancelled(task_id, by=by, reason=reason)
+        self._service.cancels.waiting_cancelled(task_id, by=by, reason=reason)
         return _end(await self._record(task_id), Outcome.CANCELLED, _WAS_WAITING)
 
     async def _to_end(self, server: AgentServer, record: TaskRecord) -> list[str]:
@@ -103,7 +103,7 @@ class TaskCanceller:
             return on_record  # whoever pursues them will find out whether it is there
         live = [run for run in listed or () if _is_live(run)]
         for run in reversed(live):
-            self._service.run_seen(
+            self._service.seen.run(
                 task.upstream, task.task_id, run.run_id, run.status, created_at=run.created_at
             )
         found = [run.run_id for run in live]
@@ -115,7 +115,7 @@ class TaskCanceller:
         """Have each asked in turn, so that no queued run begins when the one before it ends."""
         upstream, task_id = record.task.upstream, record.task.task_id
         for run_id in run_ids:
-            self._service.cancel_asked(upstream, task_id, run_id, by=by, reason=reason)
+            self._service.cancels.asked(upstream, task_id, run_id, by=by, reason=reason)
         await self._service.entered()
         pursuits: list[Pursuit] = []
         for run_id in run_ids:

@@ -156,7 +156,7 @@ def _budgets(stack: AsyncExitStack, base: Base, ender: TaskCanceller) -> BudgetW
         ender=ender,
     )
     base.service.observe(watch)
-    base.service.observe_usage(watch.usage_seen)
+    base.service.usage.observe(watch.usage_seen)
     stack.push_async_callback(watch.aclose)
     return watch
 

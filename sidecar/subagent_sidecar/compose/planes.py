@@ -145,7 +145,7 @@ async def _explainer(base: Base, coalescer: Coalescer) -> Explainer | None:
     explainer = Explainer(service=base.service, store=base.store, coalescer=coalescer)
     await explainer.load()
     base.service.observe(explainer)
-    base.service.observe_cancels(explainer)
+    base.service.cancels.observe(explainer)
     return explainer
 
 

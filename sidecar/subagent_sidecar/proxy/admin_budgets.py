@@ -92,7 +92,7 @@ class BudgetRoutes:
         budget = self._named(_text(body, "rule"))
         amounts = _amounts(body, budget)
         scope_id, unheard_of = await self._place(budget, body)
-        await self._service.raise_budget(budget, scope_id, amounts)
+        await self._service.levers.raise_budget(budget, scope_id, amounts)
         now = self._clock.now()
         [spent] = await self._store.spent([(budget, scope_id)], now, apart=True)
         standing = Standing(budget=budget, scope_id=scope_id, spent=spent)

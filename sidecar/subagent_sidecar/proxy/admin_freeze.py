@@ -51,7 +51,7 @@ class FreezeRoutes:
         scope, scope_id = _place(body)
         reason = _reason(body)
         unheard_of = await self._unheard_of(scope, scope_id)
-        await self._service.freeze(scope, scope_id, reason)
+        await self._service.levers.freeze(scope, scope_id, reason)
         return answer({"frozen": await self._frozen(), "not_on_record": unheard_of})
 
     async def _unheard_of(self, scope: Scope, scope_id: str) -> dict[str, Any] | None:
@@ -66,7 +66,7 @@ class FreezeRoutes:
         there = await self._store.freezes()
         if not any((each.scope, each.scope_id) == (scope, scope_id) for each in there):
             raise NotFrozen(_not_frozen(scope, scope_id, there))
-        await self._service.unfreeze(scope, scope_id)
+        await self._service.levers.unfreeze(scope, scope_id)
         return answer({"frozen": await self._frozen()})
 
     async def _frozen(self) -> list[dict[str, Any]]:

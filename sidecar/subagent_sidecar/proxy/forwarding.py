@@ -125,7 +125,7 @@ class Polls:
         if self._remaining is not None:
             call.budget = self._remaining.of_task(thread_id)
         if call.meaning.act is Act.RUN_GET:
-            self._service.polled(thread_id)
+            self._service.polls.polled(thread_id)
         if not self._coalescer.enabled or call.incoming.body is not None:
             return await self._alone(call, outgoing)
         key = (call.target.name, outgoing.target, call.prefix, *_sharing_fields(call))
@@ -180,12 +180,12 @@ class Polls:
             if run is not None and run.run_id == call.meaning.run_id:
                 self._run_seen(call, call.meaning.thread_id or "", run)
         elif (thread := peek.thread(plain)) is not None:
-            self._service.thread_seen(call.target.name, *thread)
+            self._service.seen.thread(call.target.name, *thread)
 
     def _run_seen(self, call: Call, thread_id: str, run: ServerRun) -> None:
         upstream = call.target.name
-        before = self._service.last_seen(upstream, run.run_id)
-        after = self._service.run_seen(
+        before = self._service.seen.last(upstream, run.run_id)
+        after = self._service.seen.run(
             upstream, thread_id, run.run_id, run.status, created_at=run.created_at
         )
         if after is not before:

@@ -225,7 +225,7 @@ class Starts:
         elif complete:
             # The server deletes a stateless run with its thread; its answer is all there is.
             word = "error" if failed else "success"
-            self._service.run_seen(call.target.name, run.thread_id, run.run_id, word)
+            self._service.seen.run(call.target.name, run.thread_id, run.run_id, word)
         elif run.thread_id != run.run_id:
             self._follower.follow_stateless(
                 call.target.name, run.thread_id, run.run_id, auth=call.auth

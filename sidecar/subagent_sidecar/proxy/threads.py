@@ -69,7 +69,7 @@ class Threads:
                 return
             thread = peek.thread(peek.readable(answer, exchange.headers) or b"")
             if thread is not None:
-                self._service.thread_created(
+                self._service.seen.thread_made(
                     thread[0],
                     upstream=call.target.name,
                     supervisor=SUPERVISOR,
@@ -85,7 +85,7 @@ class Threads:
         def on_end(answer: bytes | None) -> None:
             if answer is not None and exchange.status == 200:
                 for thread_id, word in peek.threads(peek.readable(answer, exchange.headers) or b""):
-                    self._service.thread_seen(call.target.name, thread_id, word)
+                    self._service.seen.thread(call.target.name, thread_id, word)
 
         return await forwarding.give_back(call, exchange, on_end)
 
@@ -97,7 +97,7 @@ class Threads:
                 return
             listed = peek.runs(peek.readable(answer, exchange.headers) or b"")
             for run in reversed(listed):  # oldest first, as they came to be
-                self._service.run_seen(
+                self._service.seen.run(
                     call.target.name,
                     call.meaning.thread_id or "",
                     run.run_id,
@@ -125,7 +125,7 @@ class Threads:
         failpoints.hit("cancel.after_head")
         accepted = 200 <= exchange.status < 300
         if accepted:
-            self._service.cancel_asked(call.target.name, thread_id, run_id, by=EndedBy.SUPERVISOR)
+            self._service.cancels.asked(call.target.name, thread_id, run_id, by=EndedBy.SUPERVISOR)
         try:
             return await forwarding.give_back(call, exchange)
         finally:
@@ -141,7 +141,9 @@ class Threads:
         if 200 <= exchange.status < 300:
             for task_id, run_id in await self._named(call, thread_id, run_ids, status):
                 self._coalescer.forget(task_id)
-                self._service.cancel_asked(call.target.name, task_id, run_id, by=EndedBy.SUPERVISOR)
+                self._service.cancels.asked(
+                    call.target.name, task_id, run_id, by=EndedBy.SUPERVISOR
+                )
                 self._see_to_it(call, task_id, run_id)
         return await forwarding.give_back(call, exchange)
 
@@ -168,7 +170,7 @@ class Threads:
         exchange = await forwarding.send(call, call.outgoing())
         if 200 <= exchange.status < 300:
             self._coalescer.forget(thread_id)
-            self._service.run_gone(
+            self._service.seen.run_gone(
                 call.target.name,
                 thread_id,
                 run_id,
@@ -182,7 +184,7 @@ class Threads:
         exchange = await forwarding.send(call, call.outgoing())
         if 200 <= exchange.status < 300:
             self._coalescer.forget(thread_id)
-            self._service.thread_gone(
+            self._service.seen.thread_gone(
                 call.target.name, thread_id, by=EndedBy.SUPERVISOR, reason="the thread was deleted"
             )
         return await forwarding.give_back(call, exchange)

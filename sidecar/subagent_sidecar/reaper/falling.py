@@ -110,7 +110,7 @@ class Falling:
         await self._service.entered()
         at = self._service.now()
         claims = [ReapClaim(reap, at) for reap in reaps]
-        mine = await self._service.claim_reaps(claims)
+        mine = await self._service.cancels.claim_reaps(claims)
         found = [reap for reap, is_mine in zip(reaps, mine, strict=True) if is_mine]
         for reap in found:
             _log.info(

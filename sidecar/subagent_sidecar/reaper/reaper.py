@@ -226,7 +226,7 @@ class Reaper:
         for start in range(0, len(new), _TOLD_TOGETHER):
             part = new[start : start + _TOLD_TOGETHER]
             at = self._service.now()
-            mine = await self._service.claim_reaps([ReapClaim(reap, at) for reap in part])
+            mine = await self._service.cancels.claim_reaps([ReapClaim(reap, at) for reap in part])
             for reap, is_mine in zip(part, mine, strict=True):
                 tries = _TRIES if is_mine else self._told.get(_key(reap), 0) + 1
                 self._told[_key(reap)] = tries

@@ -30,7 +30,7 @@ class Sighting:
         run = await server.run(reap.task_id, reap.run_id, auth=auth)
         if run is None:
             return False  # the watcher finds out what became of it
-        self._service.run_seen(
+        self._service.seen.run(
             reap.upstream, reap.task_id, reap.run_id, run.status, created_at=run.created_at
         )
         seen = run_status(run.status)
@@ -41,7 +41,7 @@ class Sighting:
     async def _thread_as_judged(self, server: AgentServer, reap: Reap, auth: Headers) -> bool:
         """Its run is over; the thread tells whether the task waits, or something else goes on."""
         word = await server.thread_status(reap.task_id, auth=auth)
-        self._service.thread_seen(reap.upstream, reap.task_id, word)
+        self._service.seen.thread(reap.upstream, reap.task_id, word)
         waits = reap.status is TaskStatus.WAITING
         wanted = ThreadStatus.INTERRUPTED if waits else ThreadStatus.BUSY
         return thread_status(word) is wanted

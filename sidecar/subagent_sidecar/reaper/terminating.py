@@ -59,7 +59,7 @@ class Terminating:
                 done = False
             if done:
                 self._pauses.pop(task_id, None)
-                self._service.terminated(task_id, run_id)
+                self._service.cancels.terminated(task_id, run_id)
             else:
                 self._pauses[task_id] = now + pause, min(pause * 2, _LONGEST_PAUSE_S)
                 if len(self._pauses) > _REMEMBERED:
@@ -79,7 +79,7 @@ class Terminating:
             return False
         if await server.delete_thread(task_id, auth=auth):
             reason = "the task was terminated"
-            self._service.thread_gone(upstream, task_id, by=EndedBy.REAPER, reason=reason)
+            self._service.seen.thread_gone(upstream, task_id, by=EndedBy.REAPER, reason=reason)
             _log.info(
                 "the thread of task %s was removed from its server",
                 task_id,

@@ -112,7 +112,7 @@ class Watcher:
             _log.debug("cannot wait for stateless run %s: %s", run_id, error)
             return
         if run_status(word) is not None:
-            self._service.run_seen(upstream, thread_id, run_id, word)
+            self._service.seen.run(upstream, thread_id, run_id, word)
 
     def run_moved(self, upstream: str, thread_id: str, run_id: str, status: RunStatus) -> None:
         """See ports.Observer. The task of a stateless run whose thread has no name goes by the

@@ -102,7 +102,7 @@ class Reader:
         return missing
 
     def _saw(self, watched: Watched, run: ServerRun) -> None:
-        status = self._service.run_seen(
+        status = self._service.seen.run(
             self._upstream, watched.task_id, run.run_id, run.status, created_at=run.created_at
         )
         if status is not None:
@@ -131,7 +131,7 @@ class Reader:
         self, watched: Watched, word: str, telling: bool, *, listed: bool
     ) -> Next:
         """No run is left that is known to be live, and the thread says `word`."""
-        watched.word = self._service.thread_seen(self._upstream, watched.task_id, word)
+        watched.word = self._service.seen.thread(self._upstream, watched.task_id, word)
         if watched.word is ThreadStatus.BUSY:
             if not listed:
                 await self._list(watched, telling)
@@ -146,7 +146,7 @@ class Reader:
         """Neither a run nor its thread. By a server that is really that one, it is lost."""
         if not self._confirmed(watched):
             return Next.LATER
-        self._service.thread_gone(
+        self._service.seen.thread_gone(
             self._upstream, watched.task_id, by=EndedBy.SERVER_LOST, reason=THREAD_LOST
         )
         return Next.DONE
@@ -170,7 +170,7 @@ class Reader:
         if not all(gone.explained for gone in reasons.values()) and not self._confirmed(watched):
             return False
         for run_id, gone in reasons.items():
-            self._service.run_gone(
+            self._service.seen.run_gone(
                 self._upstream, watched.task_id, run_id, by=gone.by, reason=gone.reason
             )
             watched.saw_run(run_id, RunStatus.INTERRUPTED, self._clock.monotonic())

@@ -256,7 +256,7 @@ class UpstreamWatch:
         word = thread_status(words.get(watched.task_id))
         verdict = self._schedule.glanced(watched, word, self._now())
         if verdict is not Next.READ and not watched.live_runs:
-            self._service.thread_seen(self._name, watched.task_id, word)
+            self._service.seen.thread(self._name, watched.task_id, word)
         if verdict is Next.DONE:
             self._schedule.drop(watched.task_id)
 

@@ -104,7 +104,7 @@ class Desk:
         self.service.accepted(intent, [run])
 
     def seen(self, task_id: str, word: str) -> None:
-        self.service.run_seen("up", task_id, f"{task_id}-r", word)
+        self.service.seen.run("up", task_id, f"{task_id}-r", word)
 
 
 @asynccontextmanager

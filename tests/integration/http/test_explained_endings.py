@@ -94,7 +94,7 @@ class Desk:
             assert (await wire.ask(head % len(body) + body)).status == 200
 
     def cancel(self, by: EndedBy = EndedBy.BUDGET, reason: str | None = REASON) -> None:
-        self.service.cancel_asked("default", "t", "r1", by=by, reason=reason)
+        self.service.cancels.asked("default", "t", "r1", by=by, reason=reason)
 
     async def poll(self, *fields: bytes, method: bytes = b"GET") -> Answer:
         async with self.front.wire() as wire:
@@ -127,7 +127,7 @@ async def ended(server: Server, **values: object) -> AsyncIterator[Desk]:
     said, server.say = server.say, always(answer(INTERRUPTED))
     async with started(server, **values) as desk:
         desk.cancel()
-        desk.service.run_seen("default", "t", "r1", "interrupted")
+        desk.service.seen.run("default", "t", "r1", "interrupted")
         server.say = said
         yield desk
 
@@ -142,7 +142,7 @@ async def test_the_answer_that_shows_the_end_tells_why() -> None:
         desk.cancel()
         assert (await desk.poll()).body == RUNNING
         server.say = always(answer(INTERRUPTED))
-        desk.service.run_seen("default", "t", "r1", "interrupted")
+        desk.service.seen.run("default", "t", "r1", "interrupted")
         for _ in range(3):
             got = await desk.poll()
             assert (got.status, got.body, marked(got)) == (200, EXPLAINED, True)
@@ -277,7 +277,7 @@ async def test_a_run_that_was_rolled_back_is_told_from_the_record(window: str) -
         desk.cancel()
         assert (await desk.poll()).status == 404
         why = "the run was rolled back"
-        desk.service.run_gone("default", "t", "r1", by=EndedBy.BUDGET, reason=why)
+        desk.service.seen.run_gone("default", "t", "r1", by=EndedBy.BUDGET, reason=why)
         got = await desk.poll()
         assert (got.line, got.get(b"content-type")) == (b"HTTP/1.1 200 OK", b"application/json")
         assert marked(got)
@@ -311,7 +311,7 @@ async def test_the_supervisors_own_cancel_is_no_mystery() -> None:
 async def test_a_cancel_that_the_graph_does_not_obey_is_not_told_as_an_end() -> None:
     async with started(Server(always(answer(INTERRUPTED)))) as desk:
         desk.cancel()
-        desk.service.cancel_unconfirmed("t", "r1", ["interrupt", "rollback"])
+        desk.service.cancels.unconfirmed("t", "r1", ["interrupt", "rollback"])
         assert (await desk.poll()).body == INTERRUPTED
 
 
@@ -343,7 +343,7 @@ async def test_a_restart_forgets_no_reason(tmp_path: Path) -> None:
         async with sidecar(url, store=store) as desk:
             await desk.start()
             desk.cancel()
-            desk.service.run_seen("default", "t", "r1", "interrupted")
+            desk.service.seen.run("default", "t", "r1", "interrupted")
         async with sidecar(url, store=store) as desk:
             assert (await desk.poll()).body == EXPLAINED
             server.say = always(GONE)

@@ -77,7 +77,7 @@ class Desk:
         self.go_by(*self.budgets)
         self.watch = self.new_watch()
         self.service.observe(self.watch)
-        self.service.observe_usage(self.watch.usage_seen)
+        self.service.usage.observe(self.watch.usage_seen)
 
     def new_watch(self) -> BudgetWatch:
         """Another one, as after a restart."""
@@ -132,7 +132,7 @@ class Desk:
             cost_micro_usd=micro_usd,
         )
         done = [run_id] if settled else []
-        self.service.usage_seen(task_id, run_id, [entry], settled=done)
+        self.service.usage.seen(task_id, run_id, [entry], settled=done)
 
     async def turn(self) -> None:
         await self.watch.turn()
@@ -145,7 +145,7 @@ class Desk:
         await self.turn()
 
     def ended(self, task_id: str) -> None:
-        self.service.run_seen("up", task_id, f"run of {task_id}", RunStatus.SUCCESS.value)
+        self.service.seen.run("up", task_id, f"run of {task_id}", RunStatus.SUCCESS.value)
 
     async def told(self, *kinds: str) -> list[Event]:
         await self.service.entered()

@@ -95,7 +95,7 @@ async def test_what_is_told_is_as_new_as_what_is_known() -> None:
     for spent, said in ((60, b"usd=0.00004;rule=b"), (90, b"usd=0.00001;rule=b")):
         await desk.spends("t", spent)
         assert near.of_task("t") == said
-    await desk.service.raise_budget(rule, "s", Amounts(micro_usd=900))
+    await desk.service.levers.raise_budget(rule, "s", Amounts(micro_usd=900))
     await desk.sweep()
     assert near.of_task("t") is None
 

@@ -158,7 +158,7 @@ async def test_where_only_starts_are_denied_nothing_ends(mode: Mode, kinds: list
 async def test_a_freeze_does_not_keep_budgets_from_ending_tasks() -> None:
     desk = Desk([budget()])
     await desk.started("t")
-    await desk.service.freeze(Scope.GLOBAL, EVERYTHING, None)
+    await desk.service.levers.freeze(Scope.GLOBAL, EVERYTHING, None)
     await desk.spends("t", 100)
     assert desk.ender.tasks == ["t"]
 
@@ -233,7 +233,7 @@ async def test_after_a_raise_the_new_threshold_is_told() -> None:
     desk = Desk([rule])
     await desk.started("t")
     await desk.spends("t", 100)
-    await desk.service.raise_budget(rule, "s", Amounts(micro_usd=100))
+    await desk.service.levers.raise_budget(rule, "s", Amounts(micro_usd=100))
     await desk.spends("t", 150)
     assert len(await desk.told("budget_near")) == 1
     await desk.spends("t", 160)

@@ -38,7 +38,7 @@ class Desk:
         self.explainer = self.new_explainer()
         self.service.observe(self.coalescer)
         self.service.observe(self.explainer)
-        self.service.observe_cancels(self.explainer)
+        self.service.cancels.observe(self.explainer)
 
     def new_explainer(self) -> Explainer:
         return Explainer(service=self.service, store=self.store, coalescer=self.coalescer)
@@ -48,7 +48,7 @@ class Desk:
         self.service.accepted(intent, [server_run(run_id, thread_id)])
 
     def cancel(self, by: EndedBy = EndedBy.OPERATOR, reason: str | None = "too dear") -> None:
-        self.service.cancel_asked("up", "t", "r1", by=by, reason=reason)
+        self.service.cancels.asked("up", "t", "r1", by=by, reason=reason)
 
     async def concerned_after_a_restart(self, *run_ids: str) -> Sequence[bool]:
         await self.service.flush()
@@ -80,7 +80,7 @@ async def test_a_run_that_one_of_us_wants_to_end_is_of_concern_from_then_on(
     assert not desk.explainer.concerns("up", Meaning(Act.RUN_CANCEL, "t", "r1"))
     assert not desk.concerns("r2")
     assert not desk.concerns(upstream="other")
-    desk.service.run_seen("up", "t", "r1", "interrupted")
+    desk.service.seen.run("up", "t", "r1", "interrupted")
     assert desk.concerns()
 
 
@@ -94,14 +94,14 @@ async def test_the_supervisors_own_cancel_and_one_without_a_reason_are_of_none(d
 @pytest.mark.parametrize("word", ENDED)
 async def test_a_run_that_ended_before_the_cancel_is_of_none(desk: Desk, word: str) -> None:
     desk.cancel()
-    desk.service.run_seen("up", "t", "r1", word)
+    desk.service.seen.run("up", "t", "r1", word)
     assert not desk.concerns()
 
 
 @pytest.mark.parametrize("word", ["pending", "running", "interrupted"])
 async def test_a_restart_knows_what_was_asked_and_what_came_of_it(desk: Desk, word: str) -> None:
     desk.cancel()
-    desk.service.run_seen("up", "t", "r1", word)
+    desk.service.seen.run("up", "t", "r1", word)
     assert await desk.concerned_after_a_restart("r1", "r2") == [True, False]
 
 
@@ -110,7 +110,7 @@ async def test_a_restart_does_not_concern_itself_with_what_came_too_late(
     desk: Desk, word: str
 ) -> None:
     desk.cancel()
-    desk.service.run_seen("up", "t", "r1", word)
+    desk.service.seen.run("up", "t", "r1", word)
     assert await desk.concerned_after_a_restart("r1") == [False]
 
 
@@ -138,10 +138,10 @@ async def test_what_was_answered_before_the_news_is_shared_no_more(desk: Desk, n
         case "cancel":
             desk.cancel()
         case "end":
-            desk.service.run_seen("up", "t", "r1", "interrupted")
+            desk.service.seen.run("up", "t", "r1", "interrupted")
         case _:
             by = EndedBy.OPERATOR
-            desk.service.run_gone("up", "t", "r1", by=by, reason="the run was rolled back")
+            desk.service.seen.run_gone("up", "t", "r1", by=by, reason="the run was rolled back")
     assert not desk.coalescer.remembered
 
 
@@ -160,7 +160,7 @@ async def answered(explainer: Explainer, body: bytes = INTERRUPTED) -> Exchange:
 async def test_a_store_in_trouble_keeps_no_answer_back(desk: Desk) -> None:
     """failures.md 7: polls pass whatever becomes of the books."""
     desk.cancel()
-    desk.service.run_seen("up", "t", "r1", "interrupted")
+    desk.service.seen.run("up", "t", "r1", "interrupted")
     await desk.service.flush()
     desk.store.down = StoreUnavailable("database is locked")
     assert (await answered(desk.explainer)).body == INTERRUPTED
@@ -171,7 +171,7 @@ async def test_a_store_in_trouble_keeps_no_answer_back(desk: Desk) -> None:
 async def test_a_store_that_hangs_keeps_no_answer_back_for_long(desk: Desk) -> None:
     desk.cancel()
     desk.store.hold = True
-    desk.service.run_seen("up", "t", "r1", "interrupted")
+    desk.service.seen.run("up", "t", "r1", "interrupted")
     hasty = Explainer(
         service=desk.service, store=desk.store, coalescer=desk.coalescer, patience_s=0.01
     )
@@ -185,7 +185,7 @@ async def test_a_store_that_hangs_keeps_no_answer_back_for_long(desk: Desk) -> N
 async def test_an_answer_nothing_can_be_put_into_keeps_its_header_too(desk: Desk) -> None:
     """An integer of 5,000 digits is JSON, and more than Python reads."""
     desk.cancel()
-    desk.service.run_seen("up", "t", "r1", "interrupted")
+    desk.service.seen.run("up", "t", "r1", "interrupted")
     long = INTERRUPTED[:-1] + b',"n":' + b"9" * 5_000 + b"}"
     got = await answered(desk.explainer, long)
     assert (got.body, list(got.headers)) == (long, [(b"etag", b"1")])

@@ -138,8 +138,8 @@ class Desk:
         run_id = list(self.on(task_id).threads_[task_id].runs)[-1]
         self.on(task_id).end(run_id, status, word, task_id)
         if seen:
-            self.service.run_seen(upstream, task_id, run_id, status)
-            self.service.thread_seen(upstream, task_id, word)
+            self.service.seen.run(upstream, task_id, run_id, status)
+            self.service.seen.thread(upstream, task_id, word)
             await self.service.entered()
 
     async def session_ends(self) -> None:

@@ -423,7 +423,7 @@ async def test_what_is_terminated_is_deleted_after_its_end_and_never_before() ->
     await desk.ends("t", "interrupted")
     await desk.after(60)
     assert desk.server.asked_for("delete") == []  # the server says so; nobody has verified it
-    desk.service.cancel_confirmed("t", "t/1")
+    desk.service.cancels.confirmed("t", "t/1")
     await desk.after(60)
     assert desk.server.asked_for("delete") == ["delete t"]
     assert "thread_deleted" in [event.kind for event in await desk.told("thread_deleted")]
@@ -437,7 +437,7 @@ async def test_nothing_is_deleted_while_the_server_lists_a_run_that_is_live() ->
     await desk.after(5)
     await desk.session_ends()
     await desk.after(5)
-    desk.service.cancel_confirmed("t", "t/1")
+    desk.service.cancels.confirmed("t", "t/1")
     desk.server.begin("unseen", "t")
     await desk.after(60)
     assert desk.server.asked_for("delete") == []
@@ -452,7 +452,7 @@ async def test_a_deletion_that_fails_is_tried_again_also_by_the_next_process() -
     await desk.after(5)
     await desk.session_ends()
     await desk.after(5)
-    desk.service.cancel_confirmed("t", "t/1")
+    desk.service.cancels.confirmed("t", "t/1")
     desk.server.down = UpstreamError("the server answered 500")
     await desk.after(30)
     desk.reaper = desk.another()
