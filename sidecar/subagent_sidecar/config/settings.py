@@ -1,0 +1,76 @@
+"""What settings come to."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from ..config_values import Address
+from ..core.prices import PriceList
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamSettings:
+    """One agent server. `headers` are added to every request to it (its credentials)."""
+
+    name: str
+    host: str
+    port: int
+    tls: bool
+    base: str
+    agents: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    preserve_host: bool = False
+    inject: bool = True
+
+    @property
+    def authority(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        default = 443 if self.tls else 80
+        return host if self.port == default else f"{host}:{self.port}"
+
+    @property
+    def origin(self) -> str:
+        return f"{'https' if self.tls else 'http'}://{self.authority}"
+
+    @property
+    def url(self) -> str:
+        """For people: without credentials, since none can be in it."""
+        return self.origin + self.base
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything `compose.running` needs. Durations as timedelta, sizes in bytes.
+
+    `policy` are bundled policies by name, and paths. None: nothing is said, and the policy has the
+    word.
+    """
+
+    upstreams: tuple[UpstreamSettings, ...]
+    default_upstream: str | None
+    listen: Address
+    admin_listen: Address
+    store: str
+    drain_timeout: timedelta
+    connect_timeout: timedelta
+    start_timeout: timedelta
+    answer_timeout: timedelta
+    header_timeout: timedelta
+    body_timeout: timedelta
+    policy: tuple[str, ...]
+    coalesce: timedelta | None
+    max_body: int
+    inspect_limit: int
+    max_connections: int
+    keep_purpose: bool
+    retention: timedelta
+    usage_interval: timedelta
+    reap_interval: timedelta
+    prices: PriceList
+    explain_endings: bool
+    cancel_verify_for: timedelta | None
+    cancel_rollback: str | None
+    otlp_endpoint: str | None
+    otlp_protocol: str | None
+    trace_content: bool
+    log_format: str
+    log_level: str

@@ -1,0 +1,122 @@
+"""The agent servers, as a file and flags name them."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .. import config_values as parse
+from .problems import Problems
+from .settings import UpstreamSettings
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_ENV_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_KEYS = frozenset({"url", "agents", "headers", "preserve_host", "inject"})
+
+
+class UpstreamReader:
+    """`environ` resolves `${VAR}` in headers."""
+
+    def __init__(self, problems: Problems, environ: Mapping[str, str]) -> None:
+        self._problems = problems
+        self._environ = environ
+
+    def upstreams(self, given: Any, flags: Sequence[str]) -> tuple[UpstreamSettings, ...]:
+        """Those of the file, and those of `flags` (`[NAME=]URL`) in their places."""
+        found = {upstream.name: upstream for upstream in self._of_file(given)}
+        found.update({upstream.name: upstream for upstream in self._of_flags(flags)})
+        if not found and not self._problems.found:
+            self._problems.found.append(
+                "no upstream: give at least one agent server, as in "
+                "`subagent-sidecar serve --upstream http://127.0.0.1:2024`"
+            )
+        return tuple(found.values())
+
+    def _of_file(self, given: Any) -> Sequence[UpstreamSettings]:
+        if not isinstance(given, dict):
+            self._problems.add("upstreams", "must map names to servers")
+            return ()
+        read = [
+            self._upstream(str(name), body, f"upstreams.{name}") for name, body in given.items()
+        ]
+        return [upstream for upstream in read if upstream is not None]
+
+    def _of_flags(self, flags: Sequence[str]) -> Sequence[UpstreamSettings]:
+        found = []
+        flagged: set[str] = set()
+        for flag in flags:
+            name, equals, url = flag.partition("=")
+            if not equals or "/" in name or ":" in name:
+                name, url = "default", flag
+            if name in flagged:
+                self._problems.found.append(f"--upstream {name}: given twice")
+            flagged.add(name)
+            self._problems.given[f"--upstream {flag}"] = f"--upstream {flag}"
+            upstream = self._upstream(name, {"url": url}, f"--upstream {flag}")
+            if upstream is not None:
+                found.append(upstream)
+        return found
+
+    def _upstream(self, name: str, body: Any, key: str) -> UpstreamSettings | None:
+        if not _NAME.fullmatch(name):
+            text = "a name has letters, digits, '_', '.', '-' and at most 63 of them"
+            self._problems.add(key, text)
+            return None
+        if isinstance(body, str):
+            body = {"url": body}
+        if not isinstance(body, dict):
+            self._problems.add(key, "must be a URL or a mapping with `url`")
+            return None
+        for unknown in body.keys() - _KEYS:
+            text = f"unknown key; known: {', '.join(sorted(_KEYS))}"
+            self._problems.add(f"{key}.{unknown}", text)
+        before = len(self._problems.found)
+        read = _Fields(self._problems, key, body)
+        host, port, tls, base = read.parsed("url", parse.server_url, default=("", 0, False, ""))
+        upstream = UpstreamSettings(
+            name=name,
+            host=host,
+            port=port,
+            tls=tls,
+            base=base,
+            agents=read.parsed("agents", parse.names, default=()),
+            headers=read.parsed("headers", self._headers, default=()),
+            preserve_host=read.parsed("preserve_host", parse.flag, default=False),
+            inject=read.parsed("inject", parse.flag, default=True),
+        )
+        return upstream if len(self._problems.found) == before else None
+
+    def _headers(self, given: Any) -> tuple[tuple[str, str], ...]:
+        if not isinstance(given, dict):
+            raise ValueError("must map header names to values such as ${AGENT_KEY}")
+        return tuple(
+            (parse.header_name(name), self._resolved(str(value))) for name, value in given.items()
+        )
+
+    def _resolved(self, text: str) -> str:
+        missing = [v for v in _ENV_REFERENCE.findall(text) if v not in self._environ]
+        if missing:
+            raise ValueError(f"the environment has no {', '.join(missing)}")
+        value = _ENV_REFERENCE.sub(lambda found: self._environ[found[1]], text)
+        if any(ord(char) < 32 or ord(char) > 126 for char in value):
+            raise ValueError("a header value must be printable ASCII")
+        return value
+
+
+@dataclass(frozen=True)
+class _Fields:
+    problems: Problems
+    key: str
+    body: Mapping[str, Any]
+
+    def parsed(self, name: str, parse: Callable[[Any], Any], *, default: Any) -> Any:
+        if name not in self.body:
+            if name == "url":
+                self.problems.add(self.key, "`url` is missing")
+            return default
+        try:
+            return parse(self.body[name])
+        except ValueError as error:
+            where = self.key if self.key.startswith("--") else f"{self.key}.{name}"
+            self.problems.add(where, str(error))
+            return default
