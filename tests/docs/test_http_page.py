@@ -13,8 +13,8 @@ from subagent_sidecar.core.policy import Policy
 from subagent_sidecar.core.policy_state import state
 from subagent_sidecar.core.sessions import SessionLine
 from subagent_sidecar.proxy.admin_policy import policy_json
-from subagent_sidecar.proxy.admin_routes import task_json
 from subagent_sidecar.proxy.session_json import session_json
+from subagent_sidecar.proxy.task_json import task_json
 from subagentctl.render import tasks_csv
 from subagentctl.testing import make_task
 

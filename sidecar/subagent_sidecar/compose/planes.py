@@ -21,6 +21,7 @@ from ..proxy.admin_policy import PolicyRoutes
 from ..proxy.admin_reap import ReapRoutes
 from ..proxy.admin_routes import AdminPlane
 from ..proxy.admin_sessions import SessionRoutes as AdminSessionRoutes
+from ..proxy.admin_tasks import TaskRoutes
 from ..proxy.agent_routes import DataPlane
 from ..proxy.assistants import Assistants
 from ..proxy.coalescing import Coalescer
@@ -100,9 +101,13 @@ def admin_plane(base: Base, background: Background, plane: DataPlane, metrics: P
     return AdminPlane(
         service=base.service,
         store=base.store,
-        clock=base.clock,
         ready=lambda: "the sidecar is stopping" if plane.draining else None,
-        reachability=background.watcher,
+        tasks=TaskRoutes(
+            service=base.service,
+            store=base.store,
+            clock=base.clock,
+            reachability=background.watcher,
+        ),
         budgets=BudgetRoutes(service=base.service, store=base.store, clock=base.clock, names=names),
         freeze=FreezeRoutes(service=base.service, store=base.store, names=names),
         cancels=CancelRoutes(ender=background.ender, store=base.store),

@@ -32,5 +32,7 @@ async def json_body(request: web.Request, known: frozenset[str]) -> dict[str, An
     return body
 
 
-def answer(value: Any) -> web.Response:
-    return web.Response(body=json.dumps(value).encode(), content_type="application/json")
+def answer(value: Any, *, status: int = 200) -> web.Response:
+    return web.Response(
+        status=status, body=json.dumps(value).encode(), content_type="application/json"
+    )
