@@ -1,7 +1,6 @@
 """A store in memory: the twin that tests run on, and `--store memory:` for a first look."""
 
 import asyncio
-import copy
 from asyncio import Future
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -24,7 +23,6 @@ from ..core.model import (
     Intent,
     LiveChain,
     Run,
-    RunStatus,
     Task,
     TaskPage,
     TaskQuery,
@@ -43,8 +41,10 @@ from ..core.tally import Tally
 from ..core.verdict import Allow, Deny, Freeze, Spent
 from ..errors import StoreUnavailable
 from . import (
+    memory_chains,
     memory_feed,
     memory_figures,
+    memory_listing,
     memory_names,
     memory_past,
     memory_pruning,
@@ -56,9 +56,6 @@ from .memory_replies import MemoryReplies
 from .memory_tables import Tables
 
 T = TypeVar("T")
-_MAX_HIDDEN = 1_000
-_SHORT = 8
-_MAY_END_AS_ASKED = frozenset({RunStatus.PENDING, RunStatus.RUNNING, RunStatus.INTERRUPTED})
 
 
 class MemoryStore:
@@ -81,13 +78,7 @@ class MemoryStore:
         def work(tables: Tables) -> Intent | Refused:
             return admit_by(policy, tables, Tally(tables.tallies, tables, start.at, policy), start)
 
-        done: Future[Intent] = asyncio.get_running_loop().create_future()
-        answer = self._transaction(work).result()
-        if isinstance(answer, Refused):
-            done.set_exception(answer)
-        else:
-            done.set_result(answer)
-        return done
+        return self._decided(work)
 
     def explain(self, call: Call, policy: Policy, now: datetime) -> Future[Allow | Deny]:
         return self._transaction(
@@ -144,15 +135,8 @@ class MemoryStore:
         return self._transaction(work)
 
     def _transaction(self, work: Callable[[Tables], T]) -> Future[T]:
-        before = copy.copy(self._tables)
+        before = self._tables.copied()
         done: Future[T] = asyncio.get_running_loop().create_future()
-        before.threads, before.tasks = dict(before.threads), dict(before.tasks)
-        before.all_runs, before.intents = dict(before.all_runs), dict(before.intents)
-        before.all_usage, before.events = dict(before.all_usage), list(before.events)
-        before.sums, before.decisions = dict(before.sums), list(before.decisions)
-        before.sessions, before.all_reaps = dict(before.sessions), dict(before.all_reaps)
-        before.used = dict(before.used)
-        before.all_freezes, before.all_raises = dict(before.all_freezes), dict(before.all_raises)
         try:
             done.set_result(work(self._books))
         except BaseException:
@@ -161,105 +145,53 @@ class MemoryStore:
             raise
         return done
 
+    def _decided(self, work: Callable[[Tables], T | Refused]) -> Future[T]:
+        """What was decided is kept, be it a refusal, which is raised then."""
+        done: Future[T] = asyncio.get_running_loop().create_future()
+        answer = self._transaction(work).result()
+        if isinstance(answer, Refused):
+            done.set_exception(answer)
+        else:
+            done.set_result(answer)
+        return done
+
     async def thread(self, thread_id: str) -> Thread | None:
         return self._tables.thread(thread_id)
 
     async def task(self, task_id: str) -> TaskRecord | None:
         task = self._tables.task(task_id)
-        return self._record(task) if task else None
+        return memory_listing.record(self._tables, task) if task else None
 
     async def tasks_with(self, task_ids: Sequence[str]) -> Sequence[TaskRecord]:
         found = (self._tables.task(task_id) for task_id in task_ids)
-        return [self._record(task) for task in found if task is not None]
+        return [memory_listing.record(self._tables, task) for task in found if task is not None]
 
     async def tasks_named(self, fragment: str, *, limit: int) -> Sequence[str]:
-        ids = self._tables.tasks.keys()
-        fits = [one for one in ids if one.startswith(fragment) or one.endswith(fragment)]
-        if not fits and len(fragment) < _SHORT:
-            fits = [one for one in ids if one[-_SHORT:].startswith(fragment)]
-        return sorted(fits)[:limit]
+        return memory_listing.tasks_named(self._tables, fragment, limit)
 
     async def tasks(self, query: TaskQuery) -> TaskPage:
-        newest_first = sorted(
-            self._tables.tasks.values(), key=lambda task: (task.created_at, task.task_id)
-        )[::-1]
-        matching = [task for task in newest_first if _matches(task, query)]
-        shown = [task for task in matching if not self._too_old(task, query)]
-        after = query.after
-        rest = [task for task in shown if after is None or (task.created_at, task.task_id) < after]
-        page = rest[: query.limit]
-        more = len(rest) > len(page)
-        return TaskPage(
-            records=tuple(self._record(task) for task in page),
-            next_after=(page[-1].created_at, page[-1].task_id) if more and page else None,
-            hidden=0 if after else min(len(matching) - len(shown), _MAX_HIDDEN),
-        )
-
-    def _too_old(self, task: Task, query: TaskQuery) -> bool:
-        if query.ended_after is None or task.live:
-            return False
-        at_large = any(run.at_large for run in self._tables.runs(task.task_id))
-        return (task.ended_at or "") < query.ended_after and not at_large
-
-    def _record(self, task: Task) -> TaskRecord:
-        return TaskRecord(
-            task=task,
-            runs=tuple(self._tables.runs(task.task_id)),
-            short_id=_short_id(task.task_id, self._tables.tasks.keys() - {task.task_id}),
-            usage=tuple(e for e in self._tables.all_usage.values() if e.task_id == task.task_id),
-            in_doubt=any(i.in_doubt is not None for i in self._tables.intents_on(task.task_id)),
-        )
+        return memory_listing.list_tasks(self._tables, query)
 
     async def live_tasks(self, upstream: str, *, limit: int) -> Sequence[Task]:
-        live = [t for t in self._tables.tasks.values() if t.live and t.upstream == upstream]
-        return sorted(live, key=lambda task: (task.created_at, task.task_id))[:limit]
+        return memory_chains.live_tasks(self._tables, upstream, limit)
 
     async def ends_asked(self, *, limit: int) -> Sequence[tuple[str, str, str]]:
-        asked = [
-            run
-            for run in self._tables.all_runs.values()
-            if run.cancel_reason is not None and run.status in _MAY_END_AS_ASKED
-        ]
-        asked.sort(key=lambda run: (run.cancel_asked_at or "", run.task_id, run.run_id))
-        return [
-            (self._tables.tasks[run.task_id].upstream, run.task_id, run.run_id)
-            for run in asked[max(len(asked) - limit, 0) :]
-        ]
+        return memory_chains.ends_asked(self._tables, limit)
 
     async def live_chains(
         self, upstream: str, *, after: tuple[Timestamp, str] | None, limit: int
     ) -> Sequence[LiveChain]:
-        live = await self.live_tasks(upstream, limit=len(self._tables.tasks))
-        rest = [t for t in live if after is None or (t.created_at, t.task_id) > after]
-        return [self._chain(task) for task in rest[:limit]]
+        return memory_chains.live_chains(self._tables, upstream, after, limit)
 
     async def loose_ends(self, upstream: str, *, limit: int) -> Sequence[LiveChain]:
-        ended = [task for task in self._tables.tasks.values() if not task.live]
-        ended.sort(key=lambda task: (task.ended_at or "", task.task_id), reverse=True)
-        mine = [task for task in ended[:limit] if task.upstream == upstream]
-        mine.sort(key=lambda task: (task.created_at, task.task_id))
-        chains = [(task, self._chain(task)) for task in mine]
-        return [chain for task, chain in chains if chain.runs or task.half_seen]
-
-    def _chain(self, task: Task) -> LiveChain:
-        return LiveChain(
-            task_id=task.task_id,
-            created_at=task.created_at,
-            status=task.status,
-            runs=tuple(
-                (run.run_id, run.status) for run in self._tables.runs(task.task_id) if not run.ended
-            ),
-        )
+        return memory_chains.loose_ends(self._tables, upstream, limit)
 
     async def events(self, task_id: str, *, limit: int) -> Sequence[Event]:
         mine = [event for event in self._tables.events if event.task_id == task_id]
         return mine[max(len(mine) - limit, 0) :]
 
     async def open_cancels(self, *, limit: int) -> Sequence[tuple[str, Run]]:
-        found = [run for run in self._tables.all_runs.values() if run.cancel_open]
-        found.sort(key=lambda run: (run.cancel_asked_at or "", run.task_id, run.run_id))
-        tasks = self._tables.tasks
-        return [(tasks[run.task_id].upstream, run) for run in found[:limit]]
+        return memory_chains.open_cancels(self._tables, limit)
 
     async def events_after(self, query: EventQuery) -> EventPage:
         tables = self._tables
@@ -339,13 +271,7 @@ class MemoryStore:
                 ),
             )
 
-        done: Future[Intent | Earlier] = asyncio.get_running_loop().create_future()
-        answer = self._transaction(work).result()
-        if isinstance(answer, Refused):
-            done.set_exception(answer)
-        else:
-            done.set_result(answer)
-        return done
+        return self._decided(work)
 
     def settle_reply(self, taken: Taken) -> Future[None]:
         return self._transaction(lambda _: settle(self._replies, taken))
@@ -377,22 +303,3 @@ class MemoryStore:
 
     async def aclose(self) -> None:
         self._closed = True
-
-
-def _matches(task: Task, query: TaskQuery) -> bool:
-    return (
-        query.session_id in (None, task.session_id)
-        and query.supervisor in (None, task.supervisor)
-        and query.agent_name in (None, task.agent_name)
-        and query.upstream in (None, task.upstream)
-        and (not query.statuses or task.status in query.statuses)
-        and (query.since is None or task.created_at >= query.since)
-    )
-
-
-def _short_id(task_id: str, others: set[str]) -> str:
-    for length in range(_SHORT, len(task_id)):
-        tail = task_id[-length:]
-        if not any(other.endswith(tail) for other in others):
-            return tail
-    return task_id

@@ -1,5 +1,6 @@
 """The rows of the store in memory, and the Ledger over them."""
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -52,6 +53,14 @@ class Tables:
     closed_reaps: frozenset[tuple[str, str]] = frozenset()
     span_places: dict[str, int] = field(default_factory=dict)
     tallies: Tallies = field(default_factory=Tallies)
+
+    def copied(self) -> "Tables":
+        """As they are now, to go back to. The tallies are shared."""
+        as_it_is = copy.copy(self)
+        for name, rows in vars(self).items():
+            if isinstance(rows, dict | list):
+                setattr(as_it_is, name, copy.copy(rows))
+        return as_it_is
 
     def thread(self, thread_id: str) -> Thread | None:
         return self.threads.get(thread_id)

@@ -15,10 +15,11 @@ from tests.support.stores import listed
 from subagent_sidecar.core.changes import RunSeen, UsageSeen
 from subagent_sidecar.core.model import RunStatus, TaskQuery, UsageEntry
 from subagent_sidecar.errors import StoreCorrupt, StoreRejected, StoreUnavailable
+from subagent_sidecar.store.connections import connect_writer
 from subagent_sidecar.store.driver import sqlite3
 from subagent_sidecar.store.migrations import migrations
 from subagent_sidecar.store.rows import INTENTS, RUNS, TASKS, THREADS, Table
-from subagent_sidecar.store.sqlite import SqliteStore, connect_writer
+from subagent_sidecar.store.sqlite import SqliteStore
 
 
 @asynccontextmanager

@@ -16,8 +16,9 @@ from tests.support.stores import END_OF_TIME, listed
 
 from subagent_sidecar.core.model import Intent, TaskQuery, Thread
 from subagent_sidecar.errors import StoreBusy, StoreRejected, StoreUnavailable
+from subagent_sidecar.store.connections import connect_writer
 from subagent_sidecar.store.driver import sqlite3
-from subagent_sidecar.store.sqlite import SqliteStore, connect_writer
+from subagent_sidecar.store.sqlite import SqliteStore
 from subagent_sidecar.store.touches import Touches
 from subagent_sidecar.store.working_set import WorkingSet
 from subagent_sidecar.store.writer import Writer

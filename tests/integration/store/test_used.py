@@ -5,7 +5,7 @@ from pathlib import Path
 from subagent_sidecar.core.metrics.record import Used
 from subagent_sidecar.core.tallies import Tallies
 from subagent_sidecar.store import figures
-from subagent_sidecar.store.sqlite import connect_writer
+from subagent_sidecar.store.connections import connect_writer
 from subagent_sidecar.store.touches import Touches
 from subagent_sidecar.store.working_set import WorkingSet
 
