@@ -3,7 +3,8 @@
 import re
 
 from tests.docs.repository import read
-from tests.unit.core.test_refusal import AGAIN, HELD_TEXTS
+from tests.unit.core.denials import AGAIN
+from tests.unit.core.test_refusal_budgets import HELD_TEXTS
 
 
 def test_the_example_of_a_reserve_is_one() -> None:
