@@ -12,6 +12,8 @@ from pathlib import Path
 
 from scripts.bootstrap import ROOT, Environment, SetupError, ready_uv, run
 
+from subagentctl.exporting import contents
+
 DIST = ROOT / "dist"
 ELSEWHERE = ROOT / "build" / "try"
 COMMANDS = ("subagent-sidecar", "subagentctl")
@@ -24,6 +26,7 @@ def main() -> int:
         for command in COMMANDS:
             answers(command, env)
         knows_its_policies(env)
+        exports_its_dashboards(env)
     except SetupError as error:
         print(f"build: {error}", file=sys.stderr)
         return 1
@@ -66,6 +69,16 @@ def knows_its_policies(env: Mapping[str, str]) -> None:
     answer = subprocess.run(command, cwd=ELSEWHERE, env=env, capture_output=True, text=True)
     if answer.returncode != 0 or "_bundled" not in answer.stdout:
         raise SetupError(f"the wheel does not find its policies: {answer.stderr.strip()[-2000:]}")
+
+
+def exports_its_dashboards(env: Mapping[str, str]) -> None:
+    """All of them, as they are in the checkout."""
+    into = ELSEWHERE / "exported"
+    command = [str(ELSEWHERE / "bin" / "subagentctl"), "dashboards", "export", str(into)]
+    answer = subprocess.run(command, cwd=ELSEWHERE, env=env, capture_output=True, text=True)
+    wanted = contents(ROOT / "dashboards")
+    if answer.returncode != 0 or contents(into) != wanted:
+        raise SetupError(f"the wheel does not export its dashboards: {answer.stderr.strip()}")
 
 
 if __name__ == "__main__":
