@@ -21,7 +21,8 @@ class Verdict:
 @dataclass(slots=True, eq=False, kw_only=True)
 class Pursuit:
     """`first` is what was asked for; `plan` and `verify_for_s` are set before the first turn.
-    `tried` in order; `accepted`: the server took the last of them, at `asked_at` (monotonic).
+    `tried` in order; `accepted`: the server took the last of them, at `asked_at` (monotonic);
+    `missing_since` (monotonic): the server has not had the run since then.
 
     `begun` is set once the run was asked, or need not or cannot be: `after` is who has to have
     begun first. `settled` is set with the first verdict; a later one may be better.
@@ -42,6 +43,7 @@ class Pursuit:
     looks: int = 0
     rounds: int = 0
     failures: int = 0
+    missing_since: float | None = None
     verdict: Verdict | None = None
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     settled: asyncio.Event = field(default_factory=asyncio.Event)
@@ -51,6 +53,11 @@ class Pursuit:
         return self.upstream, self.thread_id, self.run_id
 
     def case(self, sight: Sight, *, now: float) -> Case:
+        """Where it stands, now that `sight` was taken."""
+        if sight.run is not None:
+            self.missing_since = None
+        elif self.missing_since is None:
+            self.missing_since = now
         return Case(
             sight=sight,
             plan=self.plan,
@@ -60,6 +67,7 @@ class Pursuit:
             waited_s=now - self.asked_at,
             looks=self.looks,
             rounds=self.rounds,
+            missing_s=0.0 if self.missing_since is None else now - self.missing_since,
         )
 
     def asked(self, how: Try, *, accepted: bool, now: float) -> None:

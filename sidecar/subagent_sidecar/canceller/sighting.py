@@ -3,6 +3,7 @@
 from ..core.cancel import Sight
 from ..core.lifecycle import has_ended, run_status
 from ..core.model import RunStatus
+from ..errors import UpstreamRefused
 from ..ports import AgentServer, Headers
 from ..service import Service
 from .pursuit import Pursuit
@@ -15,8 +16,9 @@ async def look(server: AgentServer, service: Service, pursuit: Pursuit, *, auth:
     upstream, thread_id, run_id = pursuit.key
     run = await server.run(thread_id, run_id, auth=auth)
     if run is None:
-        known = await server.thread_status(thread_id, auth=auth) is not None
-        return Sight(run=None, thread_gone=not known)
+        if await server.thread_status(thread_id, auth=auth) is not None:
+            return Sight(run=None)
+        return Sight(run=None, thread_gone=True, proven=await _is_a_server(server, auth))
     status = run_status(run.status)
     if status is None or not has_ended(status):
         service.seen.run(upstream, thread_id, run_id, run.status, created_at=run.created_at)
@@ -28,6 +30,14 @@ async def look(server: AgentServer, service: Service, pursuit: Pursuit, *, auth:
     if word != "busy":
         service.seen.thread(upstream, thread_id, word)
     return sight
+
+
+async def _is_a_server(server: AgentServer, auth: Headers) -> bool:
+    """Whether it answers a question as only an agent server would."""
+    try:
+        return await server.listed_threads(limit=1, offset=0, auth=auth) is not None
+    except UpstreamRefused:
+        return False
 
 
 async def _is_alone(server: AgentServer, thread_id: str, auth: Headers) -> bool:

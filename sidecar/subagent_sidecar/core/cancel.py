@@ -5,14 +5,19 @@ The caller reads the run, hands in what it saw and what was tried, and does as i
 | the server shows                    | tried      | next                                     |
 |-------------------------------------|------------|------------------------------------------|
 | success, error, timeout             | anything   | TooLate: that is the real end            |
-| no such run                         | anything   | Confirmed: it was rolled back or deleted |
-| neither the run nor its thread      | no rollback| Lost: nothing is known, nothing to ask   |
+| no such run                         | a rollback | Confirmed: it was rolled back            |
+| no such run, for the first time     | no rollback| Look again: a 404 may be a passing one   |
+| no such run, some seconds later too | no rollback| Confirmed: it was deleted                |
+| neither the run nor its thread, too | no rollback| Lost: nothing is known, nothing to ask   |
 | interrupted                         | anything   | Confirmed                                |
 | interrupted, its thread still busy  | as for one that is active: the word is not the deed    |
 | active                              | nothing    | Ask                                      |
 | active, asked less than a while ago | something  | Look again a little later                |
 | active, asked longer ago            | some       | Ask once more, then roll back            |
 | active, asked longer ago            | everything | GiveUp for now: unconfirmed, later anew  |
+
+What answers 404 to everything may be a gateway that has lost its server: a run that is missing
+with its thread is believed to be so at once only by a server that answers something else.
 
 "Still busy" means that the thread is busy although none of its runs is pending or running: some
 servers write `interrupted` into the run at once and let the graph run on. A thread stays busy for
@@ -32,6 +37,10 @@ from .lifecycle import has_ended
 from .model import EndedBy, RunStatus, TaskStatus
 
 _LOOKS_S = (0.05, 0.2, 0.5, 1.0, 2.0, 3.0)
+_MISSING_S = 3.0
+"""What is missing has to be missing twice, this far apart."""
+_UNPROVEN_S = 600.0
+"""As above, of a server that says nothing else meanwhile."""
 _FIRST_PAUSE_S = 30.0
 _LONGEST_PAUSE_S = 180.0
 """langgraph dev hears a cancel in the first 240 s of a run only, and a restart of it begins the run
@@ -69,11 +78,13 @@ def ladder(by: EndedBy, rollback: Rollback, *, first: Try = Try.INTERRUPT) -> tu
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
     """What a server shows of a run: its status, None where it has no such run. `thread_busy`:
-    the thread is busy and none of its runs is live. `thread_gone`: it has no such thread."""
+    the thread is busy and none of its runs is live. `thread_gone`: it has no such thread; then
+    `proven` tells whether it answered another question as only an agent server would."""
 
     run: RunStatus | None
     thread_busy: bool = False
     thread_gone: bool = False
+    proven: bool = True
 
     @property
     def active(self) -> bool:
@@ -86,7 +97,8 @@ class Sight:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """Where a cancel stands. `tried` in order; `accepted`: the server took the last of them,
-    `waited_s` ago, and `looks` were taken since. `rounds`: how often it was given up for now."""
+    `waited_s` ago, and `looks` were taken since. `rounds`: how often it was given up for now.
+    `missing_s`: for how long the run was seen to be missing."""
 
     sight: Sight
     plan: tuple[Try, ...]
@@ -96,6 +108,7 @@ class Case:
     waited_s: float = 0.0
     looks: int = 0
     rounds: int = 0
+    missing_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +158,19 @@ def next_step(case: Case) -> Step:
     """See the table above."""
     sight = case.sight
     if sight.run is None:
-        known = not sight.thread_gone or Try.ROLLBACK in case.tried
-        return Confirmed(gone=True) if known else Lost()
+        return _missing(case)
     if sight.active:
         return _press_on(case)
     return Confirmed() if sight.run is RunStatus.INTERRUPTED else TooLate(sight.run)
+
+
+def _missing(case: Case) -> Step:
+    if Try.ROLLBACK in case.tried:
+        return Confirmed(gone=True)
+    sure_after_s = _MISSING_S if case.sight.proven else _UNPROVEN_S
+    if case.missing_s < sure_after_s:
+        return Look(min(max(case.missing_s, _MISSING_S), sure_after_s - case.missing_s))
+    return Lost() if case.sight.thread_gone else Confirmed(gone=True)
 
 
 def _press_on(case: Case) -> Step:

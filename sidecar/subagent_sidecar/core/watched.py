@@ -114,12 +114,12 @@ class Gone:
 
 
 def why_gone(record: TaskRecord | None, run_id: str) -> Gone:
-    """What the books know about a run that its server has no more: a cancel that was accepted, or
-    a newer run that was to roll it back."""
+    """What the books know about a run that its server has no more: a cancel that was asked for, or
+    a newer run that was to roll it back. A cancel alone explains nothing: most leave the run."""
     runs = {} if record is None else {run.run_id: run for run in record.runs}
     run = runs.get(run_id)
     if run is not None and run.cancel_asked_by is not None:
-        return Gone(run.cancel_asked_by, ROLLED_BACK, True)
+        return Gone(run.cancel_asked_by, RUN_LOST, False)
     if run is not None and _rolls_back(runs.get(run.superseded_by or "")):
         return Gone(EndedBy.SUPERVISOR, ROLLED_BACK, True)
     return Gone(EndedBy.SERVER_LOST, RUN_LOST, False)

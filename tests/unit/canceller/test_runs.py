@@ -87,6 +87,34 @@ async def test_a_run_that_vanished_with_its_thread_is_lost_and_nothing_is_made_u
     assert desk.asked("cancel", "rollback") == []
 
 
+async def test_one_404_is_no_end_of_a_run(desk: Desk) -> None:
+    desk.server.statuses = ["running", None, "running", "interrupted"]
+    pursuit = desk.end()
+    await desk.idle()
+    assert pursuit.verdict is not None and pursuit.verdict.outcome is Outcome.CANCELLED
+    assert pursuit.verdict.detail == "the server confirms that it is over"
+    assert len(desk.asked("run")) == 4
+
+
+async def test_a_run_that_stays_missing_on_a_thread_that_is_there_is_gone(desk: Desk) -> None:
+    desk.server.statuses = ["running", None]
+    begun, pursuit = desk.clock.monotonic(), desk.end()
+    await desk.idle()
+    assert pursuit.verdict is not None and pursuit.verdict.outcome is Outcome.CANCELLED
+    assert 3.0 <= desk.clock.monotonic() - begun < 5.0
+    assert (await desk.record()).task.status == "cancelled"
+
+
+async def test_what_answers_404_to_everything_is_not_believed_soon() -> None:
+    desk = Desk(until=500.0)
+    await desk.wish()
+    desk.server.statuses, desk.server.thread, desk.server.threads_listed = [None], None, None
+    pursuit = desk.end()
+    await desk.idle()
+    assert pursuit.verdict is None and (await desk.record()).runs[0].cancel_open
+    assert len(desk.asked("run")) < 12
+
+
 async def test_a_run_at_large_whose_server_forgot_it_with_its_thread_is_counted_no_more() -> None:
     # A `langgraph dev` that begins anew with nothing. Nobody will ever see what became of the run.
     desk = Desk(until=100.0)

@@ -43,6 +43,7 @@ def step(
     accepted: bool = True,
     looks: int = 0,
     rounds: int = 0,
+    missing_s: float = 100.0,
 ) -> Step:
     case = Case(
         sight=sight,
@@ -53,12 +54,14 @@ def step(
         waited_s=waited_s,
         looks=looks,
         rounds=rounds,
+        missing_s=missing_s,
     )
     return next_step(case)
 
 
 GONE = Sight(run=None)
 LOST = Sight(run=None, thread_gone=True)
+SILENT = Sight(run=None, thread_gone=True, proven=False)
 LIED = Sight(run=INTERRUPTED, thread_busy=True)
 ACTIVE = (Sight(run=PENDING), Sight(run=RUNNING), LIED)
 LADDERS = (FULL, (INTERRUPT, INTERRUPT), (ROLLBACK, ROLLBACK))
@@ -90,6 +93,32 @@ def test_a_thread_that_is_gone_as_well_says_nothing_unless_we_rolled_back(
     tried: tuple[Try, ...], expected: Step
 ) -> None:
     assert step(LOST, tried) == expected
+
+
+@pytest.mark.parametrize(
+    ("sight", "missing_s", "expected"),
+    [
+        (GONE, 0.0, Look(3.0)),
+        (GONE, 1.0, Look(2.0)),
+        (GONE, 3.0, Confirmed(gone=True)),
+        (LOST, 0.0, Look(3.0)),
+        (LOST, 3.0, Lost()),
+        (SILENT, 0.0, Look(3.0)),
+        (SILENT, 3.0, Look(3.0)),
+        (SILENT, 200.0, Look(200.0)),
+        (SILENT, 590.0, Look(10.0)),
+        (SILENT, 600.0, Lost()),
+    ],
+)
+def test_what_is_missing_has_to_be_missing_twice_on_a_server_that_says_something_else(
+    sight: Sight, missing_s: float, expected: Step
+) -> None:
+    assert step(sight, (INTERRUPT,), missing_s=missing_s) == expected
+
+
+@pytest.mark.parametrize("sight", [Sight(run=None), Sight(run=None, thread_gone=True)])
+def test_a_run_that_was_rolled_back_need_not_be_looked_for_again(sight: Sight) -> None:
+    assert step(sight, FULL, missing_s=0.0) == Confirmed(gone=True)
 
 
 @pytest.mark.parametrize("sight", ACTIVE)
