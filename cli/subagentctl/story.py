@@ -93,6 +93,8 @@ def _cancel_asked(event: Record) -> str:
 
 
 def _cancel_unconfirmed(event: Record) -> str:
+    if nested(event, "detail").get("again") is True:
+        return "cancelled run is at work again: its server forgot the cancel"
     tried = nested(event, "detail").get("tried")
     steps = ", ".join(map(str, tried)) if isinstance(tried, list) else ""
     return "cancel not obeyed: the run goes on" + (f" (tried: {steps})" if steps else "")

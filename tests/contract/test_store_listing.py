@@ -1,5 +1,7 @@
 """Listing tasks: filters, pages, what is hidden, and short ids. For every store."""
 
+from typing import Any
+
 import pytest
 from tests.support.books import accepted, at, start
 from tests.support.stores import listed, pages
@@ -100,7 +102,7 @@ async def test_tasks_that_ended_long_ago_are_hidden_and_counted(store: Store) ->
 async def test_a_task_whose_run_is_at_large_is_not_hidden(store: Store) -> None:
     await started(store, 1, "long ago", ended=2)
     await started(store, 1, "at large")
-    run = {"thread_id": "at large", "run_id": "run of at large"}
+    run: dict[str, Any] = {"thread_id": "at large", "run_id": "run of at large"}
     await store.apply(
         [
             CancelAsked(**run, by=EndedBy.OPERATOR, at=at(2)),

@@ -1,6 +1,7 @@
 """Reading back what was started and what was refused, as every store does it (ports.Store)."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.support.books import accepted, at, start
@@ -125,7 +126,7 @@ async def test_a_task_that_waits_is_held_by_its_newest_run(store: Store) -> None
 
 async def test_a_run_at_large_is_told_as_such(store: Store) -> None:
     run_id = await begun(store, 1, "t")
-    run = {"thread_id": "t", "run_id": run_id}
+    run: dict[str, Any] = {"thread_id": "t", "run_id": run_id}
     await store.apply([CancelAsked(**run, by=EndedBy.OPERATOR, at=at(2))])
     await seen(store, "t", run_id, RunStatus.INTERRUPTED, 3)
     await store.apply([CancelUnconfirmed(**run, at=at(4), tried=())])

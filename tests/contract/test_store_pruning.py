@@ -1,6 +1,7 @@
 """Forgetting what is old, as every store does it (ports.Store): all of a task, or nothing."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from tests.support.books import accepted, at, start
 from tests.support.past import rules
@@ -111,7 +112,7 @@ async def test_live_tasks_stay_however_old(store: Store) -> None:
 
 async def test_a_task_whose_run_is_at_large_stays(store: Store) -> None:
     await begun(store, 1, "t")
-    run = {"thread_id": "t", "run_id": "t-r1"}
+    run: dict[str, Any] = {"thread_id": "t", "run_id": "t-r1"}
     await store.apply([CancelAsked(**run, by=EndedBy.OPERATOR, at=at(2))])
     await over(store, "t", "t-r1", 3, RunStatus.INTERRUPTED)
     await store.apply([CancelUnconfirmed(**run, at=at(4), tried=())])

@@ -152,6 +152,10 @@ class Story:
         at = self._next()
         self.apply(CancelUnconfirmed(thread_id="t", run_id=run_id, at=at, tried=tried))
 
+    def cancel_undone(self, run_id: str) -> None:
+        change = CancelUnconfirmed(thread_id="t", run_id=run_id, at=self._next(), again=True)
+        self.apply(change)
+
     def waiting_cancelled(self, reason: str) -> None:
         change = WaitingCancelled(
             thread_id="t", by=EndedBy.OPERATOR, at=self._next(), reason=reason

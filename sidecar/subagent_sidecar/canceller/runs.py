@@ -6,27 +6,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 
 from ..core import cancel
-from ..core.cancel import (
-    Ask,
-    Confirmed,
-    GiveUp,
-    Look,
-    Lost,
-    Outcome,
-    Rollback,
-    Sight,
-    Step,
-    TooLate,
-    Try,
-)
+from ..core.cancel import Ask, Outcome, Rollback, Try
 from ..core.model import EndedBy, Run
 from ..credentials import Credentials
 from ..errors import StoreError, UpstreamError, UpstreamRefused
 from ..ports import AgentServer, Clock, Headers, Store
 from ..service import Service
 from ..tasks import spawn
+from .endings import Endings
 from .habits import Habits
 from .pursuit import Key, Pursuit
+from .second_looks import Ended, SecondLooks
 from .sighting import look
 
 _log = logging.getLogger(__name__)
@@ -43,7 +33,7 @@ _RESUME_PAUSE_S = 5.0
 class RunCanceller:
     """ports.Canceller. `resume` takes up what an earlier process left open; `aclose` stops: what
     is not over by then is on record and taken up by the next. `verify_for` and `rollback` are None
-    where the policy has the word."""
+    where the policy has the word. `sleep` waits between turns, `rest` before second looks."""
 
     def __init__(
         self,
@@ -56,6 +46,7 @@ class RunCanceller:
         verify_for: timedelta | None = None,
         rollback: Rollback | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rest: Callable[[float], Awaitable[None]] = asyncio.sleep,
         at_once: int = _AT_ONCE_LIMIT,
     ) -> None:
         self._service = service
@@ -66,6 +57,10 @@ class RunCanceller:
         self._habits = Habits(
             service=service, store=store, verify_for=verify_for, rollback=rollback
         )
+        self._second_looks = SecondLooks(
+            servers=servers, clock=clock, sleep=rest, again=self._runs_again
+        )
+        self._endings = Endings(service, self._second_looks)
         self._sleep = sleep
         self._at_once = at_once
         self._pursuits: dict[Key, Pursuit] = {}
@@ -146,6 +141,7 @@ class RunCanceller:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._second_looks.aclose()
 
     def _pursue(self, pursuit: Pursuit) -> Pursuit:
         """Start, instead of an earlier pursuit of the same run or on its behalf."""
@@ -207,7 +203,7 @@ class RunCanceller:
         except UpstreamError as error:
             return self._in_trouble(pursuit, error)
         pursuit.failures = 0
-        return self._conclude(pursuit, sight, step)
+        return self._endings.conclude(pursuit, sight, step, auth=self._auth(pursuit))
 
     def _auth(self, pursuit: Pursuit) -> Headers:
         return pursuit.auth or self._credentials.of(pursuit.thread_id)
@@ -236,54 +232,18 @@ class RunCanceller:
             _log.info("cannot cancel run %s yet: %s", pursuit.run_id, error.message)
         return cancel.pause_after_failures(pursuit.failures, refused=refused)
 
-    def _conclude(self, pursuit: Pursuit, sight: Sight, step: Step) -> float | None:
-        match step:
-            case Ask():
-                return _SOON_S if pursuit.accepted else 0.0
-            case Look():
-                pursuit.looks += 1
-                pursuit.begun.set()
-                return step.after_s
-            case GiveUp():
-                self._give_up(pursuit, sight, step.retry_in_s)
-                return step.retry_in_s
-            case Confirmed():
-                self._confirm(pursuit, gone=step.gone)
-            case TooLate():
-                pursuit.settle(Outcome.ALREADY, "it ended before the cancel could end it")
-            case Lost():
-                # What is live on record is the watcher's to end, once it is sure.
-                self._service.cancels.confirmed(pursuit.thread_id, pursuit.run_id, lost=True)
-                pursuit.settle(
-                    Outcome.LOST, "the server has neither the run nor its thread any more"
-                )
-        return None
-
-    def _confirm(self, pursuit: Pursuit, *, gone: bool) -> None:
-        detail = "the server confirms that it is over"
-        if gone:
-            detail = "the server does not have the run any more"
-            if Try.ROLLBACK in pursuit.tried:
-                detail = "the run was rolled back"
-            self._service.seen.run_gone(
-                pursuit.upstream, pursuit.thread_id, pursuit.run_id, by=pursuit.by, reason=detail
-            )
-        self._service.cancels.confirmed(pursuit.thread_id, pursuit.run_id)
-        pursuit.settle(Outcome.CANCELLED, detail)
-
-    def _give_up(self, pursuit: Pursuit, sight: Sight, retry_in_s: float) -> None:
-        found = cancel.disobeyed(sight, pursuit.tried)
-        pursuit.settle(Outcome.UNCONFIRMED, f"{found}; it is tried again in {retry_in_s:g} s")
-        self._service.cancels.unconfirmed(pursuit.thread_id, pursuit.run_id, pursuit.tried)
-        if pursuit.rounds == 0:
-            _log.warning(
-                "a cancel is not obeyed: %s (task %s, run %s); it is tried on",
-                found,
-                pursuit.thread_id,
-                pursuit.run_id,
-                extra={"action": "cancel_unconfirmed", "task_id": pursuit.thread_id},
-            )
-        pursuit.rounds += 1
+    def _runs_again(self, ended: Ended) -> None:
+        """Its server has forgotten the cancel."""
+        thread_id, run_id = ended.thread_id, ended.run_id
+        _log.warning(
+            "a run is at work again after its cancel had come true: its server went back to before "
+            "(task %s, run %s); it is asked again",
+            thread_id,
+            run_id,
+            extra={"action": "cancel_undone", "task_id": thread_id},
+        )
+        self._service.cancels.undone(thread_id, run_id)
+        self.end(ended.upstream, thread_id, run_id, by=ended.by)
 
 
 def _is_as_good(earlier: Pursuit, new: Pursuit) -> bool:

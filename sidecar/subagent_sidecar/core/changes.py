@@ -162,12 +162,14 @@ class CancelAsked:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelUnconfirmed:
     """The server took the cancel and the run goes on all the same, whatever was tried (`tried`):
-    it is active still, or it is called interrupted while its thread is at work."""
+    it is active still, or it is called interrupted while its thread is at work. `again`: the
+    cancel had come true, and its server has forgotten that."""
 
     thread_id: str
     run_id: str
     at: Timestamp
     tried: tuple[str, ...] = ()
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,13 +49,16 @@ def cancel_asked(ledger: Ledger, change: CancelAsked) -> None:
 
 def cancel_unconfirmed(ledger: Ledger, change: CancelUnconfirmed) -> None:
     """The run goes on although its server took the cancel, also where the server calls it
-    interrupted. Told once, until it is confirmed after all."""
+    interrupted. Told once, until it is confirmed after all; and anew where it runs again after
+    that."""
     run = ledger.run(change.thread_id, change.run_id)
     if run is None or run.at_large:
         return
-    if run.ended and (run.status is not RunStatus.INTERRUPTED or run.cancel_confirmed_at):
+    if run.ended and run.status is not RunStatus.INTERRUPTED:
         return
-    ledger.put_run(changed(run, cancel_unconfirmed_at=change.at))
+    if (run.cancel_confirmed_at is not None) is not change.again:
+        return
+    ledger.put_run(changed(run, cancel_unconfirmed_at=change.at, cancel_confirmed_at=None))
     ledger.add_event(
         Event(
             at=change.at,
@@ -63,7 +66,7 @@ def cancel_unconfirmed(ledger: Ledger, change: CancelUnconfirmed) -> None:
             task_id=run.task_id,
             run_id=run.run_id,
             status=run.status,
-            detail={"tried": list(change.tried)},
+            detail={"again": True} if change.again else {"tried": list(change.tried)},
         )
     )
 

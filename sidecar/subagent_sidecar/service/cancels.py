@@ -59,6 +59,12 @@ class Cancels:
             )
         )
 
+    def undone(self, thread_id: str, run_id: str) -> None:
+        """The run whose cancel was confirmed is at work again."""
+        self._recorder.post(
+            CancelUnconfirmed(thread_id=thread_id, run_id=run_id, at=self._now(), again=True)
+        )
+
     def confirmed(self, thread_id: str, run_id: str, *, lost: bool = False) -> None:
         """The run that was to be cancelled is over indeed, or `lost` with its thread. Its end must
         have been told before: of a live run this says nothing."""

@@ -47,6 +47,7 @@ class Desk:
     until: float = 1_000.0
     at_once: int = 100
     asleep: int = 0
+    rests: list[tuple[float, asyncio.Event]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.service = Service(store=self.store, clock=self.clock)
@@ -60,6 +61,7 @@ class Desk:
             verify_for=timedelta(seconds=VERIFY_FOR),
             rollback=self.rollback,
             sleep=self._sleep,
+            rest=self._rest,
             at_once=self.at_once,
         )
         self.tasks = TaskCanceller(
@@ -76,6 +78,19 @@ class Desk:
             await asyncio.Event().wait()
         self.clock.tick(seconds)
         await asyncio.sleep(0)
+
+    async def _rest(self, seconds: float) -> None:
+        over = asyncio.Event()
+        self.rests.append((seconds, over))
+        await over.wait()
+
+    async def rested(self) -> float:
+        """Let the next rest before a second look pass; how long it was."""
+        await eventually(lambda: bool(self.rests))
+        seconds, over = self.rests.pop(0)
+        self.clock.tick(seconds)
+        over.set()
+        return seconds
 
     async def start(self, run_id: str = "r1", task_id: str = "t") -> None:
         intent = await self.service.admit(upstream="up", supervisor="ann", thread_id=task_id)

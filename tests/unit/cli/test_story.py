@@ -87,6 +87,10 @@ ADDED = {"micro_usd": 1_500_000, "run_time": 1_800_000_000, "runs": 2}
             "cancel not obeyed: the run goes on (tried: interrupt, rollback)",
         ),
         (event("cancel_unconfirmed"), "cancel not obeyed: the run goes on"),
+        (
+            event("cancel_unconfirmed", "interrupted", again=True),
+            "cancelled run is at work again: its server forgot the cancel",
+        ),
         (event("thread_deleted", by="supervisor"), "thread deleted by the supervisor"),
         (event("thread_deleted", by="server_lost"), "thread is gone from its server"),
         (event("cron_created", cron_id="c-1"), "cron c-1 created"),

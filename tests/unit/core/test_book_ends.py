@@ -194,6 +194,23 @@ def test_a_run_that_is_gone_ends_its_task_and_says_why() -> None:
     )
 
 
+def test_a_run_that_is_at_work_again_after_its_cancel_is_open_once_more() -> None:
+    story = Story()
+    story.started("r1")
+    story.cancel_asked("r1")
+    story.cancel_undone("r1")
+    assert not story.run("r1").at_large  # it was not confirmed yet: a late word of before
+    story.run_seen("r1", INTERRUPTED)
+    story.cancel_confirmed("r1")
+    story.cancel_undone("r1")
+    run = story.run("r1")
+    assert (run.at_large, run.cancel_open, run.unfinished) == (True, True, True)
+    assert (run.status, story.task().status) == (INTERRUPTED, "cancelled")
+    assert (story.told()[-1], story.events()[-1].detail) == ("cancel_unconfirmed", {"again": True})
+    story.cancel_confirmed("r1")
+    assert not story.run("r1").unfinished
+
+
 def test_whoever_asked_for_the_cancel_is_whose_rollback_it_is() -> None:
     story = Story()
     story.started("r1")
