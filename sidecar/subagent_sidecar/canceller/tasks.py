@@ -15,6 +15,8 @@ from .pursuit import Pursuit, Verdict
 from .runs import RunCanceller
 
 _LISTED = 50
+_LISTS_AT_ONCE = 16
+"""Lists of runs that are asked of one server at a time, however many tasks are to end."""
 _WORST_FIRST = (
     Outcome.UNREACHABLE,
     Outcome.REFUSED,
@@ -47,6 +49,7 @@ class TaskCanceller:
         self._store = store
         self._servers = servers
         self._credentials = credentials
+        self._lists = {name: asyncio.Semaphore(_LISTS_AT_ONCE) for name in servers}
 
     async def end_task(
         self,
@@ -98,7 +101,8 @@ class TaskCanceller:
         task = record.task
         try:
             auth = self._credentials.of(task.task_id)
-            listed = await server.runs(task.task_id, limit=_LISTED, auth=auth)
+            async with self._lists[task.upstream]:
+                listed = await server.runs(task.task_id, limit=_LISTED, auth=auth)
         except UpstreamError:
             return on_record  # whoever pursues them will find out whether it is there
         live = [run for run in listed or () if _is_live(run)]

@@ -34,7 +34,8 @@ from .terminating import Terminating
 _log = logging.getLogger(__name__)
 
 _TREES = 500
-"""Trees that fall at a time; more wait for the next sweep, which then comes at once."""
+"""Trees that fall at a time; more wait for the next sweep, which then comes at once. By hand they
+wait for those before them, which is part of the time for which their ends are waited for."""
 
 _STOOD_STILL_S = 2.0
 """How late the loop may be before it is taken to have stood still."""
@@ -85,6 +86,7 @@ class Reaper:
             look=self._taking_over.look,
         )
         self._turn = asyncio.Lock()
+        self._places = asyncio.Semaphore(_TREES)
         self._told: dict[tuple[str, str, str], int] = {}
         self._under_way: dict[str, _Tree] = {}
         self._removing: asyncio.Task[None] | None = None
@@ -197,8 +199,9 @@ class Reaper:
         async with self._turn:
             plan = await self._plan()
             ending = trees(each.reap for each in plan if _can_end(each))
+            until = self._clock.monotonic() + wait_s
             for tree in ending:
-                self._let_fall(tree, wait_s=wait_s)
+                self._let_fall(tree, until=until)
             falling = [self._under_way[tree[0].task_id] for tree in ending]
             await self._tell([each.reap for each in plan if not each.reap.ends])
         falls = [fall for tree in await asyncio.gather(*falling) for fall in tree]
@@ -235,12 +238,17 @@ class Reaper:
         while len(self._told) > _REMEMBERED:
             del self._told[next(iter(self._told))]
 
-    def _let_fall(self, tree: Sequence[Reap], *, wait_s: float = 0.0) -> None:
+    def _let_fall(self, tree: Sequence[Reap], *, until: float = 0.0) -> None:
         policy = self._planning.policy
-        falling = spawn(self._fall(tree, policy, wait_s), name=f"reap {tree[0].task_id}")
+        falling = spawn(self._in_turn(tree, policy, until), name=f"reap {tree[0].task_id}")
         for reap in tree:
             self._under_way[reap.task_id] = falling
         falling.add_done_callback(lambda _: self._fallen(tree))
+
+    async def _in_turn(self, tree: Sequence[Reap], policy: Policy, until: float) -> list[Fall]:
+        async with self._places:
+            wait_s = max(until - self._clock.monotonic(), 0.0)
+            return await self._fall(tree, policy, wait_s)
 
     async def _fall(self, tree: Sequence[Reap], policy: Policy, wait_s: float) -> list[Fall]:
         try:

@@ -7,8 +7,10 @@ from tests.support.agent_server import server_run
 from tests.support.waiting import eventually
 from tests.unit.canceller.desk import Desk
 
+from subagent_sidecar.core.cancel import Outcome
 from subagent_sidecar.core.model import EndedBy
 from subagent_sidecar.errors import TaskNotFound
+from subagent_sidecar.tasks import spawn
 
 
 async def test_each_run_is_asked_after_the_newer_one(desk: Desk) -> None:
@@ -25,6 +27,20 @@ async def test_a_server_without_a_list_of_runs_is_asked_about_those_on_record(de
     desk.server.listed = None
     desk.server.statuses = ["running", "cancelled"]
     assert (await desk.end_task()).told == "cancelled"
+
+
+async def test_however_many_are_to_end_a_server_lists_the_runs_of_a_few_at_a_time() -> None:
+    desk = Desk()
+    for number in range(40):
+        await desk.start(f"r{number}", f"t{number}")
+    desk.server.statuses, desk.server.gate = ["interrupted"], asyncio.Event()
+    ending = [spawn(desk.end_task(f"t{number}"), name="end") for number in range(40)]
+    await eventually(lambda: len(desk.server.asked) >= 16)
+    await desk.service.entered()
+    assert len(desk.server.asked) == 16
+    desk.server.gate.set()
+    ends = await asyncio.gather(*ending)
+    assert {end.outcome for end in ends} == {Outcome.CANCELLED}
 
 
 async def test_a_start_in_doubt_cannot_be_cancelled_yet() -> None:

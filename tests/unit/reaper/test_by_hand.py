@@ -3,10 +3,12 @@
 import asyncio
 
 from tests.support.reaping import rule
+from tests.support.waiting import eventually
 from tests.unit.reaper.desk import Desk
 
 from subagent_sidecar.core.cancel import Outcome
 from subagent_sidecar.core.policy import Mode
+from subagent_sidecar.tasks import spawn
 
 # By hand
 
@@ -39,6 +41,24 @@ async def test_by_hand_it_says_what_became_of_each() -> None:
     assert desk.ender.asked[0][2] == 10.0
     assert done["gone"].why == "it has moved meanwhile, or somebody else ends it"
     assert (done["far"].why or "").startswith("its server does not tell")
+
+
+async def test_by_hand_too_only_so_many_end_at_once() -> None:
+    desk = Desk.by(run=60)
+    for number in range(1_200):
+        await desk.started(f"t{number}")
+    await desk.reaper.planned()  # all of them are known, and on their clocks
+    desk.clock.tick(60)
+    desk.ender.gate = asyncio.Event()
+    reaping = spawn(desk.reaper.reap(wait_s=10.0), name="by hand")
+    await eventually(lambda: len(desk.ender.asked) >= 500)
+    await desk.reaper.planned()
+    assert len(desk.ender.asked) == 500
+    desk.clock.tick(8)
+    desk.ender.gate.set()
+    done = await reaping
+    assert len(done) == 1_200 and all(each.end is not None for each in done)
+    assert {wait_s for _, _, wait_s in desk.ender.asked} == {10.0, 2.0}
 
 
 async def test_a_policy_that_is_replaced_holds_from_the_next_sweep_on() -> None:
