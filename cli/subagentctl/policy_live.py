@@ -6,6 +6,7 @@ from datetime import datetime
 from subagentctl import fields
 from subagentctl.fields import Record
 from subagentctl.look import Look
+from subagentctl.reap_view import by_hand_only
 from subagentctl.text import clean, wrap
 from subagentctl.when import age, stamp
 
@@ -21,6 +22,8 @@ def texts(record: Record, key: str) -> list[str]:
 def state_lines(answer: Record, now: datetime, look: Look) -> list[str]:
     """Since when it is in force; and why the last reload failed, if it did."""
     lines = [f"in force {_since(answer, now)}"]
+    if fields.nested(answer, "policy").get("lifecycle"):
+        lines += by_hand_only(answer)
     failed = fields.nested(answer, "failed")
     if failed:
         lines += ["", look.paint(f"the last reload failed{_ago(failed, now)}:", "alarm")]

@@ -26,11 +26,19 @@ _KEYS = (
     *("task_id", "agent_name", "session_id", "supervisor", "upstream", "status", "run_id"),
     *("rule", "policy", "mode", "key", "action", "evidence", "held", "outcome", "over", "detail"),
 )
+_BY_HAND_ONLY = (
+    "This sidecar ends nothing by itself (reap_interval is 0): only `subagentctl reap` does."
+)
 
 
 def nothing() -> str:
     """What an empty plan says."""
     return "Nothing is to end: no live task is stale or orphaned by the rules in force."
+
+
+def by_hand_only(answer: Record) -> list[str]:
+    """A word where the sidecar ends nothing by itself, whatever the rules say."""
+    return [_BY_HAND_ONLY] if answer.get("reap_interval_s") == 0 else []
 
 
 def reap_table(reaps: Sequence[Record], look: Look, *, planned: bool) -> list[str]:

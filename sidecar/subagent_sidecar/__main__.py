@@ -24,6 +24,7 @@ _log = logging.getLogger("subagent_sidecar")
 
 EXIT_CONFIG = 64
 EXIT_STORE = 74
+_BY_HAND = "nothing ends by itself (reap_interval is 0); `subagentctl reap` does it by hand"
 
 _config = click.option(
     "--config",
@@ -130,6 +131,8 @@ def check(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
     click.echo(f"store: {found.store}, {compose.store_engine(found)}")
     click.echo(f"policy: {policies.state}")
     click.echo(f"traces: {compose.export_to(found) or 'not exported'}")
+    if not found.reap_interval:
+        click.echo(f"reaping: {_BY_HAND}")
 
 
 @main.command()
@@ -186,6 +189,8 @@ async def _serve(
             policies.state,
             extra={"action": "ready"},
         )
+        if not found.reap_interval:
+            _log.info("reaping: %s", _BY_HAND, extra={"action": "reaping_off"})
         await stop.wait()
         _log.info("stopping: finishing requests", extra={"action": "stopping"})
     _log.info("stopped", extra={"action": "stopped"})

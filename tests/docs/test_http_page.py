@@ -60,7 +60,7 @@ def table(heading: str) -> dict[str, str]:
         ("A task", SHOWN.keys()),
         ("A session", SESSION.keys()),
         ("Usage", SHOWN["usage"].keys()),
-        ("The policy", policy_json(state(Policy(), names=(), files=(), at=AT)).keys()),
+        ("The policy", policy_json(state(Policy(), names=(), files=(), at=AT), 5.0).keys()),
     ],
 )
 def test_every_field_is_listed(heading: str, fields: list[str]) -> None:

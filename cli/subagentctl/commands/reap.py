@@ -9,7 +9,7 @@ from subagentctl.client import JsonObject
 from subagentctl.errors import Misused
 from subagentctl.fields import records
 from subagentctl.outside import emit
-from subagentctl.reap_view import all_over, nothing, reap_csv, reap_table, summary
+from subagentctl.reap_view import all_over, by_hand_only, nothing, reap_csv, reap_table, summary
 from subagentctl.render import as_json
 
 _WAIT_S = 20.0
@@ -32,7 +32,7 @@ _MARGIN_S = 60.0
 def reap(app: App, dry_run: bool, wait: float) -> None:
     """End what the lifecycle rules in force say is stale or orphaned, and say how each ended.
 
-    The sidecar does this by itself every few seconds; this is to see it done, or with --dry-run
+    The sidecar does this by itself every `reap_interval`; this is to see it done, or with --dry-run
     what would be done, with the evidence for each task. Rules that only observe are listed as
     well, in brackets.
 
@@ -51,10 +51,11 @@ def reap(app: App, dry_run: bool, wait: float) -> None:
         case "csv":
             emit(reap_csv(found))
         case _ if not found:
-            emit(f"{nothing()}\n")
+            emit("".join(f"{line}\n" for line in [nothing(), *by_hand_only(answer)]))
         case _:
             lines = reap_table(found, app.outside.look(), planned=dry_run)
-            emit("".join(f"{line}\n" for line in [*lines, "", summary(found, planned=dry_run)]))
+            lines += ["", summary(found, planned=dry_run), *by_hand_only(answer)]
+            emit("".join(f"{line}\n" for line in lines))
     if not dry_run and not all_over(found):
         click.get_current_context().exit(1)
 

@@ -112,7 +112,10 @@ def admin_plane(base: Base, background: Background, plane: DataPlane, metrics: P
         freeze=FreezeRoutes(service=base.service, store=base.store, names=names),
         cancels=CancelRoutes(ender=background.ender, store=base.store),
         events=EventRoutes(service=base.service, store=base.store),
-        policy=PolicyRoutes(policies=base.policies),
+        policy=PolicyRoutes(
+            policies=base.policies,
+            reap_interval_s=base.settings.reap_interval.total_seconds(),
+        ),
         explain=ExplainRoutes(
             service=base.service,
             store=base.store,

@@ -42,7 +42,11 @@ class TaskEnder(Protocol):
 
 
 class Reaping(Protocol):
-    """Ends what lifecycle rules say, by hand. Both raise StoreError."""
+    """Ends what lifecycle rules say, by hand. Both methods raise StoreError."""
+
+    @property
+    def interval_s(self) -> float:
+        """How often it is done by itself; 0: never."""
 
     async def planned(self) -> Sequence[Planned]:
         """What would be done now, and would be if every rule were enforced; nothing is."""

@@ -1,5 +1,6 @@
 """The reaper by hand: what it would end, and ending it now."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
@@ -30,9 +31,13 @@ class ReapRoutes:
         wait_s = wait_in(body.get("wait_s", _WAIT_S))
         if query.truth("dry_run", request.query.get("dry_run", "false")):
             planned = await self._reaping.planned()
-            return answer({"dry_run": True, "reaps": [_planned_json(each) for each in planned]})
+            return self._answer(True, [_planned_json(each) for each in planned])
         done = await self._reaping.reap(wait_s=wait_s)
-        return answer({"dry_run": False, "reaps": [_done_json(each) for each in done]})
+        return self._answer(False, [_done_json(each) for each in done])
+
+    def _answer(self, dry_run: bool, reaps: Sequence[dict[str, Any]]) -> web.Response:
+        interval_s = self._reaping.interval_s
+        return answer({"dry_run": dry_run, "reap_interval_s": interval_s, "reaps": reaps})
 
 
 def _reap_json(reap: Reap) -> dict[str, Any]:

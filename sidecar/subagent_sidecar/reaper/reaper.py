@@ -67,7 +67,7 @@ class Reaper:
         self._service = service
         self._clock = clock
         self._reachability = reachability
-        self._interval_s = interval_s
+        self.interval_s = interval_s
         self._falling = Falling(
             service=service,
             ender=ender,
@@ -122,7 +122,7 @@ class Reaper:
 
     async def run(self) -> None:
         """Sweep for ever."""
-        while self._interval_s:
+        while self.interval_s:
             self._wake.clear()
             began = self._clock.monotonic()
             try:
@@ -131,13 +131,13 @@ class Reaper:
                 _log.warning(
                     "what is live cannot be looked at: %s; tried again in %g s",
                     error,
-                    self._interval_s,
+                    self.interval_s,
                     extra={"action": "sweep_failed"},
                 )
             except Exception:  # noqa: BLE001 - whatever it is, the next sweep may do better
                 _log.exception("a sweep failed", extra={"action": "sweep_failed"})
             took = self._clock.monotonic() - began
-            interval_s = self._interval_s * uniform(0.9, 1.0)
+            interval_s = self.interval_s * uniform(0.9, 1.0)
             await self._rest(rest_s(interval_s, took_s=took, live=self._planning.live))
 
     async def _rest(self, pause_s: float) -> None:

@@ -89,6 +89,20 @@ def test_nothing_to_end_is_said(run: Run, admin: FakeAdmin, args: tuple[str, ...
     )
 
 
+@pytest.mark.parametrize("reaps", [(), (STALE,)])
+def test_that_nothing_ends_by_itself_is_said(
+    run: Run, admin: FakeAdmin, reaps: tuple[dict[str, Any], ...]
+) -> None:
+    answers = [{"dry_run": True, "reap_interval_s": s, "reaps": reaps} for s in (5.0, 0, 0.0)]
+    admin.script = lambda _: Reply(body=answers[len(admin.requests) - 1])
+    told = [run("reap", "--dry-run").stdout for _ in answers]
+    assert ["ends nothing by itself (reap_interval is 0)" in text for text in told] == [
+        False,
+        True,
+        True,
+    ]
+
+
 def test_programs_get_all_there_is(run: Run, admin: FakeAdmin) -> None:
     scripted(admin, STALE)
     assert json.loads(run("reap", "--dry-run", "-o", "json").stdout) == {

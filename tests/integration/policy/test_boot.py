@@ -103,6 +103,14 @@ def test_which_policies_hold_is_said(
     assert line.startswith(f"policy: {said}")
 
 
+def test_that_nothing_ends_by_itself_is_said(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("reap_interval: 0\n", "utf-8")
+    result = sidecar(tmp_path, "check", "--config", "c.yaml")
+    assert result.stdout.splitlines()[-1] == (
+        "reaping: nothing ends by itself (reap_interval is 0); `subagentctl reap` does it by hand"
+    )
+
+
 def test_no_rules_beside_rules_makes_no_sense(tmp_path: Path) -> None:
     result = sidecar(tmp_path, "check", "--policy", "none", "--policy", "strict")
     assert result.returncode == 64

@@ -83,6 +83,6 @@ async def test_so_many_that_end_at_once_end_in_turns() -> None:
 async def test_an_interval_of_nothing_lets_nothing_end_by_itself() -> None:
     desk = Desk.by(run=60)
     await desk.started()
-    desk.reaper._interval_s = 0.0
+    desk.reaper.interval_s = 0.0
     await asyncio.wait_for(desk.reaper.run(), 5.0)
     assert desk.ender.asked == []

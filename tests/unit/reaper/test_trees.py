@@ -54,7 +54,7 @@ async def test_the_end_of_a_parent_is_acted_upon_at_once() -> None:
     desk = Desk.by(on_parent_close=CANCEL)
     await desk.started("a")
     await desk.started("b", session="a")
-    desk.reaper._interval_s = 3_600.0
+    desk.reaper.interval_s = 3_600.0
     loop = spawn(desk.reaper.run(), name="reaper")
     try:
         await eventually(lambda: desk.reaper._planning.parents == {"a"})
@@ -69,7 +69,7 @@ async def test_the_end_of_a_parent_is_acted_upon_at_once() -> None:
 async def test_the_end_of_a_session_is_acted_upon_at_once() -> None:
     desk = Desk.by(on_session_end=CANCEL)
     await desk.started()
-    desk.reaper._interval_s = 3_600.0
+    desk.reaper.interval_s = 3_600.0
     loop = spawn(desk.reaper.run(), name="reaper")
     try:
         await eventually(lambda: desk.reaper._planning.ages.sweep)

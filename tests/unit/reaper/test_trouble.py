@@ -114,7 +114,7 @@ async def test_a_sweep_that_cannot_read_is_made_up_for(caplog: pytest.LogCapture
     await desk.started()
     desk.clock.tick(60)
     desk.store.unreadable = 1
-    desk.reaper._interval_s = 0.05
+    desk.reaper.interval_s = 0.05
     loop = spawn(desk.reaper.run(), name="reaper")
     try:
         await eventually(lambda: desk.ender.tasks == ["t"])
