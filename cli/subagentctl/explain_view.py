@@ -9,6 +9,8 @@ from subagentctl.policy_live import texts
 from subagentctl.table import Cell, Column, cell, table
 from subagentctl.text import clean, wrap
 
+_ASKED = "RULES: every one of them is asked"
+_FROZEN = "FROZEN: while that lasts no rule is asked"
 _RULES = (
     Column(title="RULE", least=12, yields=2),
     Column(title="POLICY", least=8, yields=1, drops=1),
@@ -64,8 +66,11 @@ _RUNS = 5
 def explain_lines(answer: Record, look: Look) -> list[str]:
     """Whom it is about, the rules, the settings, what was asked and refused before, the verdict."""
     lines = [look.paint(line, "title") for line in _folded(_whom(answer), look)]
-    lines += _section("RULES: every one of them is asked", _RULES, _rules(answer, look), look)
-    if not records(answer, "rules"):
+    rules = records(answer, "rules")
+    frozen = any(fields.text(rule, "kind") == "freeze" for rule in rules)
+    title = _FROZEN if frozen else _ASKED
+    lines += _section(title, _RULES, [_rule(each, look) for each in rules], look)
+    if not rules:
         lines += ["", "no rule is about it"]
     settings = [_setting(each) for each in records(answer, "lifecycle")]
     lines += _section("LIFECYCLE: when its runs end", _SETTINGS, settings, look)
@@ -91,10 +96,6 @@ def _whom(answer: Record) -> str:
     if task:
         said = f"task {fields.text(task, 'task_id')} ({fields.text(task, 'status')}): {said}"
     return clean(said)
-
-
-def _rules(answer: Record, look: Look) -> list[list[Cell]]:
-    return [_rule(each, look) for each in records(answer, "rules")]
 
 
 def _rule(rule: Record, look: Look) -> list[Cell]:

@@ -57,6 +57,13 @@ def lines(**changes: Any) -> list[str]:
     return explain_lines(answer(**changes), WIDE)
 
 
+def test_under_a_freeze_nobody_says_that_rules_are_asked() -> None:
+    frozen = row(kind="freeze", rule="an operator's freeze", policy=None, what="freeze")
+    found = lines(rules=[frozen])
+    assert "FROZEN: while that lasts no rule is asked" in found
+    assert not any("every one" in line for line in found)
+
+
 def test_whom_it_is_about_stands_first_and_the_verdict_last() -> None:
     found = lines()
     assert found[0] == "coder at depth 0, session s-1, supervisor ann, upstream up"
