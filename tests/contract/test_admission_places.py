@@ -1,11 +1,16 @@
 """When a task has a place among the unfinished ones although its status says otherwise."""
 
-from tests.support.books import accepted, at
+from datetime import datetime
+
+from tests.support.books import accepted, at, start
 from tests.support.door import Door
 from tests.support.refusals import policy
+from tests.support.refusing import refused_on_record
 
 from subagent_sidecar.core.changes import CancelAsked, CancelUnconfirmed, RunSeen
+from subagent_sidecar.core.matching import Call
 from subagent_sidecar.core.model import EndedBy, RunStatus, ThreadStatus
+from subagent_sidecar.core.verdict import Deny
 from subagent_sidecar.ports import Store
 
 TWO = policy("limits: [{name: two, concurrent: 2, per: supervisor}]")
@@ -22,6 +27,21 @@ async def test_a_cancelled_run_holds_its_place_until_it_is_verified_that_it_is_o
     late = await door.ask("c")
     await door.tell(CancelUnconfirmed(thread_id="a", run_id="a's", at=at(9)))
     assert late == "limit_concurrent"
+
+
+async def test_what_is_cancelled_and_goes_on_is_not_named_as_one_to_wait_for(store: Store) -> None:
+    door = Door(store, TWO)
+    await door.started("a", "b")
+    await door.tell(CancelAsked(thread_id="a", run_id="a's", by=BY, at=at(9)))
+    await door.tell(CancelUnconfirmed(thread_id="a", run_id="a's", at=at(9)))
+    at_work = await refused_on_record(store, start(10, "c", header_session="s"), TWO)
+    assert set(at_work.deny.tasks) == {"a", "b"}  # its supervisor sees it at work, too
+    await door.seen("a", "interrupted")
+    told = await refused_on_record(store, start(11, "c", header_session="s"), TWO)
+    assert (told.deny.tasks, told.deny.at_large) == (("b",), ("a",))
+    call = Call(agent="graph", upstream="up", supervisor="ann", session="s")
+    explained = await store.explain(call, TWO, datetime.fromisoformat(at(12)))
+    assert isinstance(explained, Deny) and explained.at_large == ("a",)
 
 
 async def test_a_task_that_turns_out_to_wait_has_given_its_place_away_and_takes_it_all_the_same(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from .at_large import apart
 from .changes import Start, StartRefused
 from .decide import Numbers, decide
 from .decisions import admitted, decision
@@ -82,6 +83,7 @@ def _decided(
         call = _call(intent, item, wakes=wakes)
         verdict = decide(policy, numbers, call, now)
         if isinstance(verdict, Deny):
+            verdict = apart(ledger, verdict)
             if len(items) > 1:
                 before = [_call(intent, each, wakes=wakes) for each in let_in]
                 verdict = _of_batch(verdict, call, before, len(items))

@@ -18,6 +18,7 @@ from .verdict import Batch, Check, Deny
 _GLOBS = 3
 _GOING_ON = "go on with the results you have, do the rest yourself, or tell the user"
 _ENOUGH = f"Waiting does not help: {_GOING_ON}"
+_AT_LARGE = "Cancelled, but not stopped by its server yet, so counted and not to be waited for"
 _NOT_AGAIN = f"Do not start it again: {_GOING_ON}"
 
 
@@ -41,6 +42,8 @@ def refusal(deny: Deny) -> str:
     batch = deny.batch
     whole = f", nor any other of the {batch.size} runs of this batch" if batch else ""
     said = [f"Not started{whole}: {_cause(deny)}.", f"{_advice(deny)}."]
+    if deny.at_large:
+        said.append(f"{_AT_LARGE}: {', '.join(deny.at_large)}.")
     message = deny.rule.message if deny.rule is not None else None
     if message:
         said.append(_sentence(message))

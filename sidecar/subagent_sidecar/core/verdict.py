@@ -184,11 +184,13 @@ class Named(NamedTuple):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deny:
     """`check` is the one the caller is told of; `tasks` some ids of its own that are in use, or
-    hold what is in the way, and `others` how many there are beside its own (Named)."""
+    hold what is in the way, and `others` how many there are beside its own (Named). `at_large` are
+    those of its own that are cancelled on record and go on at their server all the same."""
 
     check: Check
     checks: tuple[Check, ...]
     tasks: tuple[str, ...] = ()
+    at_large: tuple[str, ...] = ()
     others: int | None = None
     retry_after: timedelta | None = None
     rule: Limit | Budget | None = None

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from ..core import book
 from ..core.admission import NO_RULES, admit_by
+from ..core.at_large import apart
 from ..core.budgets import BudgetIn, spent
 from ..core.candidates import Candidate, ReapClaim
 from ..core.changes import Change, Start
@@ -81,11 +82,12 @@ class MemoryStore:
         return self._decided(work)
 
     def explain(self, call: Call, policy: Policy, now: datetime) -> Future[Allow | Deny]:
-        return self._transaction(
-            lambda tables: decide(
-                policy, Tally(tables.tallies, tables, timestamp(now), policy), call, now
-            )
-        )
+        def work(tables: Tables) -> Allow | Deny:
+            tally = Tally(tables.tallies, tables, timestamp(now), policy)
+            verdict = decide(policy, tally, call, now)
+            return apart(tables, verdict) if isinstance(verdict, Deny) else verdict
+
+        return self._transaction(work)
 
     def spent(
         self, asked: Sequence[BudgetIn], now: datetime, *, apart: bool = False

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..core import book
 from ..core.admission import NO_RULES, admit_by
+from ..core.at_large import apart
 from ..core.budgets import BudgetIn, spent
 from ..core.candidates import ReapClaim
 from ..core.changes import Change, Start
@@ -81,10 +82,11 @@ class SqliteStore(SqliteReading):
         return self._writer.submit(work, lambda touches: touches.start(start))
 
     def explain(self, call: Call, policy: Policy, now: datetime) -> asyncio.Future[Allow | Deny]:
-        return self._writer.submit(
-            lambda rows: decide(policy, rows.tally(timestamp(now), policy), call, now),
-            lambda touches: None,
-        )
+        def work(rows: WorkingSet) -> Allow | Deny:
+            verdict = decide(policy, rows.tally(timestamp(now), policy), call, now)
+            return apart(rows, verdict) if isinstance(verdict, Deny) else verdict
+
+        return self._writer.submit(work, lambda touches: None)
 
     def spent(
         self, asked: Sequence[BudgetIn], now: datetime, *, apart: bool = False

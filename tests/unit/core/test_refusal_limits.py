@@ -227,6 +227,19 @@ def test_a_freeze_says_who_and_why(freeze: Freeze, text: str) -> None:
     )
 
 
+def test_what_is_cancelled_and_goes_on_stands_apart() -> None:
+    deny = denied("limits", "concurrent: 2, per: session", tasks(2))
+    assert refusal(replace(deny, tasks=("t1",), at_large=("t2",))) == (
+        "Not started: at most 2 tasks in this session may be unfinished at a time, and 2 are. Wait "
+        "for one of them to finish, or cancel one that is not needed any more (t1), or do the work "
+        "yourself. Cancelled, but not stopped by its server yet, so counted and not to be waited "
+        f"for: t2. {AGAIN}"
+    )
+    assert "Wait until some of them have finished" in refusal(
+        replace(deny, tasks=(), at_large=("t1", "t2"))
+    )
+
+
 CODES = {
     "concurrent: 2, per: session": "limit_concurrent",
     "starts: 2, per: session": "limit_starts",
