@@ -14,6 +14,7 @@ from ..ports import Clock, Reachability, Store
 from ..service import Service
 from .admin_json import answer
 from .admin_query import cursor, moment, number, texts, truth
+from .no_task import what_it_is
 from .task_json import event_json, task_json
 
 _RECENT = timedelta(hours=1)
@@ -104,7 +105,7 @@ class TaskRoutes:
         if given in fits:
             return given
         if not fits:
-            raise TaskNotFound(f"no task's id begins or ends with '{given[:80]}'")
+            raise TaskNotFound(await what_it_is(self._store, given))
         if len(fits) > 1:
             raise AmbiguousTask(
                 f"'{given[:80]}' fits several tasks",  # `candidates` says which
