@@ -159,10 +159,12 @@ class Ages:
         self._told_beats[key] = now
         _trim(self._told_beats)
 
-    def heard_after_all(self, key: SessionKey, ago: float) -> bool:
-        """A session was heard so many seconds ago, as it turns out. Whether that is later than was
-        known."""
-        heard, moment = self.session(key), self.now - ago
+    def heard_after_all(self, key: SessionKey, moment: float) -> bool:
+        """A session was heard at a monotonic moment, as it turns out. Whether that is later than
+        was known; nothing is of one without a live task."""
+        heard = self._sessions.get(key) or self._last_sessions.get(key)
+        if heard is None:
+            return False
         later = moment > heard.sign_since + _BEHIND_S
         heard.sign_since = max(heard.sign_since, moment)
         return later

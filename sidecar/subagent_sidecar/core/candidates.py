@@ -27,6 +27,8 @@ class Key(StrEnum):
 
 
 CLOCKS = frozenset({Key.QUEUE, Key.RUN, Key.TOTAL, Key.STALL, Key.WAITING})
+SILENCE = frozenset({Key.LEASE, Key.IDLE})
+"""What ends a task because its session is not heard of."""
 
 
 @quick

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import endings
-from .candidates import Key, Reap, ReapClaim, end_of
+from .candidates import SILENCE, Key, Reap, ReapClaim, end_of
 from .changes import CancelAsked, WaitingCancelled
 from .ledger import Ledger
 from .model import EndedBy, Event, IntentKind, Run, Task, TaskStatus
@@ -47,7 +47,7 @@ def _still_holds(ledger: Ledger, reap: Reap) -> bool:
     """Whether the evidence is as it was. Time that has passed does not come back."""
     if reap.key is Key.ON_PARENT_CLOSE:
         return _parent_is_over(ledger, reap.parent_task_id or "")
-    if reap.key in (Key.LEASE, Key.IDLE):
+    if reap.key in SILENCE:
         session = ledger.session(reap.supervisor, reap.session_id)
         return (0 if session is None else session.beats) == reap.beats
     return True

@@ -3,15 +3,16 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from ..core.cancel import TaskEnd, pause_after_failures
-from ..core.candidates import Reap, ReapClaim
+from ..core.candidates import SILENCE, Reap, ReapClaim
 from ..core.model import EndedBy
 from ..core.policy import Policy
 from ..core.reap_plan import waves
+from ..core.sessions import SessionKey
 from ..errors import SidecarError, UpstreamError
 from ..ports import TaskEnder
 from ..service import Service
@@ -42,7 +43,8 @@ _OTHER_RULES = "the policy has changed meanwhile"
 
 
 class Falling:
-    """`fall` does it; whoever is asked to end a task sees to it that it does end."""
+    """`fall` does it; whoever is asked to end a task sees to it that it does end. `heard` tells
+    whether a session that is silent by the plan was heard since."""
 
     def __init__(
         self,
@@ -50,11 +52,13 @@ class Falling:
         service: Service,
         ender: TaskEnder,
         sighting: Sighting,
+        heard: Callable[[SessionKey], Awaitable[bool]],
         now: Callable[[], float],
     ) -> None:
         self._service = service
         self._ender = ender
         self._sighting = sighting
+        self._heard = heard
         self._now = now
         self._trouble: dict[str, tuple[int, float]] = {}
         """By upstream: how often in a row it did not answer, and when to ask again."""
@@ -107,7 +111,9 @@ class Falling:
 
     async def _claim(self, reaps: Sequence[Reap]) -> list[Reap]:
         """Those that are ours; on record as to be ended."""
+        self._service.polls.hand_in()
         await self._service.entered()
+        reaps = await self._silent_still(reaps)
         at = self._service.now()
         claims = [ReapClaim(reap, at) for reap in reaps]
         mine = await self._service.cancels.claim_reaps(claims)
@@ -121,6 +127,16 @@ class Falling:
                 extra={"action": "reaped", "task_id": reap.task_id, "rule": reap.rule},
             )
         return found
+
+    async def _silent_still(self, reaps: Sequence[Reap]) -> list[Reap]:
+        """Servers take their time to show how tasks stand, and sessions may be heard meanwhile."""
+        silent = {(reap.supervisor, reap.session_id) for reap in reaps if reap.key in SILENCE}
+        heard = {key for key in silent if await self._heard(key)}
+        return [
+            reap
+            for reap in reaps
+            if reap.key not in SILENCE or (reap.supervisor, reap.session_id) not in heard
+        ]
 
     async def _end_all(self, reaps: Sequence[Reap], wait_s: float) -> list[Fall]:
         return list(await asyncio.gather(*(self._end(reap, wait_s) for reap in reaps)))

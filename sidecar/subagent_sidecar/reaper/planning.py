@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from ..core.ages import Ages
-from ..core.candidates import Candidate, Key, Reap
+from ..core.candidates import SILENCE, Candidate, Reap
 from ..core.reap import Judge
 from ..core.reap_plan import with_descendants
 from ..core.sessions import Session, SessionKey, SessionQuery
@@ -18,8 +18,6 @@ _log = logging.getLogger(__name__)
 
 _IN_ONE_GO = 250
 """Tasks that are looked through before requests get their turn."""
-
-_FOR_SILENCE = frozenset({Key.LEASE, Key.IDLE})
 
 Look = Callable[[Sequence[Candidate], Ages], None]
 
@@ -51,6 +49,7 @@ class Planning:
 
     async def plan(self, under_way: Collection[str]) -> list[Reap]:
         """What is to be done now, but for the tasks that are `under_way`. Raises StoreError."""
+        self._service.polls.hand_in()
         await self._service.entered()
         live = await reading.candidates(self._store, self._upstreams)
         self.live = len(live)
@@ -96,15 +95,17 @@ class Planning:
         found = []
         for reap in reaps:
             key = reap.supervisor, reap.session_id
-            if reap.key in _FOR_SILENCE:
+            if reap.key in SILENCE:
                 if key not in heard:
-                    heard[key] = await self._was_heard(key)
+                    heard[key] = await self.was_heard(key)
                 if heard[key]:
                     continue
             found.append(reap)
         return found
 
-    async def _was_heard(self, key: SessionKey) -> bool:
+    async def was_heard(self, key: SessionKey) -> bool:
+        """Whether a session that is silent for all that was known was heard since, by the record.
+        Raises StoreError."""
         supervisor, session_id = key
         query = SessionQuery(session_id=session_id, supervisor=supervisor, limit=1)
         page = await self._store.sessions(query)
@@ -113,7 +114,7 @@ class Planning:
         sign = datetime.fromisoformat(page.sessions[0].last_sign_at)
         ago = (self._clock.now() - sign).total_seconds()
         # A time in the future was written by a clock that has been set since, and says nothing.
-        return ago >= 0 and self.ages.heard_after_all(key, ago)
+        return ago >= 0 and self.ages.heard_after_all(key, self._clock.monotonic() - ago)
 
     def _hear(self, sessions: dict[SessionKey, Session]) -> None:
         for session in list(sessions.values()):

@@ -73,6 +73,7 @@ class Reaper:
             ender=ender,
             now=clock.monotonic,
             sighting=Sighting(service=service, servers=servers, credentials=credentials),
+            heard=lambda session: self._planning.was_heard(session),
         )
         self._terminating = Terminating(
             service=service, store=store, clock=clock, servers=servers, credentials=credentials

@@ -7,6 +7,7 @@ from tests.support.reaping import rule
 from tests.unit.reaper.desk import Desk
 
 from subagent_sidecar.core.policy import Mode, OnEnd
+from subagent_sidecar.ports import ServerRun
 
 CANCEL, ABANDON, TERMINATE = OnEnd.REQUEST_CANCEL, OnEnd.ABANDON, OnEnd.TERMINATE
 # Silence
@@ -20,6 +21,35 @@ async def test_a_session_nobody_hears_of_is_idle() -> None:
     await desk.after(60)
     assert desk.ender.asked == []  # heard of in the first sweep
     await desk.after(5)
+    assert desk.ender.tasks == ["t"]
+
+
+async def test_a_poll_just_before_the_sweep_is_a_sign_of_life() -> None:
+    desk = Desk.by(**QUIET)
+    await desk.started()
+    await desk.after(60)
+    desk.service.polls.polled("t")
+    await desk.after(55)
+    assert desk.ender.asked == []
+    await desk.after(10)
+    assert desk.ender.tasks == ["t"]
+
+
+async def test_so_is_one_while_its_server_shows_how_the_task_stands() -> None:
+    desk = Desk.by(**QUIET)
+    await desk.started()
+    await desk.after(60)
+    shown = desk.server.run
+
+    async def asked_after(*args: Any, **more: Any) -> ServerRun | None:
+        desk.service.polls.polled("t")
+        return await shown(*args, **more)
+
+    desk.server.run = asked_after  # type: ignore[method-assign]
+    await desk.after(5)
+    assert desk.ender.asked == [] and await desk.told() == []
+    desk.server.run = shown  # type: ignore[method-assign]
+    await desk.after(65)
     assert desk.ender.tasks == ["t"]
 
 
