@@ -4,7 +4,7 @@ The classes behind them are chosen in `compose`; the public fakes are in `testin
 """
 
 from .agent import AgentServer, ServerRun, ThreadState
-from .books import Figures, Replies, SpanPlaces
+from .books import Figures, Replies, SpanPlaces, Trees
 from .clock import Clock
 from .ending import Canceller, Reaping, TaskEnder, Tidier
 from .following import CancelObserver, Doubts, Follower, Observer, Reachability
@@ -36,5 +36,6 @@ __all__ = [
     "TaskEnder",
     "ThreadState",
     "Tidier",
+    "Trees",
     "Upstream",
 ]

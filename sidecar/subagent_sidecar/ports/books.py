@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ..core.changes import Start
+from ..core.decisions import Decision
 from ..core.idempotency import Claim, Earlier, Taken
 from ..core.metrics.meters import StoreMeter
 from ..core.metrics.record import Census, Stretch, Used
-from ..core.model import Intent, Timestamp
+from ..core.model import Event, Intent, Timestamp
 from ..core.policy import Policy
+from ..core.trees import TreePage
 
 
 class Replies(Protocol):
@@ -65,3 +67,24 @@ class SpanPlaces(Protocol):
     async def claim_spans(self, name: str, after: int, upto: int) -> bool:
         """Move a place from `after` to `upto`; whether it stood at `after`. What lies between is
         the caller's to tell then, and nobody else's."""
+
+
+class Trees(Protocol):
+    """Trees of tasks, whole. Every method raises StoreError when the store cannot do it."""
+
+    async def tree(
+        self, tree_ids: Sequence[str], *, after: tuple[Timestamp, str] | None = None, limit: int
+    ) -> TreePage:
+        """The tasks of these trees, oldest first; `after` is the (created_at, task_id) of the
+        last one of the page before."""
+
+    async def moments(self, task_ids: Sequence[str], *, each: int) -> Sequence[Event]:
+        """The newest `each` events of every one of the tasks, of the kinds that a tree is told
+        with (core.trees), in order."""
+
+    async def refused_in(self, sessions: Sequence[str], *, limit: int) -> Sequence[Decision]:
+        """The newest `limit` refusals of what these sessions wanted to start, oldest first. Looks
+        at the newest 20,000 decisions only."""
+
+    async def trees_in(self, trace_id: str, *, among: int) -> Sequence[str]:
+        """The trees that are in a trace and that the newest `among` tasks are of, in order."""

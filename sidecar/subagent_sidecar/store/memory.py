@@ -14,6 +14,7 @@ from ..core.candidates import Candidate, ReapClaim
 from ..core.changes import Change, Start
 from ..core.claims import claim_all
 from ..core.decide import decide
+from ..core.decisions import Decision
 from ..core.feed import EventPage, EventQuery, ToldEvent
 from ..core.idempotency import Claim, Earlier, Taken, admit_once, forget, settle
 from ..core.matching import Call, Scope
@@ -39,6 +40,7 @@ from ..core.refusal import Refused
 from ..core.sessions import Session, SessionKey, SessionPage, SessionQuery
 from ..core.sums import Sum
 from ..core.tally import Tally
+from ..core.trees import TreePage
 from ..core.verdict import Allow, Deny, Freeze, Spent
 from ..errors import StoreUnavailable
 from . import (
@@ -52,6 +54,7 @@ from . import (
     memory_reaping,
     memory_sessions,
     memory_spenders,
+    memory_trees,
 )
 from .memory_replies import MemoryReplies
 from .memory_tables import Tables
@@ -299,6 +302,20 @@ class MemoryStore:
             return False
         self._tables.span_places[name] = upto
         return True
+
+    async def tree(
+        self, tree_ids: Sequence[str], *, after: tuple[Timestamp, str] | None = None, limit: int
+    ) -> TreePage:
+        return memory_trees.tree(self._tables, tree_ids, after, limit)
+
+    async def moments(self, task_ids: Sequence[str], *, each: int) -> Sequence[Event]:
+        return memory_trees.moments(self._tables, task_ids, each)
+
+    async def refused_in(self, sessions: Sequence[str], *, limit: int) -> Sequence[Decision]:
+        return memory_trees.refused_in(self._tables, sessions, limit)
+
+    async def trees_in(self, trace_id: str, *, among: int) -> Sequence[str]:
+        return memory_trees.trees_in(self._tables, trace_id, among)
 
     async def check(self) -> str:
         return f"memory store of {len(self._tables.tasks)} tasks: they end with this process"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..core.candidates import Candidate
+from ..core.decisions import Decision
 from ..core.feed import EventPage, EventQuery, ToldEvent
 from ..core.matching import Scope
 from ..core.metrics.record import Census, Stretch, Used
@@ -29,9 +30,10 @@ from ..core.past import DecisionPage, DecisionQuery, StartPage, StartQuery
 from ..core.policy import Budget
 from ..core.sessions import Session, SessionKey, SessionPage, SessionQuery
 from ..core.sums import Sum
+from ..core.trees import TreePage
 from ..core.verdict import Freeze, Spent
 from ..errors import StoreError, StoreUnavailable
-from . import counting, feed, figures, names, past, reaping, sessions, span_places
+from . import counting, feed, figures, names, past, reaping, sessions, span_places, trees
 from .chains import live_chains, loose_ends
 from .connections import connect_reader
 from .driver import sqlite3
@@ -249,3 +251,17 @@ class SqliteReading:
 
     async def spans_claimed(self, name: str) -> int | None:
         return await self._read(lambda conn: span_places.place(conn.execute, name))
+
+    async def tree(
+        self, tree_ids: Sequence[str], *, after: tuple[Timestamp, str] | None = None, limit: int
+    ) -> TreePage:
+        return await self._read(lambda conn: trees.tree(conn, tree_ids, after, limit))
+
+    async def moments(self, task_ids: Sequence[str], *, each: int) -> Sequence[Event]:
+        return await self._read(lambda conn: trees.moments(conn, task_ids, each))
+
+    async def refused_in(self, sessions: Sequence[str], *, limit: int) -> Sequence[Decision]:
+        return await self._read(lambda conn: trees.refused_in(conn, sessions, limit))
+
+    async def trees_in(self, trace_id: str, *, among: int) -> Sequence[str]:
+        return await self._read(lambda conn: trees.trees_in(conn, trace_id, among))
