@@ -31,6 +31,7 @@ def test_one_upstream_is_all_it_takes() -> None:
 # (setting, a value in the file, what it becomes)
 VALUES: list[tuple[str, object, object]] = [
     ("listen", "127.0.0.2:9000", Address("127.0.0.2", 9000)),
+    ("trace_links", {"jaeger": "http://h/{trace_id}"}, {"jaeger": "http://h/{trace_id}"}),
     ("listen", ":9000", Address("127.0.0.1", 9000)),
     ("listen", "localhost:0", Address("localhost", 0)),
     ("admin_listen", "[::1]:9001", Address("::1", 9001)),
@@ -164,6 +165,12 @@ def test_every_model_without_a_usable_price_is_named_with_its_line(tmp_path: Pat
         f"{tmp_path}/c.yaml:2: prices.m: `output_per_mtok` is missing",
         f"{tmp_path}/c.yaml:3: prices.gpt-4.1: must have input_per_mtok and output_per_mtok",
     )
+
+
+def test_every_link_that_is_none_is_named_with_its_line(tmp_path: Path) -> None:
+    text = "trace_links:\n  jaeger: http://h/{trace_id}\n  tempo: http://h/{traceid}\n"
+    (problem,) = problems(tmp_path, text)
+    assert problem.startswith(f"{tmp_path}/c.yaml:3: trace_links.tempo: {{traceid}} is not known")
 
 
 @pytest.mark.parametrize("text", ["- listen\n", "listen\n", "7\n"])

@@ -22,6 +22,7 @@ from ..proxy.admin_reap import ReapRoutes
 from ..proxy.admin_routes import AdminPlane
 from ..proxy.admin_sessions import SessionRoutes as AdminSessionRoutes
 from ..proxy.admin_tasks import TaskRoutes
+from ..proxy.admin_traces import TraceRoutes
 from ..proxy.agent_routes import DataPlane
 from ..proxy.assistants import Assistants
 from ..proxy.coalescing import Coalescer
@@ -107,6 +108,7 @@ def admin_plane(base: Base, background: Background, plane: DataPlane, metrics: P
             store=base.store,
             clock=base.clock,
             reachability=background.watcher,
+            links=base.settings.trace_links,
         ),
         budgets=BudgetRoutes(service=base.service, store=base.store, clock=base.clock, names=names),
         freeze=FreezeRoutes(service=base.service, store=base.store, names=names),
@@ -127,6 +129,7 @@ def admin_plane(base: Base, background: Background, plane: DataPlane, metrics: P
         sessions=AdminSessionRoutes(service=base.service, store=base.store, clock=base.clock),
         audit=AuditRoutes(auditor=background.auditor, upstreams=upstreams.names(base.settings)),
         metrics=MetricsRoutes(written=metrics.written),
+        traces=TraceRoutes(store=base.store, clock=base.clock, links=base.settings.trace_links),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from .. import config_values as parse
 from ..config_values import Address
 from ..core.prices import PriceList, PriceMistakes, price_list
+from ..core.trace_links import LinkMistakes, TraceLinks, trace_links
 from ..errors import ConfigError
 from .problems import Problems
 from .settings import Settings, UpstreamSettings
@@ -57,6 +58,7 @@ class _Reader:
             "upstreams": upstreams,
             "default_upstream": self._default(values["default_upstream"], upstreams),
             "prices": self._prices(values["prices"]),
+            "trace_links": self._trace_links(values["trace_links"]),
             "policy": self._policy(values["policy"]),
         }
         for key, setting in SETTINGS.items():
@@ -121,4 +123,14 @@ class _Reader:
                 self._problems.add(f"prices.{model}", text)
         except ValueError as error:
             self._problems.add("prices", str(error))
+        return {}
+
+    def _trace_links(self, given: Any) -> TraceLinks:
+        try:
+            return trace_links(given)
+        except LinkMistakes as error:
+            for name, text in error.of_links.items():
+                self._problems.add(f"trace_links.{name}", text)
+        except ValueError as error:
+            self._problems.add("trace_links", str(error))
         return {}

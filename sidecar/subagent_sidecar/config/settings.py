@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from ..config_values import Address
 from ..core.prices import PriceList
+from ..core.trace_links import TraceLinks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,5 +73,6 @@ class Settings:
     otlp_endpoint: str | None
     otlp_protocol: str | None
     trace_content: bool
+    trace_links: TraceLinks
     log_format: str
     log_level: str

@@ -46,6 +46,7 @@ SETTINGS: Mapping[str, Setting] = {
     "otlp_endpoint": Setting(None, parse.unless_null(parse.otlp_endpoint)),
     "otlp_protocol": Setting(None, parse.unless_null(parse.one_of("http/protobuf", "grpc"))),
     "trace_content": Setting(False, parse.flag),
+    "trace_links": Setting({}),
     "log_format": Setting("text", parse.one_of("text", "json")),
     "log_level": Setting("info", parse.one_of("debug", "info", "warning", "error")),
 }

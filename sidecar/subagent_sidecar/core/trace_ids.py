@@ -13,7 +13,7 @@ import re
 from functools import lru_cache
 from hashlib import sha256
 
-from .model import Intent, IntentKind, Run, Task, Timestamp
+from .model import Intent, IntentKind, Run, Task, TaskRecord, Timestamp
 
 _TRACEPARENT = re.compile(
     r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?"
@@ -71,6 +71,12 @@ def span_of(run: Run) -> str:
 def start_span(task_id: str) -> str:
     """The span of a task's start: everything else of the task is under it."""
     return _span("start", task_id)
+
+
+def current_span(record: TaskRecord) -> str:
+    """That of a task's current run; of its start while there is no run."""
+    current = (run for run in record.runs if run.run_id == record.task.run_id)
+    return next((span_of(run) for run in current), start_span(record.task.task_id))
 
 
 def update_span(run: Run) -> str:

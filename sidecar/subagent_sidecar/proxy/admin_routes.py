@@ -25,6 +25,7 @@ from .admin_policy import PolicyRoutes
 from .admin_reap import ReapRoutes
 from .admin_sessions import SessionRoutes
 from .admin_tasks import TaskRoutes
+from .admin_traces import TraceRoutes
 
 _PATIENCE_S = 0.5
 
@@ -50,6 +51,7 @@ class AdminPlane:
         sessions: SessionRoutes,
         audit: AuditRoutes,
         metrics: MetricsRoutes,
+        traces: TraceRoutes,
     ) -> None:
         self._service = service
         self._store = store
@@ -66,6 +68,7 @@ class AdminPlane:
         self._sessions = sessions
         self._audit = audit
         self._metrics = metrics
+        self._traces = traces
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[_as_json, no_foreign_pages])
@@ -83,6 +86,7 @@ class AdminPlane:
         self._reap.register(app)
         self._audit.register(app)
         self._metrics.register(app)
+        self._traces.register(app, resolve, with_refusals, self._tasks.shown)
         app.router.add_get("/healthz", self.healthz)
         app.router.add_get("/readyz", self.readyz)
         return app

@@ -9,6 +9,7 @@ from aiohttp import web
 from ..core.deadlines import NO_DEADLINES, deadlines
 from ..core.facts import task_call
 from ..core.model import TaskQuery, TaskRecord, TaskStatus, timestamp
+from ..core.trace_links import TraceLinks, filled
 from ..errors import AmbiguousTask, BadQuery, TaskNotFound
 from ..ports import Clock, Reachability, Store
 from ..service import Service
@@ -38,12 +39,19 @@ _FILTERS = frozenset(
 
 class TaskRoutes:
     def __init__(
-        self, *, service: Service, store: Store, clock: Clock, reachability: Reachability
+        self,
+        *,
+        service: Service,
+        store: Store,
+        clock: Clock,
+        reachability: Reachability,
+        links: TraceLinks,
     ) -> None:
         self._service = service
         self._store = store
         self._clock = clock
         self._reachability = reachability
+        self._links = links
 
     def register(self, app: web.Application, up_to_date: Callable[[], Awaitable[None]]) -> None:
         self._up_to_date = up_to_date
@@ -55,7 +63,7 @@ class TaskRoutes:
         page = await self._store.tasks(self._query(request))
         return answer(
             {
-                "tasks": [self._task_json(record) for record in page.records],
+                "tasks": [self.shown(record) for record in page.records],
                 "next_cursor": cursor(page.next_after),
                 "hidden": page.hidden,
             }
@@ -86,10 +94,15 @@ class TaskRoutes:
             raise TaskNotFound(f"there is no task {task_id}")
         events = await self._store.events(task_id, limit=_EVENTS)
         return answer(
-            {"task": self._task_json(record), "events": [event_json(event) for event in events]}
+            {
+                "task": self.shown(record),
+                "events": [event_json(event) for event in events],
+                "links": filled(self._links, record),
+            }
         )
 
-    def _task_json(self, record: TaskRecord) -> dict[str, Any]:
+    def shown(self, record: TaskRecord) -> dict[str, Any]:
+        """The task as every answer has it."""
         task = record.task
         live = task.live and task.run_id is not None
         since = self._reachability.unknown_since(task.upstream, task.task_id) if live else None

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..core.deadlines import NO_DEADLINES, Deadlines
 from ..core.model import Event, Run, TaskRecord, Timestamp
-from ..core.trace_ids import span_of, start_span, trace_of
+from ..core.trace_ids import current_span, trace_of
 from .usage_json import usage_json
 
 
@@ -38,7 +38,7 @@ def task_json(
         "tree_id": task.tree_id or task.task_id,
         "depth": task.depth,
         "trace_id": trace_of(task),
-        "span_id": _span_id(record),
+        "span_id": current_span(record),
         "trace_parent": task.trace_parent,
         "in_doubt": record.in_doubt,
         "unknown_since": unknown_since,
@@ -50,12 +50,6 @@ def task_json(
         "superseded_run_ids": [run.run_id for run in record.runs if run.superseded_by],
         "usage": usage_json(record.usage),
     }
-
-
-def _span_id(record: TaskRecord) -> str:
-    """That of the current run; of the start while there is no run."""
-    current = [run for run in record.runs if run.run_id == record.task.run_id]
-    return span_of(current[0]) if current else start_span(record.task.task_id)
 
 
 _ADDED_UP = frozenset({"tokens", "cost_micro_usd", "unpriced"})
