@@ -24,10 +24,13 @@ here and the record from the sidecar.
 - `●` marks what is live. A status with `?` is the last one seen: its server does not tell any more.
   One with `!` was cancelled and goes on all the same. `in doubt`: a start was sent, and what became
   of it is being found out.
+- `trace` draws [a tree of tasks](../tracing.md#looking-at-it) on one scale of time, which begins at
+  the oldest request; the bars get what width the rest leaves them, 40 columns on a pipe.
 - `-o json` gives the full records, keys unknown to this version included, in ASCII. `tasks`
   prints `{"tasks": [...], "more": false, "hidden": 0}` (`more`: `--limit` left some out; `hidden`:
   how many ended over an hour ago and are not shown), `task` prints `{"task": {...}, "events":
-  [...]}`, `sessions` prints `{"sessions": [...], "more": false}`.
+  [...]}`, `sessions` prints `{"sessions": [...], "more": false}`, `trace` prints what
+  [the admin API has](http.md#a-trace) on all its pages, with `more` in the place of a cursor.
   With `--watch` it is one document a line, and `events` prints one event a line.
   `policy show FILE` prints `{"files": [...], "policy": {...}, "origins": {...}}`, where `policy`
   is a policy file itself and `origins` says which of them each rule is from. Without FILE, and

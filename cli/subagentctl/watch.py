@@ -15,7 +15,8 @@ from typing import NoReturn, Protocol
 
 import click
 
-from subagentctl.errors import CliError
+from subagentctl.app import App
+from subagentctl.errors import CliError, Misused
 from subagentctl.look import Look
 from subagentctl.outside import Outside, emit
 from subagentctl.text import clean, cut
@@ -137,6 +138,17 @@ class Terminal:
         lines = fit_height([*head, "", *self._picture.splitlines()], height, self.look())
         body = "\n".join(f"{line}{_REST_OF_LINE}" for line in lines)
         emit(f"{_HOLD}{_TOP}{body}{_REST_OF_SCREEN}{_SHOW}")
+
+
+def screen(app: App, interval: float) -> Screen:
+    """Where the pictures of a command go. Raises Misused where none can be shown."""
+    if app.output == "csv":
+        raise Misused("--watch shows a table or, with -o json, one document a line; not csv.")
+    if app.output == "json":
+        return Pipe(app.outside, separator="")
+    if app.outside.look().redraws:
+        return Terminal(app.outside, f"{app.server}  every {interval:g} s, Ctrl-C ends")
+    return Pipe(app.outside)
 
 
 def fit_height(lines: list[str], height: int, look: Look) -> list[str]:

@@ -11,7 +11,7 @@ from subagentctl.outside import emit
 from subagentctl.record import task_page, task_page_json
 from subagentctl.render import View, footer, listing_json, nothing, task_table, tasks_csv
 from subagentctl.text import wrap
-from subagentctl.watch import Pipe, Screen, Terminal, watch
+from subagentctl.watch import screen, watch
 
 _SHORTEST_ID = 4
 _DEFAULT_INTERVAL = 2.0
@@ -146,17 +146,7 @@ def _watch(app: App, client: Client, query: Query, interval: float) -> None:
             return listing_json(listing, indent=None)
         return _picture(app, listing, query, look)
 
-    watch(draw, _screen(app, interval), app.outside, interval)
-
-
-def _screen(app: App, interval: float) -> Screen:
-    if app.output == "csv":
-        raise Misused("--watch shows a table or, with -o json, one document a line; not csv.")
-    if app.output == "json":
-        return Pipe(app.outside, separator="")
-    if app.outside.look().redraws:
-        return Terminal(app.outside, f"{app.server}  every {interval:g} s, Ctrl-C ends")
-    return Pipe(app.outside)
+    watch(draw, screen(app, interval), app.outside, interval)
 
 
 COMMANDS = (tasks, task)

@@ -118,6 +118,8 @@ class FakeAdmin:
             return Reply(body={**self.policy, "changed": self.changed})
         if request.path == "/v1/events":
             return self._feed(request)
+        if request.path.startswith("/v1/traces/"):
+            return self._trace(unquote(request.path.removeprefix("/v1/traces/")), request.query)
         if request.path.startswith("/v1/tasks/"):
             return self._one(unquote(request.path.removeprefix("/v1/tasks/")))
         return problem(404, "not_found", "No such route.")
@@ -166,6 +168,35 @@ class FakeAdmin:
             return problem(409, "ambiguous_task", message, candidates=hits)
         task = self.tasks[ids.index(hits[0])]
         return Reply(body={"task": task, "events": self.events.get(hits[0], [])})
+
+    def _trace(self, part: str, query: dict[str, str]) -> Reply:
+        """All tasks there are, as one tree, oldest first."""
+        found = self._one(part)
+        if found.status != 200:
+            return found
+        asked = found.body["task"]
+        start, size = int(query.get("cursor", "0")), min(int(query["limit"]), self.page_cap)
+        oldest_first = self.tasks[::-1]
+        page = oldest_first[start : start + size]
+        if not start and asked not in page:
+            page = [*page, asked]
+        end = start + size
+        return Reply(
+            body={
+                "trace_id": asked.get("trace_id"),
+                "task_id": asked["task_id"],
+                "now": None,
+                "tasks": page,
+                "total": len(self.tasks),
+                "events": [event for task in page for event in self._events_of(task)],
+                "refusals": [],
+                "links": {},
+                "next_cursor": str(end) if end < len(self.tasks) else None,
+            }
+        )
+
+    def _events_of(self, task: JsonObject) -> list[JsonObject]:
+        return self.events.get(task["task_id"], [])
 
 
 def _end(task: JsonObject) -> JsonObject:
