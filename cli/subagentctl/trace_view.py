@@ -82,9 +82,10 @@ def _lines(
         parent=lambda task: fields.text(task, "parent_task_id"),
         look=view.look,
     )
-    for branch in tree:
+    for number, branch in enumerate(tree):
         task_id = fields.text(branch.record, "task_id")
-        yield _task_line(branch, view, signs.get(task_id, ()), asked=task_id == trace.asked)
+        asked = number > 0 and task_id == trace.asked  # at the top it needs no pointing out
+        yield _task_line(branch, view, signs.get(task_id, ()), asked=asked)
         yield from _run_lines(branch, view)
         yield from _span_lines(branch, beneath.get(task_id, ()), view, most)
 
@@ -176,7 +177,7 @@ def _summary(trace: Trace, begin: datetime, end: datetime, view: View) -> list[s
 def _extent_words(trace: Trace, begin: datetime, end: datetime) -> str:
     live = sum(map(goes_on_at_all, trace.tasks))
     count = max(trace.total, len(trace.tasks))
-    tasks = f"{count:,} task{'' if count == 1 else 's'}, {live or 'none'} live"
+    tasks = f"{count:,} task{'' if count == 1 else 's'}, {f'{live:,}' if live else 'none'} live"
     if trace.more and live:
         tasks += " of those below"
     took = span((end - begin).total_seconds())
