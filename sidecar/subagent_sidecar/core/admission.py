@@ -15,7 +15,7 @@ from .model import Event, Intent, IntentKind, Item, Task, just_after
 from .policy import Budget, LimitKind, Policy
 from .quick import changed
 from .refusal import Refused
-from .trace_ids import beneath
+from .trace_ids import beneath, trace_alone
 from .verdict import Allow, Batch, Deny
 
 _DEFAULT = "default:"
@@ -221,13 +221,20 @@ def _spawn(ledger: Ledger, start: Start) -> Intent:
         tree_id=(parent.tree_id or parent.task_id) if parent else None,
         fingerprint=start.fingerprint,
         items=tuple(_named(item, agent) for item in start.items) if start.batch else (),
-        trace_parent=_trace_parent(ledger, start, parent) if parent else start.trace_parent,
+        trace_parent=_trace_parent(ledger, start, parent) if parent else _root_context(start),
     )
 
 
 def _trace_parent(ledger: Ledger, start: Start, parent: Task) -> str:
     run = ledger.run(parent.task_id, parent.run_id) if parent.run_id else None
     return beneath(parent, run, start.trace_parent)
+
+
+def _root_context(start: Start) -> str | None:
+    """A stateless start is told its trace before it has a task to name it after."""
+    if start.trace_parent is None and start.thread_id is None and not (start.batch or start.cron):
+        return trace_alone(start.intent_id)
+    return start.trace_parent
 
 
 def _named(item: Item, agent: str | None) -> Item:

@@ -54,7 +54,7 @@ from .model import (
 )
 from .quick import changed
 from .recovery import not_before
-from .trace_ids import told_context
+from .trace_ids import STATELESS, told_context
 
 _TOLD = (RunSeen, ThreadSeen, CancelAsked, RunGone, ThreadGone)
 """What a server told about a thread."""
@@ -165,6 +165,8 @@ def _of_batch(intent: Intent, number: int, change: Accepted) -> Intent:
 
 
 def _run_kind(intent: Intent) -> str:
+    if intent.kind is IntentKind.STATELESS:
+        return STATELESS
     return "update" if intent.kind is IntentKind.UPDATE else "start"
 
 
@@ -178,7 +180,7 @@ def _begin_run(ledger: Ledger, intent: Intent, new: NewRun, at: Timestamp) -> No
     run = Run(
         run_id=new.run_id,
         task_id=new.thread_id,
-        kind="start" if first and intent.kind is not IntentKind.UPDATE else "update",
+        kind=_run_kind(intent) if first else "update",
         status=RunStatus.PENDING,
         created_at=intent.created_at,
         request_id=intent.request_id,

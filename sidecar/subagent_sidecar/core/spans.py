@@ -216,7 +216,7 @@ class Teller:
             name=f"{'refuse' if refused else 'start'}_async_task {agent}",
             trace_id=context[3:35] if context else trace_ids.event_trace(event.seq, event.at),
             span_id=trace_ids.event_span(event.seq),
-            parent_id=trace_ids.parent_span(context) if context else None,
+            parent_id=trace_ids.parent_span(context),
             start=event.at,
             end=event.at,
             attributes=run_spans.said(attributes | _told(event) | {named.ERROR: error}),
@@ -252,13 +252,12 @@ def _agent(run: Run, record: TaskRecord) -> str:
 
 def _above(record: TaskRecord) -> str | None:
     """What the task is under."""
-    context = record.task.trace_parent
-    return None if context is None else trace_ids.parent_span(context)
+    return trace_ids.parent_span(record.task.trace_parent)
 
 
 def _start_of(record: TaskRecord) -> str | None:
     """The task's start; what it is under, where all that is known of it are follow-ups."""
-    started = any(run.kind == "start" for run in record.runs)
+    started = any(run.kind != "update" for run in record.runs)
     return trace_ids.start_span(record.task.task_id) if started else _above(record)
 
 

@@ -7,6 +7,8 @@ which run a nested task was started by: `trace_parent`, the text of a W3C `trace
 
 A run's id is made by its server, when the start has been sent. So the span of a run is named by
 what is known before, and on record after: its task, when it was asked for, and its request's id.
+Of a stateless run not even the task is known before, for that is the thread which its server makes:
+its span is named without, and the trace of one that was started in no context after its intent.
 """
 
 import re
@@ -21,6 +23,11 @@ _TRACEPARENT = re.compile(
 """W3C Trace Context, 3.2.2: also later versions, which may say more at the end."""
 
 _SAMPLED = 1
+_NOTHING = "0" * 16
+"""Where a context names the span above: there is none."""
+
+STATELESS = "stateless"
+"""The kind of a run on record that was started without a thread."""
 
 
 def sampled_parent(header: str) -> str | None:
@@ -39,9 +46,16 @@ def traceparent(trace_id: str, span_id: str) -> str:
     return f"00-{trace_id}-{span_id}-01"
 
 
-def parent_span(trace_parent: str) -> str:
-    """The span in a context that was kept."""
-    return trace_parent[36:52]
+def parent_span(trace_parent: str | None) -> str | None:
+    """The span in a context that was kept; None where it names but a trace."""
+    found = None if trace_parent is None else trace_parent[36:52]
+    return None if found == _NOTHING else found
+
+
+def trace_alone(intent_id: str) -> str:
+    """The context of a stateless start that came in none: under nothing, in a trace of its own."""
+    trace_id = sha256(f"subagent-trace\0stateless\0{intent_id}".encode()).hexdigest()[:32]
+    return traceparent(trace_id, _NOTHING)
 
 
 @lru_cache(1_024)
@@ -65,7 +79,8 @@ def run_span(task_id: str, created_at: Timestamp, asked_by: str) -> str:
 
 def span_of(run: Run) -> str:
     """The span of a run on record."""
-    return run_span(run.task_id, run.created_at, run.request_id or run.run_id)
+    task_id = "" if run.kind == STATELESS else run.task_id
+    return run_span(task_id, run.created_at, run.request_id or run.run_id)
 
 
 def start_span(task_id: str) -> str:
@@ -100,11 +115,10 @@ def event_trace(seq: int, at: Timestamp) -> str:
 
 
 def sent_with(intent: Intent) -> str | None:
-    """What goes upstream with a start. None where the server chooses the thread, so that nobody
-    knows yet what the task is going to be called, and where there is no one run."""
-    if intent.thread_id is None or intent.kind not in _ONE_RUN:
+    """What goes upstream with a start. None of a batch and a cron, which are not one run."""
+    if intent.kind not in _ONE_RUN or (intent.thread_id is None and intent.trace_parent is None):
         return None
-    span_id = run_span(intent.thread_id, intent.created_at, intent.request_id)
+    span_id = run_span(intent.thread_id or "", intent.created_at, intent.request_id)
     return traceparent(trace_of(intent), span_id)
 
 
@@ -122,7 +136,7 @@ def beneath(parent: Task, run: Run | None, given: str | None) -> str:
     return traceparent(trace_id, start_span(parent.task_id) if run is None else span_of(run))
 
 
-_ONE_RUN = frozenset({IntentKind.START, IntentKind.UPDATE})
+_ONE_RUN = frozenset({IntentKind.START, IntentKind.UPDATE, IntentKind.STATELESS})
 
 
 def _task_id(task: Task | Intent) -> str:

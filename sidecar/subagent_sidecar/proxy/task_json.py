@@ -5,7 +5,7 @@ from typing import Any
 
 from ..core.deadlines import NO_DEADLINES, Deadlines
 from ..core.model import Event, Run, TaskRecord, Timestamp
-from ..core.trace_ids import current_span, trace_of
+from ..core.trace_ids import current_span, parent_span, trace_of
 from .usage_json import usage_json
 
 
@@ -39,7 +39,7 @@ def task_json(
         "depth": task.depth,
         "trace_id": trace_of(task),
         "span_id": current_span(record),
-        "trace_parent": task.trace_parent,
+        "trace_parent": task.trace_parent if parent_span(task.trace_parent) else None,
         "in_doubt": record.in_doubt,
         "unknown_since": unknown_since,
         "queue_deadline": due.queue,

@@ -139,6 +139,42 @@ async def test_without_export_the_clients_own_context_passes() -> None:
     assert "sidecar_traceparent" in json.loads(other.body)["metadata"]
 
 
+@pytest.mark.parametrize(
+    ("form", "given"), [("", None), ("/stream", None), ("/wait", f"00-{TRACE}-{SPAN}-01")]
+)
+async def test_a_stateless_run_is_told_the_span_that_it_becomes(
+    sink: OtlpSink, form: str, given: str | None
+) -> None:
+    async with desk(otlp_endpoint=sink.url) as at:
+        headers = {} if given is None else {"traceparent": given}
+        body = {"assistant_id": "quick", "input": {}}
+        answer = await at.client.call("POST", f"/runs{form}", body, headers=headers)
+        assert answer.status == 200, answer
+        await eventually(lambda: sink.named("start_async_task quick"), within=WITHIN)
+        (start_span,) = sink.named("start_async_task quick")
+        (sent,) = at.server.received("POST", f"/runs{form}")
+        task = await at.task(start_span.attributes["gen_ai.conversation.id"])
+    context = f"00-{start_span.trace_id}-{task['span_id']}-01"
+    assert sent.header("traceparent") == context
+    assert json.loads(sent.body)["metadata"]["sidecar_traceparent"] == context
+    assert (task["trace_id"], task["trace_parent"]) == (start_span.trace_id, given)
+    assert task["runs"][0]["kind"] == "stateless"
+    assert start_span.parent == ("" if given is None else SPAN)
+
+
+async def test_a_batch_passes_with_the_clients_own_context(sink: OtlpSink) -> None:
+    given = f"00-{TRACE}-{SPAN}-01"
+    async with desk(otlp_endpoint=sink.url) as at:
+        body = [{"assistant_id": "quick", "input": {}}] * 2
+        await at.client.call("POST", "/runs/batch", body, headers={"traceparent": given})
+        await eventually(lambda: len(sink.named("start_async_task quick")) == 2, within=WITHIN)
+        (sent,) = at.server.received("POST", "/runs/batch")
+    assert sent.header("traceparent") == given
+    starts = sink.named("start_async_task quick")
+    assert {(span.trace_id, span.parent) for span in starts} == {(TRACE, SPAN)}
+    assert len({span.span_id for span in starts}) == 2
+
+
 async def test_updates_and_cancels_are_spans_of_their_own(sink: OtlpSink) -> None:
     async with desk(otlp_endpoint=sink.url) as at:
         task_id, _ = await start(at, "quick")

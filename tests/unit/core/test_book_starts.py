@@ -240,7 +240,7 @@ def test_a_stateless_start_is_a_task_under_the_thread_the_server_made() -> None:
     assert (task.run_id, task.status, story.run("r1", task.task_id).kind) == (
         "r1",
         "pending",
-        "start",
+        "stateless",
     )
 
 

@@ -119,8 +119,43 @@ def test_what_becomes_of_a_start_in_doubt_has_the_span_it_was_sent_with() -> Non
     assert sent is not None and trace_ids.parent_span(sent) == trace_ids.span_of(story.run("r1"))
 
 
+STATELESS: dict[str, dict[str, Any]] = {
+    "in a context": {"trace_parent": GIVEN},
+    "nested": {"body_session": "t"},
+    "in none": {},
+}
+
+
+@pytest.mark.parametrize("case", STATELESS)
+def test_a_stateless_start_is_told_its_span_before_it_has_a_task(case: str) -> None:
+    story = Story()
+    story.started("root")
+    intent = story.admitted(None, **STATELESS[case])
+    sent = trace_ids.sent_with(intent)
+    story.accepted(intent, "r1", thread_id="made-by-server")
+    task, run = story.task("made-by-server"), story.run("r1", "made-by-server")
+    assert sent == trace_ids.traceparent(trace_ids.trace_of(task), trace_ids.span_of(run))
+    above = trace_ids.parent_span(task.trace_parent)
+    assert above == {"in a context": SPAN, "nested": trace_ids.span_of(story.run("root"))}.get(case)
+
+
+def test_stateless_starts_that_come_in_no_context_are_each_in_a_trace_of_their_own() -> None:
+    story = Story()
+    traces = {trace_ids.trace_of(story.admitted(None, request_id="same")) for _ in range(3)}
+    assert len(traces) == 3
+
+
+def test_what_a_stateless_run_starts_is_in_its_trace() -> None:
+    story = Story()
+    story.accepted(story.admitted(None), "r1", thread_id="made")
+    story.started("n1", "nested", body_session="made")
+    above = trace_ids.traceparent(
+        trace_ids.trace_of(story.task("made")), trace_ids.span_of(story.run("r1", "made"))
+    )
+    assert story.task("nested").trace_parent == above
+
+
 UNTOLD: dict[IntentKind, dict[str, Any]] = {
-    IntentKind.STATELESS: {"thread_id": None},
     IntentKind.BATCH: {"batch": True},
     IntentKind.CRON: {"cron": True},
 }
