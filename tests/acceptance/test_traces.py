@@ -1,7 +1,8 @@
-"""A supervisor's task on a real server that starts one of its own there: one trace."""
+"""Tasks on real servers that start tasks of their own: one trace."""
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 from tests.acceptance.rig.servers import Sidecar
@@ -23,25 +24,45 @@ def spans_when(
         time.sleep(0.1)
 
 
-def test_a_nested_tree_on_a_real_server_is_one_trace(
+def started(client: httpx.Client, assistant: str, text: str, **headers: str) -> dict[str, Any]:
+    """The run of a new task."""
+    thread_id = client.post("/threads", json={}).raise_for_status().json()["thread_id"]
+    body = {
+        "assistant_id": assistant,
+        "input": {"messages": [{"role": "user", "content": text}]},
+    }
+    answer = client.post(f"/threads/{thread_id}/runs", json=body, headers=headers)
+    run: dict[str, Any] = answer.raise_for_status().json()
+    return {**run, "thread_id": thread_id}
+
+
+def test_a_tree_three_deep_on_two_real_servers_is_one_trace(
     sidecar_to_both: Sidecar, otlp: OtlpSink
 ) -> None:
-    """Nothing on the server is instrumented. The runs' metadata tells where they belong."""
-    url = f"{sidecar_to_both.url}/to/near"
-    with httpx.Client(base_url=url, timeout=_PATIENCE_S, trust_env=False) as client:
-        thread_id = client.post("/threads", json={}).json()["thread_id"]
-        messages = [{"role": "user", "content": "delegate: cats sleep=1"}]
-        body = {"assistant_id": "nester", "input": {"messages": messages}}
-        run = client.post(f"/threads/{thread_id}/runs", json=body).raise_for_status().json()
-    with httpx.Client(base_url=sidecar_to_both.admin, timeout=_PATIENCE_S) as admin:
-        task = admin.get(f"/v1/tasks/{thread_id}").json()["task"]
-    both = {"invoke_agent nester", "invoke_agent inner"}
-    spans = spans_when(otlp, task["trace_id"], lambda names: both <= set(names))
+    """Nothing on the servers is instrumented. The runs' metadata tells where they belong."""
+    with httpx.Client(timeout=_PATIENCE_S, trust_env=False) as client:
+        client.base_url = httpx.URL(f"{sidecar_to_both.url}/to/near")
+        run = started(client, "nester", "delegate: cats sleep=1")
+        client.base_url = httpx.URL(sidecar_to_both.admin)
+        task = client.get(f"/v1/tasks/{run['thread_id']}").json()["task"]
+        trace_id = task["trace_id"]
+        begun = spans_when(otlp, trace_id, lambda names: "start_async_task inner" in names)
+        (nested,) = [span for span in begun if span.name == "start_async_task inner"]
+        session = nested.attributes["gen_ai.conversation.id"]
+        client.base_url = httpx.URL(f"{sidecar_to_both.url}/to/far")
+        started(client, "researcher", "cats", **{"x-subagent-session": session})
+    # Of the third the start will do: its end waits ten seconds for a usage that nobody tells.
+    all_three = {"invoke_agent nester", "invoke_agent inner", "start_async_task researcher"}
+    spans = spans_when(otlp, trace_id, lambda names: all_three <= set(names))
     assert broken_trees(spans) == []
     (outer,) = [span for span in spans if span.name == "invoke_agent nester"]
     (inner,) = [span for span in spans if span.name == "invoke_agent inner"]
-    (start,) = [span for span in spans if span.name == "start_async_task inner"]
-    assert (inner.parent, start.parent) == (start.span_id, outer.span_id)
+    (leaf,) = [span for span in spans if span.name == "start_async_task researcher"]
+    assert (inner.parent, nested.parent) == (nested.span_id, outer.span_id)
+    assert leaf.parent == inner.span_id
     assert run["metadata"]["sidecar_traceparent"] == f"00-{outer.trace_id}-{outer.span_id}-01"
     assert inner.end_ns - inner.start_ns >= 1_000_000_000
+    assert outer.start_ns <= inner.start_ns <= leaf.start_ns
     assert inner.attributes["gen_ai.usage.output_tokens"] > 0
+    ports = {span.attributes["server.port"] for span in (outer, inner, leaf)}
+    assert (outer.attributes["server.port"], len(ports)) == (inner.attributes["server.port"], 2)
