@@ -13,6 +13,9 @@ _CHOSEN = {
     "$job": ".*",
     "$upstream": ".*",
     "$agent": ".*",
+    "${session:raw}": "",
+    "${tree:raw}": "",
+    "${trace:raw}": "",
     "$__rate_interval": "1h",
     "$__interval": "1h",
     "$__range": "3h",
@@ -73,3 +76,5 @@ def _asked_by(dashboard: Any) -> Iterator[Asked]:
 
 PROMQL = [each for each in asked() if each.language == "promql"]
 TRACEQL = [each for each in asked() if each.language == "traceql"]
+TABLES = [each for each in TRACEQL if each.filled]
+"""Those that ask for spans; what is left asks for one trace by its id."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import os
 import shutil
 from collections.abc import AsyncIterator, Sequence
@@ -56,6 +57,10 @@ class Prometheus:
         """The labels and the value of each series that an expression gives now."""
         data = await self.get("query", query=expression)
         return [(one["metric"], float(one["value"][1])) for one in data["result"]]
+
+    async def tells(self, expression: str) -> bool:
+        """Whether it has anything to say: a number is not one that no observation made."""
+        return any(not math.isnan(value) for _, value in await self.query(expression))
 
     async def value(self, expression: str) -> float | None:
         """Of an expression that gives one series, or none."""

@@ -11,7 +11,7 @@ from tests.contract.agent_client import AgentClient, agent_client
 from tests.integration.http.rig import sidecar
 from tests.support.waiting import eventually_got
 
-from subagent_sidecar.testing import FakeAgentServer, Script, succeed
+from subagent_sidecar.testing import FakeAgentServer, Script, ask, fail, succeed
 
 WITHIN = 30.0
 HEADER = "x-subagent-budget-remaining"
@@ -29,6 +29,8 @@ GRAPHS: dict[str, Script] = {
     "long": _mine(succeed(600.0, steps=6_000)),
     "unpriced": replace(_mine(succeed(600.0, steps=6_000)), model="nobody-sells-this"),
     "idle": _mine(succeed(600.0)),
+    "failing": fail(),
+    "asker": ask(),
 }
 
 
