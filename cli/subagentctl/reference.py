@@ -14,8 +14,8 @@ _INTRODUCTION = """\
 # `subagentctl`
 
 The operator's command: it asks a running sidecar's admin plane, and never the agent servers.
-`policy validate` and `policy show FILE` read files and ask nobody; `policy replay FILE` reads files
-here and the record from the sidecar.
+`policy validate` and `policy show FILE` read files, `dashboards export` writes some, and they ask
+nobody; `policy replay FILE` reads files here and the record from the sidecar.
 
 - `--server`, `--token` and `-o` may stand before or behind the command's name.
 - `-o table` fits the terminal: long texts are cut, columns that find no room are left out. On a

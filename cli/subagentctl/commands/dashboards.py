@@ -15,8 +15,8 @@ from subagentctl.text import clean
 _NEXT = """
 Grafana, Prometheus, Tempo and a collector on this machine, with all of it:
   cd {folder}
-  docker compose up
-  # on Docker Desktop: docker compose -f compose.yaml -f compose.desktop.yaml up
+  docker compose up -d
+  # on Docker Desktop: docker compose -f compose.yaml -f compose.desktop.yaml up -d
   subagent-sidecar serve --upstream URL --otlp-endpoint http://127.0.0.1:4318
   # then open http://localhost:3000
 

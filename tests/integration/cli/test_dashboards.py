@@ -30,7 +30,7 @@ def test_everything_is_written_into_a_folder_that_is_made(
     assert {"compose.yaml", "alerts/alerts.yaml", "grafana/subagent-fleet.json"} <= FILES.keys()
     said = result.stdout.splitlines()
     assert said[: len(FILES)] == [f"{into}/{name}" for name in FILES]
-    assert f"  cd {into}" in said and "  docker compose up" in said
+    assert f"  cd {into}" in said and "  docker compose up -d" in said
     assert admin.requests == []
 
 
