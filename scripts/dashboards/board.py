@@ -151,7 +151,7 @@ def _noted(
         "tagKeys": "",
         "textFormat": text,
         "titleFormat": title or name,
-        "useValueForTime": "on" if at_value else False,
+        "useValueForTime": at_value,
     }
 
 

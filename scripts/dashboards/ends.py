@@ -28,7 +28,6 @@ from scripts.dashboards.panels import (
 from scripts.dashboards.queries import (
     RANGE,
     RATE,
-    buckets,
     per_minute,
     quantile,
     total,
@@ -115,22 +114,13 @@ def ended() -> Row:
                 "How long runs are at work",
                 "How many runs fell into each span of time. Two bands: two kinds of work under "
                 "one name. The dots lead to traces.",
-                Query(
-                    expr=buckets(of.RUN_DURATION, over="$__interval", how="increase"),
-                    legend="{{le}}",
-                    form="heatmap",
-                    exemplars=True,
-                ),
+                of.RUN_DURATION,
                 width=12,
             ),
             heat(
                 "How long runs are in the queue",
                 "From the moment a run was asked for until it was seen at work.",
-                Query(
-                    expr=buckets(of.RUN_QUEUE, over="$__interval", how="increase"),
-                    legend="{{le}}",
-                    form="heatmap",
-                ),
+                of.RUN_QUEUE,
                 width=12,
             ),
         ],

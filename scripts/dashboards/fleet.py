@@ -179,7 +179,11 @@ def at_work() -> Row:
             graph(
                 "In the queue, 95 %",
                 "From the moment a run was asked for until it was seen at work, by agent.",
-                Query(expr=quantile(0.95, of.RUN_QUEUE, "agent"), legend="{{agent}}"),
+                Query(
+                    expr=quantile(0.95, of.RUN_QUEUE, "agent"),
+                    legend="{{agent}}",
+                    exemplars=True,
+                ),
                 unit=SECONDS,
             ),
             graph(

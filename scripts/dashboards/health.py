@@ -124,11 +124,7 @@ def requests() -> Row:
                 "Added by the sidecar, 95 %",
                 "From the head of a request to the last byte of its answer, less the wait for the "
                 "upstream. For a start that includes being put on record: see *Transactions*.",
-                Query(
-                    expr=quantile(0.95, of.PROXY_OVERHEAD, "kind"),
-                    legend="{{kind}}",
-                    exemplars=True,
-                ),
+                Query(expr=quantile(0.95, of.PROXY_OVERHEAD, "kind"), legend="{{kind}}"),
                 unit=SECONDS,
             ),
             graph(

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scripts.dashboards.panels import COUNT, SECONDS, Json, Panel, Query, TraceQuery
+from scripts.dashboards.queries import buckets
+
+from subagent_sidecar.core.metrics.instruments import Instrument
 
 _LAST = {"calcs": ["lastNotNull"], "fields": "", "values": False}
 
@@ -103,8 +106,15 @@ def mapped(names: Mapping[int, tuple[str, str]]) -> list[Json]:
     return [{"type": "value", "options": options}]
 
 
-def heat(title: str, says: str, query: Query, **more: Any) -> Panel:
+def heat(title: str, says: str, of: Instrument, **more: Any) -> Panel:
     """How many fell into each bucket of a histogram, over time."""
+    query = Query(
+        expr=buckets(of, over="$__interval", how="increase"),
+        legend="{{le}}",
+        form="heatmap",
+        exemplars=True,
+        step="1m",
+    )
     options = {
         "calculate": False,
         "cellGap": 1,

@@ -20,13 +20,15 @@ COUNT, BYTES, NANOSECONDS = "short", "bytes", "ns"
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """PromQL. `instant`: its value now, as a stat or a table wants it."""
+    """PromQL. `instant`: its value now, as a stat or a table wants it. `step`: no two points are
+    closer than that, however near one looks."""
 
     expr: str
     legend: str = ""
     instant: bool = False
     exemplars: bool = False
     form: str = "time_series"
+    step: str = ""
 
     def json(self, ref: str) -> Json:
         return {
@@ -36,6 +38,7 @@ class Query:
             "expr": self.expr,
             "format": self.form,
             "instant": self.instant,
+            **({"interval": self.step} if self.step else {}),
             "legendFormat": self.legend or "__auto",
             "range": not self.instant,
             "refId": ref,

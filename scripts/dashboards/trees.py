@@ -24,7 +24,7 @@ from scripts.dashboards.panels import (
     Query,
     TraceQuery,
 )
-from scripts.dashboards.queries import buckets, quantile
+from scripts.dashboards.queries import quantile
 
 from subagent_sidecar.core import span_names as named
 from subagent_sidecar.core.metrics import instruments as of
@@ -244,12 +244,7 @@ def durations() -> Row:
             heat(
                 "How long runs are at work",
                 "How many fell into each span of time.",
-                Query(
-                    expr=buckets(of.RUN_DURATION, over="$__interval", how="increase"),
-                    legend="{{le}}",
-                    form="heatmap",
-                    exemplars=True,
-                ),
+                of.RUN_DURATION,
                 width=12,
             ),
         ],
