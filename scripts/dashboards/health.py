@@ -96,6 +96,7 @@ def now() -> Row:
                 "is not among them.",
                 or_zero(total(of.TRACE_SPANS, over="1h", result="dropped")),
                 steps=orange_from(1),
+                alert="SubagentSpansDropped",
             ),
         ],
     )

@@ -94,6 +94,7 @@ def tracing() -> Row:
                 "down: the spans wait in the record.",
                 Query(expr=rate(of.TRACE_FAILURES), legend="attempts"),
                 unit=PER_SECOND,
+                alert="SubagentTracesWaiting",
             ),
         ],
     )
