@@ -12,7 +12,9 @@ from subagent_sidecar.core.model import Run, RunStatus, Task, TaskRecord, TaskSt
 from subagent_sidecar.core.policy import Policy
 from subagent_sidecar.core.policy_state import state
 from subagent_sidecar.core.sessions import SessionLine
+from subagent_sidecar.core.spans_seen import SeenSpan
 from subagent_sidecar.proxy.admin_policy import policy_json
+from subagent_sidecar.proxy.admin_spans import span_json
 from subagent_sidecar.proxy.session_json import session_json
 from subagent_sidecar.proxy.task_json import task_json
 from subagentctl.render import tasks_csv
@@ -59,6 +61,7 @@ def table(heading: str) -> dict[str, str]:
     [
         ("A task", SHOWN.keys()),
         ("A session", SESSION.keys()),
+        ("A span", span_json(SeenSpan("s", None, "t", None, "n", "v", 0, 0)).keys()),
         ("Usage", SHOWN["usage"].keys()),
         ("The policy", policy_json(state(Policy(), names=(), files=(), at=AT), 5.0).keys()),
     ],

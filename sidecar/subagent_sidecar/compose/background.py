@@ -9,6 +9,7 @@ from ..budget_watch import BudgetWatch
 from ..canceller import RunCanceller, TaskCanceller
 from ..core.cancel import Rollback
 from ..core.policy import Policy
+from ..core.spans_seen import SpansSeen
 from ..pricing import Prices
 from ..proxy.calls import SUPERVISOR
 from ..reaper import Reaper
@@ -40,6 +41,7 @@ class Background:
     reaper: Reaper
     auditor: Auditor
     tracer: Tracer | None
+    seen: SpansSeen
 
     def start(self, stack: AsyncExitStack) -> None:
         self.watcher.start()
@@ -87,6 +89,7 @@ def make(stack: AsyncExitStack, base: Base) -> Background:
         reaper=_reaper(stack, base, ender, watcher),
         auditor=_auditor(base, watcher),
         tracer=tracer,
+        seen=SpansSeen(),
     )
 
 

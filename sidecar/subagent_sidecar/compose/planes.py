@@ -21,6 +21,7 @@ from ..proxy.admin_policy import PolicyRoutes
 from ..proxy.admin_reap import ReapRoutes
 from ..proxy.admin_routes import AdminPlane
 from ..proxy.admin_sessions import SessionRoutes as AdminSessionRoutes
+from ..proxy.admin_spans import SpanRoutes
 from ..proxy.admin_tasks import TaskRoutes
 from ..proxy.admin_traces import TraceRoutes
 from ..proxy.agent_routes import DataPlane
@@ -127,6 +128,7 @@ def admin_plane(base: Base, background: Background, plane: DataPlane, metrics: P
         past=PastRoutes(store=base.store),
         reap=ReapRoutes(reaping=background.reaper),
         sessions=AdminSessionRoutes(service=base.service, store=base.store, clock=base.clock),
+        spans=SpanRoutes(seen=background.seen),
         audit=AuditRoutes(auditor=background.auditor, upstreams=upstreams.names(base.settings)),
         metrics=MetricsRoutes(written=metrics.written),
         traces=TraceRoutes(store=base.store, clock=base.clock, links=base.settings.trace_links),

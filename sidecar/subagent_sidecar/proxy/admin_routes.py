@@ -24,6 +24,7 @@ from .admin_past import PastRoutes
 from .admin_policy import PolicyRoutes
 from .admin_reap import ReapRoutes
 from .admin_sessions import SessionRoutes
+from .admin_spans import SpanRoutes
 from .admin_tasks import TaskRoutes
 from .admin_traces import TraceRoutes
 
@@ -49,6 +50,7 @@ class AdminPlane:
         past: PastRoutes,
         reap: ReapRoutes,
         sessions: SessionRoutes,
+        spans: SpanRoutes,
         audit: AuditRoutes,
         metrics: MetricsRoutes,
         traces: TraceRoutes,
@@ -66,6 +68,7 @@ class AdminPlane:
         self._past = past
         self._reap = reap
         self._sessions = sessions
+        self._spans = spans
         self._audit = audit
         self._metrics = metrics
         self._traces = traces
@@ -83,6 +86,7 @@ class AdminPlane:
         self._explain.register(app, resolve, with_refusals)
         self._past.register(app, with_refusals)
         self._sessions.register(app, self._up_to_date)
+        self._spans.register(app, resolve)
         self._reap.register(app)
         self._audit.register(app)
         self._metrics.register(app)
