@@ -119,6 +119,11 @@ def unless_null(parse: Callable[[Any], T]) -> Callable[[Any], T | None]:
     return lambda given: None if given is None else parse(given)
 
 
+def or_off(parse: Callable[[Any], str]) -> Callable[[Any], str]:
+    """`parse`, where `off` may be said; without quotes YAML takes that for false."""
+    return lambda given: parse("off" if given is False else given)
+
+
 def policies(folder: Path) -> Callable[[Any], tuple[str, ...]]:
     """One policy or several: names of bundled ones, or paths, which start at `folder`. Empty for
     the word that stands for no rules."""

@@ -9,6 +9,8 @@
     |   |-- BadQuery           400  an admin filter that cannot be understood
     |   |-- BadBody            400  an admin request whose body cannot be understood
     |   |-- NotJson            415  an admin request that is not declared as JSON
+    |   |-- BadTelemetry       400  spans that cannot be read
+    |   |-- UnknownEncoding    415  spans in an encoding that is not OTLP's
     |   |-- ForeignOrigin      421  an admin request that a web page may have sent
     |   |-- BodyTimeout        408  the body stopped coming
     |   |-- BodyTooLarge       413
@@ -38,6 +40,7 @@
         |-- StoreUnavailable   503  locked, full, unreadable
         |-- StoreRejected      503  this one record cannot be entered, ever
         `-- StoreCorrupt       exit 74 at start, 503 later
+    TelemetryFull              503  ours: too many spans of others wait
     Draining                   503  ours: stopping
     Refused (core.refusal)     402, 403  the policy's: a start that may not be
 
@@ -105,6 +108,15 @@ class BadBody(RequestError):
 
 class NotJson(RequestError):
     code = "not_json"
+    status = 415
+
+
+class BadTelemetry(RequestError):
+    code = "bad_telemetry"
+
+
+class UnknownEncoding(RequestError):
+    code = "unknown_encoding"
     status = 415
 
 
@@ -305,6 +317,13 @@ class StoreRejected(StoreError):
 
 class StoreCorrupt(StoreError):
     code = "store_corrupt"
+
+
+class TelemetryFull(SidecarError):
+    """There is no room for more spans of others; their emitters keep them."""
+
+    code = "telemetry_full"
+    status = 503
 
 
 class Draining(SidecarError):

@@ -2,7 +2,7 @@
 
 import gzip
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +25,7 @@ class SinkSpan:
     failed: bool
     attributes: Mapping[str, Any]
     resource: Mapping[str, Any]
+    links: Sequence[tuple[str, str]] = ()
 
 
 @dataclass
@@ -114,6 +115,7 @@ def _spans(request: ExportTraceServiceRequest) -> Iterator[SinkSpan]:
                     failed=span.status.code == 2,
                     attributes=_values(span.attributes),
                     resource=resource,
+                    links=tuple((each.trace_id.hex(), each.span_id.hex()) for each in span.links),
                 )
 
 

@@ -71,6 +71,13 @@ VALUES: list[tuple[str, object, object]] = [
     ("otlp_endpoint", None, None),
     ("otlp_protocol", "grpc", "grpc"),
     ("trace_content", True, True),
+    ("otlp_receive", "link", "link"),
+    ("otlp_receive", "off", "off"),
+    ("otlp_receive", False, "off"),  # what YAML takes the bare word `off` for
+    ("otlp_hold", "5s", timedelta(seconds=5)),
+    ("otlp_hold", 0, timedelta()),
+    ("otlp_buffer", "64MiB", 2**26),
+    ("otlp_max_body", "1MiB", 2**20),
     (
         "prices",
         {"m": {"input_per_mtok": 0.1, "output_per_mtok": "2.50"}},

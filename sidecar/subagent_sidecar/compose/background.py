@@ -16,11 +16,11 @@ from ..reaper import Reaper
 from ..reconciler import Reconciler
 from ..repricing import Repricing
 from ..retention import Retention
-from ..telemetry import Tracer
+from ..telemetry import Receiver, Tracer
 from ..tidier import Leftovers, Tidier
 from ..usage_reader import UsageReader
 from ..watcher import Watcher
-from . import policies, tracing
+from . import policies, receiving, tracing
 from .base import Base
 from .lifetimes import spawned
 
@@ -42,6 +42,7 @@ class Background:
     auditor: Auditor
     tracer: Tracer | None
     seen: SpansSeen
+    receiver: Receiver | None
 
     def start(self, stack: AsyncExitStack) -> None:
         self.watcher.start()
@@ -54,9 +55,12 @@ class Background:
         spawned(stack, self.reaper.run(), name="reaper")
         if self.tracer is not None:
             spawned(stack, self.tracer.run(), name="traces")
+        if self.receiver is not None:
+            spawned(stack, self.receiver.run(), name="traces of others")
 
 
 def make(stack: AsyncExitStack, base: Base) -> Background:
+    seen = SpansSeen()
     tracer = tracing.tracer(stack, base)  # first: it closes when all others have
     watcher = _watcher(stack, base)
     reconciler = Reconciler(
@@ -89,7 +93,8 @@ def make(stack: AsyncExitStack, base: Base) -> Background:
         reaper=_reaper(stack, base, ender, watcher),
         auditor=_auditor(base, watcher),
         tracer=tracer,
-        seen=SpansSeen(),
+        seen=seen,
+        receiver=receiving.receiver(stack, base, seen),
     )
 
 

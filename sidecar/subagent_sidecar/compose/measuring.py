@@ -9,10 +9,18 @@ from ..core.metrics import instruments as i
 from ..core.metrics.families import Family
 from ..core.metrics.labels import Whose
 from ..core.metrics.standing import of_budgets, of_policy
-from ..core.metrics.traffic import Server, of_proxy, of_servers, of_store, of_traces
+from ..core.metrics.traffic import (
+    Others,
+    Server,
+    of_others,
+    of_proxy,
+    of_servers,
+    of_store,
+    of_traces,
+)
 from ..metrics import Page, RecordFigures
 from ..proxy.agent_routes import DataPlane
-from ..telemetry import Numbers
+from ..telemetry import Numbers, Receiver
 from .background import Background
 from .base import Base
 from .lifetimes import spawned
@@ -57,7 +65,24 @@ def _of_process(base: Base, background: Background, plane: DataPlane) -> Iterato
     )
     traces = background.tracer.numbers if background.tracer is not None else Numbers()
     yield from of_traces(exported=traces.exported, dropped=traces.dropped, failed=traces.failed)
+    yield from of_others(_others(background.receiver))
     yield _build(base)
+
+
+def _others(receiver: Receiver | None) -> Others:
+    if receiver is None:
+        return Others(done={}, dropped={})
+    taken, sent = receiver.numbers, receiver.sent
+    return Others(
+        done={"rehomed": taken.rehomed, "linked": taken.linked, "passed": taken.passed},
+        dropped={**taken.dropped, **sent.dropped},
+        held=taken.held,
+        waiting=receiver.held_spans,
+        sent=sent.sent,
+        turned_away=taken.turned_away,
+        failed=sent.failed,
+        buffered=receiver.buffered_bytes,
+    )
 
 
 def _server(base: Base, background: Background, name: str) -> Server:

@@ -32,6 +32,7 @@ from ..proxy.explaining import Explainer
 from ..proxy.forwarding import Polls
 from ..proxy.idempotency import Once
 from ..proxy.keeping import Keeper
+from ..proxy.otlp_routes import OtlpRoutes
 from ..proxy.session_routes import SessionRoutes
 from ..proxy.starts import Starts
 from ..proxy.telling import Telling
@@ -81,6 +82,7 @@ async def data_plane(stack: AsyncExitStack, base: Base, background: Background) 
         sessions=SessionRoutes(
             service=base.service, store=base.store, clock=base.clock, limits=limits
         ),
+        otlp=OtlpRoutes(receiving=background.receiver, limits=limits),
         starts=once(starts.serve),
         doors=doors,
         polls=Polls(base.service, coalescer, base.credentials, explainer, background.budgets.near),

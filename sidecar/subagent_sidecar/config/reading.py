@@ -67,6 +67,7 @@ class _Reader:
                 parsed[FIELDS.get(key, key)] = value
         if not self._problems.found:
             self._check_addresses(parsed["listen"], parsed["admin_listen"], upstreams)
+            self._check_receiving(parsed)
         if self._problems.found:
             raise BadSettings(self._problems.found, parsed["policy"] or ())
         return Settings(**parsed)
@@ -96,6 +97,16 @@ class _Reader:
         for upstream in upstreams:
             if Address(upstream.host, upstream.port) in (listen, admin):
                 self._problems.found.append(f"upstream '{upstream.name}' is this sidecar itself")
+
+    def _check_receiving(self, parsed: Mapping[str, Any]) -> None:
+        """What goes to ourselves would go round for ever; what is larger than the buffer would be
+        told to come again for ever."""
+        if parsed["otlp_max_body"] > parsed["otlp_buffer"]:
+            self._problems.add("otlp_max_body", "must not be more than `otlp_buffer`")
+        if parsed["otlp_endpoint"] not in (None, "console"):
+            host, port, *_ = parse.server_url(parsed["otlp_endpoint"])
+            if Address(host, port) in (parsed["listen"], parsed["admin_listen"]):
+                self._problems.add("otlp_endpoint", "is this sidecar itself")
 
     def _default(self, given: Any, upstreams: Sequence[UpstreamSettings]) -> str | None:
         names = [upstream.name for upstream in upstreams]

@@ -74,5 +74,9 @@ class Settings:
     otlp_protocol: str | None
     trace_content: bool
     trace_links: TraceLinks
+    otlp_receive: str
+    otlp_hold: timedelta
+    otlp_buffer: int
+    otlp_max_body: int
     log_format: str
     log_level: str

@@ -47,6 +47,10 @@ SETTINGS: Mapping[str, Setting] = {
     "otlp_protocol": Setting(None, parse.unless_null(parse.one_of("http/protobuf", "grpc"))),
     "trace_content": Setting(False, parse.flag),
     "trace_links": Setting({}),
+    "otlp_receive": Setting("rehome", parse.or_off(parse.one_of("rehome", "link", "pass", "off"))),
+    "otlp_hold": Setting("30s", duration),
+    "otlp_buffer": Setting("16MiB", parse.some(size)),
+    "otlp_max_body": Setting("8MiB", parse.some(size)),
     "log_format": Setting("text", parse.one_of("text", "json")),
     "log_level": Setting("info", parse.one_of("debug", "info", "warning", "error")),
 }

@@ -86,7 +86,7 @@ class AdminPlane:
         self._explain.register(app, resolve, with_refusals)
         self._past.register(app, with_refusals)
         self._sessions.register(app, self._up_to_date)
-        self._spans.register(app, resolve)
+        self._spans.register(app, resolve, self._up_to_date)
         self._reap.register(app)
         self._audit.register(app)
         self._metrics.register(app)

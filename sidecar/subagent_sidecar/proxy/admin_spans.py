@@ -18,9 +18,16 @@ class SpanRoutes:
     def __init__(self, *, seen: SpansSeen) -> None:
         self._seen = seen
         self._resolve: Callable[[str], Awaitable[str]] | None = None
+        self._up_to_date: Callable[[], Awaitable[None]] | None = None
 
-    def register(self, app: web.Application, resolve: Callable[[str], Awaitable[str]]) -> None:
+    def register(
+        self,
+        app: web.Application,
+        resolve: Callable[[str], Awaitable[str]],
+        up_to_date: Callable[[], Awaitable[None]],
+    ) -> None:
         self._resolve = resolve
+        self._up_to_date = up_to_date
         app.router.add_get("/v1/tasks/{task_id}/spans", self.spans)
 
     async def spans(self, request: web.Request) -> web.Response:
@@ -28,7 +35,8 @@ class SpanRoutes:
         given = request.query
         query.known(given, _KNOWN)
         limit = query.number("limit", given.get("limit", str(OF_ONE_TASK)), 1, OF_ONE_TASK)
-        assert self._resolve is not None
+        assert self._resolve is not None and self._up_to_date is not None
+        await self._up_to_date()
         task_id = await self._resolve(request.match_info["task_id"])
         spans = [span_json(span) for span in self._seen.of(task_id, limit=limit)]
         return answer({"task_id": task_id, "spans": spans})

@@ -27,6 +27,8 @@ from .coalescing import Coalescer
 from .doors import Doors
 from .idempotency import Once
 from .incoming import NOTHING, Incoming, Limits, read
+from .otlp_routes import PREFIX as OTLP
+from .otlp_routes import OtlpRoutes
 from .server import DataRequest
 from .session_routes import PREFIX as SESSIONS
 from .session_routes import SessionRoutes
@@ -60,6 +62,7 @@ class DataPlane:
         coalescer: Coalescer,
         telling: Telling,
         sessions: SessionRoutes,
+        otlp: OtlpRoutes,
         now: Callable[[], float],
     ) -> None:
         self.meter = ProxyMeter()
@@ -75,6 +78,7 @@ class DataPlane:
         self._coalescer = coalescer
         self._telling = telling
         self._sessions = sessions
+        self._otlp = otlp
         self._serve = {
             **dict.fromkeys(wire.STARTS, starts.serve),
             **dict.fromkeys(wire.DOORS, doors.serve),
@@ -184,6 +188,8 @@ class DataPlane:
             return answering.send(request, 200, _JSON, body)
         if path.startswith(SESSIONS):
             return await self._sessions.serve(request, path)
+        if path.startswith(OTLP):
+            return await self._otlp.serve(request, path)
         raise NoSuchRoute(
             f"the sidecar has no {request.method} {path[:200]}; paths under /sidecar/ are its own "
             "and are not passed on"

@@ -173,6 +173,20 @@ TRACE_SPANS = _counter("trace_spans", "Spans made of the record, by what became 
 TRACE_FAILURES = _counter(
     "trace_export_failures", "Attempts to export spans that the endpoint did not take"
 )
+OTLP_SPANS = _counter("otlp_spans", "Spans of others, by what was done with them", "result")
+OTLP_HELD = _counter(
+    "otlp_spans_held", "Spans of others that had to wait until it was known whose they are"
+)
+OTLP_HELD_NOW = _gauge("otlp_spans_waiting", "Spans of others that wait for that now")
+OTLP_SENT = _counter("otlp_spans_sent", "Spans of others that the endpoint has taken")
+OTLP_DROPPED = _counter("otlp_spans_dropped", "Spans of others that were lost, by why", "reason")
+OTLP_TURNED_AWAY = _counter(
+    "otlp_requests_turned_away", "Requests of emitters that were told to come again"
+)
+OTLP_BUFFER = _gauge("otlp_buffer_bytes", "What is held, waits to be sent on, or is coming in")
+OTLP_FAILURES = _counter(
+    "otlp_send_failures", "Attempts to send spans of others on that were in vain"
+)
 BUILD_INFO = _info("build", "The sidecar, and what it runs on", "version", "python", "store")
 
 ALL: tuple[Instrument, ...] = tuple(

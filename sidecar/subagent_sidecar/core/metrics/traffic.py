@@ -107,6 +107,40 @@ def of_traces(*, exported: int, dropped: int, failed: int) -> Iterator[Family]:
     yield plain(i.TRACE_FAILURES, failed)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Others:
+    """Spans of others, by what was done with them; `turned_away` and `failed` are requests."""
+
+    done: Mapping[str, int]
+    dropped: Mapping[str, int]
+    held: int = 0
+    waiting: int = 0
+    sent: int = 0
+    turned_away: int = 0
+    failed: int = 0
+    buffered: int = 0
+
+
+def of_others(others: Others) -> Iterator[Family]:
+    """All 0 where nothing is received."""
+    yield filled(
+        i.OTLP_SPANS,
+        [(each,) for each in ("rehomed", "linked", "passed")],
+        {(result,): count for result, count in others.done.items()},
+    )
+    yield plain(i.OTLP_HELD, others.held)
+    yield plain(i.OTLP_HELD_NOW, others.waiting)
+    yield plain(i.OTLP_SENT, others.sent)
+    yield filled(
+        i.OTLP_DROPPED,
+        [(each,) for each in ("invalid", "no_endpoint", "refused", "shutdown")],
+        {(reason,): count for reason, count in others.dropped.items()},
+    )
+    yield plain(i.OTLP_TURNED_AWAY, others.turned_away)
+    yield plain(i.OTLP_BUFFER, others.buffered)
+    yield plain(i.OTLP_FAILURES, others.failed)
+
+
 def of_store(meter: StoreMeter, *, waiting: int, unrecorded: int, dropped: int) -> Iterator[Family]:
     yield Family(i.STORE_COMMITS, histograms={(): meter.commits.copy()})
     yield plain(i.STORE_WRITES, meter.writes)

@@ -1,0 +1,241 @@
+"""What emitters send: taken in, sorted by whose it is, and sent on.
+
+A request is answered when what is in it has a place: waiting to be sent, or held until it is known
+whose it is. Both places together are bounded; when they are full emitters are told to come again,
+as OTLP has it, and keep what they have.
+"""
+
+import asyncio
+import importlib
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from ...core.matching import Scope
+from ...core.model import TaskRecord
+from ...core.otlp import Encoding
+from ...core.rehoming.homes import NOBODYS, Fate, Mode, fate
+from ...core.rehoming.mentions import Mention
+from ...core.rehoming.traces import Limits, Traces
+from ...core.spans_seen import SpansSeen
+from ...errors import StoreError, TelemetryFull
+from ...ports import Store
+from .relay import Relay, RelayNumbers
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_LOOK_S = 1.0
+"""How often it is looked whether it is known by now whose the held ones are."""
+_TOGETHER = 200
+"""Tasks that are read together."""
+_AGAIN_S = 5.0
+_CLOSING_S = 1.0
+_SHARE_HELD = 2
+"""Of the buffer half may be held: the rest is for what is on its way."""
+
+
+@dataclass(slots=True)
+class ReceiverNumbers:
+    """Of spans, since this process began. `turned_away` are requests."""
+
+    rehomed: int = 0
+    linked: int = 0
+    passed: int = 0
+    held: int = 0
+    turned_away: int = 0
+    dropped: dict[str, int] = field(default_factory=lambda: {"invalid": 0, "no_endpoint": 0})
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """`rejected` spans are lost, for the reason that `message` gives; else it is a warning."""
+
+    rejected: int = 0
+    message: str = ""
+
+
+class Receiver:
+    """`relay` is None where spans go nowhere from here: they are looked at all the same. `mode`,
+    `hold_s`, `buffer` and `most` (bytes of a request) are as in the settings."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        seen: SpansSeen,
+        relay: Relay | None,
+        mode: Mode,
+        hold_s: float,
+        buffer: int,
+        most: int,
+        now: Callable[[], float],
+    ) -> None:
+        self.numbers = ReceiverNumbers()
+        self.most = most
+        self._store = store
+        self._seen = seen
+        self._relay = relay
+        self._mode = mode
+        self._now = now
+        self._buffer = buffer
+        self._coming = 0
+        self._traces = Traces(mode, Limits(hold_s, buffer // _SHARE_HELD))
+        self._wake = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="otlp")
+        self._loaded: Any = None
+        self._sorter: Any = None
+
+    @property
+    def sent(self) -> RelayNumbers:
+        """What became of what was to be sent on."""
+        return RelayNumbers() if self._relay is None else self._relay.numbers
+
+    @property
+    def held_spans(self) -> int:
+        return self._traces.held_spans
+
+    @property
+    def buffered_bytes(self) -> int:
+        """What is held, waits to be sent, and is on its way in."""
+        waiting = 0 if self._relay is None else self._relay.waiting_bytes
+        return self._traces.held_bytes + waiting + self._coming
+
+    @asynccontextmanager
+    async def room(self, length: int | None) -> AsyncIterator[None]:
+        """A place for a request of `length` bytes (None: nobody knows) while it is taken in.
+        Raises TelemetryFull."""
+        wanted = min(self.most if length is None else length, self.most)
+        if self.buffered_bytes + wanted > self._buffer:
+            self.numbers.turned_away += 1
+            raise TelemetryFull(
+                "too many spans wait to be sent on, or for what says whose they are: keep these, "
+                "and send them again",
+                retry_after_s=_AGAIN_S,
+            )
+        self._coming += wanted
+        try:
+            yield
+        finally:
+            self._coming -= wanted
+
+    async def receive(self, body: bytes, encoding: Encoding, *, zipped: bool) -> Received:
+        """Take a request in. Raises core.otlp.Unreadable."""
+        encoded, request = await self._on_thread(self._read, body, encoding, zipped)
+        fates: Mapping[bytes, Fate] = {}
+        if self._mode is not Mode.PASS:
+            questions = await self._on_thread(self._sorter.questions, request)
+            fates = await self._fates(questions) if questions else {}
+        done = await self._on_thread(self._sort, request, encoded, fates)
+        self._take(done)
+        self._wake.set()
+        return self._told(done)
+
+    async def run(self) -> None:
+        """For ever: look after what is held."""
+        while True:
+            await self._wake.wait()
+            if not self._traces.waiting:
+                self._wake.clear()
+                continue
+            await asyncio.sleep(_LOOK_S)
+            await self.look()
+
+    async def look(self) -> None:
+        """Let go what it is known of by now whose it is, and what was held for long enough."""
+        fates = await self._fates(await self._on_thread(self._sorter.still_asking))
+        if fates:
+            self._take(await self._on_thread(self._sorter.settle, fates))
+        self._take(await self._on_thread(self._sorter.overdue))
+
+    async def aclose(self) -> None:
+        """Send on what is held and what waits, within the time there is for it. Whoever called
+        `run` has ended it."""
+        if self._sorter is not None:
+            self._take(await self._on_thread(self._sorter.flush))
+        self._thread.shutdown(wait=False)
+        if self._relay is not None:
+            await self._relay.aclose(_CLOSING_S)
+
+    async def _on_thread(self, call: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call, *args)
+
+    def _read(self, body: bytes, encoding: Encoding, zipped: bool) -> tuple[bytes | None, Any]:
+        """The body as it can be sent on if nothing in it changes, and what it says."""
+        if self._loaded is None:
+            self._loaded = importlib.import_module(f"{__package__}.decoding")
+            sorting = importlib.import_module(f"{__package__}.sorter")
+            self._sorter = sorting.Sorter(self._traces, now=self._now)
+        plain = self._loaded.unpacked(body, self.most) if zipped else body
+        if encoding is Encoding.JSON:
+            return None, self._loaded.from_json(plain)
+        return plain, self._loaded.from_protobuf(plain)
+
+    def _sort(self, request: Any, encoded: bytes | None, fates: Mapping[bytes, Fate]) -> Any:
+        return self._sorter.sort(request, encoded, self._sorter.settle(fates))
+
+    async def _fates(self, asking: Mapping[bytes, Sequence[Mention]]) -> dict[bytes, Fate]:
+        """What becomes of those traces of which the record knows whose they are."""
+        if not asking:
+            return {}
+        try:
+            named = {said.thread_id for mentions in asking.values() for said in mentions}
+            records = await self._records(sorted(named))
+            found: dict[bytes, Fate] = {}
+            for trace_id, mentions in asking.items():
+                tasks = [(m, records[m.thread_id]) for m in mentions if m.thread_id in records]
+                if tasks:
+                    found[trace_id] = fate(trace_id, tasks, self._mode)
+                elif await self._of_sessions(mentions):
+                    found[trace_id] = NOBODYS
+            return found
+        except StoreError as error:
+            _log.debug("whose spans are cannot be looked up: %s", error)
+            return {}
+
+    async def _records(self, task_ids: Sequence[str]) -> dict[str, TaskRecord]:
+        found: dict[str, TaskRecord] = {}
+        for first in range(0, len(task_ids), _TOGETHER):
+            for record in await self._store.tasks_with(task_ids[first : first + _TOGETHER]):
+                found[record.task.task_id] = record
+        return found
+
+    async def _of_sessions(self, mentions: Sequence[Mention]) -> bool:
+        """Whether they are a supervisor's own, which is nobody's task."""
+        for said in mentions:
+            if await self._store.has(Scope.SESSION, said.thread_id):
+                return True
+        return False
+
+    def _take(self, done: Any) -> None:
+        numbers = self.numbers
+        numbers.rehomed += done.rehomed
+        numbers.linked += done.linked
+        numbers.passed += done.passed
+        numbers.held += done.held
+        numbers.dropped["invalid"] += done.invalid
+        for task_id, spans in done.seen.items():
+            self._seen.add(task_id, spans)
+        for payload, spans in done.payloads:
+            if self._relay is None:
+                numbers.dropped["no_endpoint"] += spans
+            else:
+                self._relay.put(payload, spans)
+
+    def _told(self, done: Any) -> Received:
+        if done.invalid:
+            return Received(
+                done.invalid,
+                "spans without a valid trace id (16 bytes) and span id (8 bytes) were dropped",
+            )
+        if self._relay is None:
+            return Received(
+                0,
+                "the sidecar has no OTLP endpoint to send spans on to (otlp_endpoint): they can be "
+                "seen with `subagentctl trace`, and are kept nowhere",
+            )
+        return Received()

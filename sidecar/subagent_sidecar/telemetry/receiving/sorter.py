@@ -1,0 +1,275 @@
+"""Going through what emitters send: whose each span is, and what becomes of it.
+
+Works on the messages of the OTLP protocol in place. All of it runs on one thread of its own, beside
+the one that serves requests: a batch of 512 spans takes several milliseconds. Loaded late, with the
+protocol's classes.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from ...core.rehoming.homes import NOBODYS, Fate, Mode
+from ...core.rehoming.mentions import Mention, mention
+from ...core.rehoming.rewriting import SpanIds, link, rehome
+from ...core.rehoming.traces import Part, Traces
+from ...core.spans_seen import SeenSpan, short
+from .sizes import pieces
+
+_FAILED = 2
+_NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
+
+
+@dataclass(slots=True)
+class Sorted:
+    """What came of it. `payloads` are to be sent on, each with the number of its spans; the other
+    numbers are of spans as well. `seen` are those of each task."""
+
+    payloads: list[tuple[bytes, int]] = field(default_factory=list)
+    rehomed: int = 0
+    linked: int = 0
+    passed: int = 0
+    held: int = 0
+    invalid: int = 0
+    seen: dict[str, list[SeenSpan]] = field(default_factory=dict)
+
+
+class Sorter:
+    """`now` reads seconds on a clock that never jumps."""
+
+    def __init__(self, traces: Traces, *, now: Callable[[], float]) -> None:
+        self._traces = traces
+        self._ids = SpanIds()
+        self._now = now
+
+    def questions(self, request: ExportTraceServiceRequest) -> Mapping[bytes, Sequence[Mention]]:
+        """Whom the traces name of which it is not known what becomes of them."""
+        undecided: dict[bytes, bool] = {}
+        now = self._now()
+        for span in _spans(request):
+            trace_id = span.trace_id
+            if trace_id not in undecided:
+                undecided[trace_id] = self._traces.fate(trace_id) is None
+            if undecided[trace_id] and self._traces.listens(trace_id):
+                said = mention(span.attributes, span.start_time_unix_nano)
+                if said is not None:
+                    self._traces.hear(trace_id, said, now)
+        asking = self._traces.asking()
+        return {each: asking[each] for each in undecided if each in asking}
+
+    def still_asking(self) -> Mapping[bytes, Sequence[Mention]]:
+        """The same of all traces that are waited for."""
+        return self._traces.asking()
+
+    def settle(self, fates: Mapping[bytes, Fate]) -> Sorted:
+        """What becomes of these traces is known now: let go what was held of them."""
+        done = Sorted()
+        for trace_id, found in fates.items():
+            fate = found
+            if fate.moves and self._traces.mode(trace_id) is not Mode.REHOME:
+                fate = Fate(Mode.LINK, fate.home)
+            if fate.moves and fate.home is not None:
+                self._ids.reserve(fate.home)
+            for part in self._traces.decide(trace_id, fate):
+                self._let_go(part, done)
+        return done
+
+    def sort(
+        self, request: ExportTraceServiceRequest, encoded: bytes | None, done: Sorted
+    ) -> Sorted:
+        """Go through a request. `encoded` is what it was read from, where that can be sent on."""
+        changed = self._go_through(request, done)
+        if changed or encoded is None:
+            done.payloads += pieces(request)
+        else:
+            done.payloads.append((encoded, _count(request)))
+        self._overdue(done)
+        return done
+
+    def overdue(self) -> Sorted:
+        """Let go what has waited for long enough."""
+        done = Sorted()
+        self._overdue(done)
+        return done
+
+    def flush(self) -> Sorted:
+        """Let go all that is held."""
+        done = Sorted()
+        for _, parts in self._traces.all():
+            self._pass(parts, done)
+        return done
+
+    def _overdue(self, done: Sorted) -> None:
+        for _, parts in self._traces.overdue(self._now()):
+            self._pass(parts, done)
+
+    def _pass(self, parts: Sequence[Part], done: Sorted) -> None:
+        for part in parts:
+            done.payloads.append((part.encoded, part.spans))
+            done.passed += part.spans
+
+    def _let_go(self, part: Part, done: Sorted) -> None:
+        request = ExportTraceServiceRequest.FromString(part.encoded)
+        self._go_through(request, done)
+        done.payloads += pieces(request)
+
+    def _go_through(self, request: ExportTraceServiceRequest, done: Sorted) -> bool:
+        """Whether it is another request than it was."""
+        before = done.rehomed + done.linked
+        held: dict[bytes, ExportTraceServiceRequest] = {}
+        gone = 0
+        for of_resource in request.resource_spans:
+            service = _Service(of_resource.resource)
+            for of_scope in of_resource.scope_spans:
+                stays = []
+                for span in of_scope.spans:
+                    if not _is_valid(span):
+                        done.invalid += 1
+                        continue
+                    fate = self._traces.fate(span.trace_id)
+                    if fate is None:
+                        fate = self._undecided(span)
+                    if fate is None:
+                        away = held.setdefault(span.trace_id, ExportTraceServiceRequest())
+                        _beside(away, of_resource, of_scope).append(span)
+                        continue
+                    self._apply(span, fate, service, done)
+                    stays.append(span)
+                if len(stays) < len(of_scope.spans):
+                    gone += len(of_scope.spans) - len(stays)
+                    del of_scope.spans[:]
+                    of_scope.spans.extend(stays)
+        self._hold(held, done)
+        if gone:
+            _without_empty(request)
+        return gone > 0 or done.rehomed + done.linked > before
+
+    def _undecided(self, span: Any) -> Fate | None:
+        """Of a trace that nobody knows yet. One that is not to be moved waits with its roots only,
+        which are what gets a link."""
+        mode = self._traces.mode(span.trace_id)
+        if mode is Mode.PASS or (mode is Mode.LINK and span.parent_span_id):
+            return NOBODYS
+        return None
+
+    def _apply(self, span: Any, fate: Fate, service: "_Service", done: Sorted) -> None:
+        home = fate.home
+        if home is None:
+            done.passed += 1
+            return
+        if fate.mode is Mode.REHOME:
+            rehome(span, home, self._ids, self._traces.fate)
+            done.rehomed += 1
+        elif fate.mode is Mode.LINK and not span.parent_span_id:
+            link(span, home)
+            done.linked += 1
+        else:
+            done.passed += 1
+        seen = done.seen.get(home.task_id)
+        if seen is None:
+            seen = done.seen[home.task_id] = []
+        seen.append(_seen(span, home.run_id, service.name))
+
+    def _hold(self, held: Mapping[bytes, ExportTraceServiceRequest], done: Sorted) -> None:
+        now = self._now()
+        for trace_id, request in held.items():
+            count = _count(request)
+            self._traces.hold(trace_id, Part(request.SerializeToString(), count), now)
+            done.held += count
+
+
+class _Service:
+    """The name of a resource's service, read when somebody asks."""
+
+    __slots__ = ("_name", "_resource")
+
+    def __init__(self, resource: Any) -> None:
+        self._resource = resource
+        self._name: str | None = None
+
+    @property
+    def name(self) -> str:
+        if self._name is None:
+            named = (
+                each.value.string_value
+                for each in self._resource.attributes
+                if each.key == "service.name"
+            )
+            self._name = short(next(named, ""))
+        return self._name
+
+
+def _seen(span: Any, run_id: str | None, service: str) -> SeenSpan:
+    parent: bytes = span.parent_span_id
+    status = span.status
+    return SeenSpan(
+        span.span_id.hex(),
+        parent.hex() if parent else None,
+        span.trace_id.hex(),
+        run_id,
+        short(span.name),
+        service,
+        span.start_time_unix_nano,
+        span.end_time_unix_nano,
+        short(status.message) if status.code == _FAILED else None,
+    )
+
+
+def _is_valid(span: Any) -> bool:
+    """Whether it has the ids that a span must have; a parent of zeros is none."""
+    trace_id, span_id, parent = span.trace_id, span.span_id, span.parent_span_id
+    if parent == _NO_SPAN:
+        span.parent_span_id = parent = b""
+    return (
+        len(trace_id) == 16
+        and len(span_id) == 8
+        and len(parent) in (0, 8)
+        and trace_id != _NO_TRACE
+        and span_id != _NO_SPAN
+    )
+
+
+def _spans(request: ExportTraceServiceRequest) -> Iterator[Any]:
+    for of_resource in request.resource_spans:
+        for of_scope in of_resource.scope_spans:
+            yield from of_scope.spans
+
+
+def _count(request: ExportTraceServiceRequest) -> int:
+    return sum(
+        len(of_scope.spans)
+        for of_resource in request.resource_spans
+        for of_scope in of_resource.scope_spans
+    )
+
+
+def _beside(request: Any, of_resource: Any, of_scope: Any) -> Any:
+    """The place for spans of this resource and scope in another request: its last one, where spans
+    of the same were put there just now."""
+    there = request.resource_spans
+    if there and there[-1].resource == of_resource.resource:
+        scopes = there[-1].scope_spans
+        if scopes[-1].scope == of_scope.scope and scopes[-1].schema_url == of_scope.schema_url:
+            return scopes[-1].spans
+    else:
+        added = there.add()
+        added.resource.CopyFrom(of_resource.resource)
+        added.schema_url = of_resource.schema_url
+        scopes = added.scope_spans
+    place = scopes.add()
+    place.scope.CopyFrom(of_scope.scope)
+    place.schema_url = of_scope.schema_url
+    return place.spans
+
+
+def _without_empty(request: Any) -> None:
+    """Take out the resources and scopes of which nothing is left."""
+    for index in reversed(range(len(request.resource_spans))):
+        scopes = request.resource_spans[index].scope_spans
+        for place in reversed(range(len(scopes))):
+            if not scopes[place].spans:
+                del scopes[place]
+        if not scopes:
+            del request.resource_spans[index]

@@ -1,0 +1,144 @@
+"""Requests of others on their way to an endpoint, by HTTP, by gRPC, and to the console."""
+
+import json
+from collections.abc import Iterator
+from concurrent import futures
+from typing import Any
+
+import grpc  # type: ignore[import-untyped]
+import pytest
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+from tests.support.otlp_request import A, Emitted, request
+from tests.support.otlp_sink import OtlpSink
+from tests.support.ports import free_port
+
+from subagent_sidecar.telemetry import Where
+from subagent_sidecar.telemetry.receiving.posting import HttpPoster, Variables, poster
+from subagent_sidecar.telemetry.receiving.relay import Later, Refused, Taken
+
+PAYLOAD = request(Emitted(id=1, name="one")).SerializeToString()
+
+
+@pytest.fixture
+def sink() -> Iterator[OtlpSink]:
+    with OtlpSink().running() as running:
+        yield running
+
+
+def posted(url: str | None, *, protocol: str = "http/protobuf", **environ: str) -> Any:
+    made = poster(Where(protocol=protocol, url=url, timeout_s=10), environ)
+    try:
+        return made.post(PAYLOAD)
+    finally:
+        made.close()
+
+
+def test_by_http_with_the_headers_and_the_compression_of_the_variables(sink: OtlpSink) -> None:
+    variables = {
+        "OTEL_EXPORTER_OTLP_HEADERS": "api-key=no,x-other=1",
+        "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "api-key=s%20ecret",
+        "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
+    }
+    assert posted(f"{sink.url}/v1/traces", **variables) == Taken(0)
+    (headers,) = sink.headers
+    found = {name.lower(): value for name, value in headers.items()}
+    assert (found["api-key"], found["content-encoding"]) == ("s ecret", "gzip")
+    assert "x-other" not in found
+    assert [(span.name, span.trace_id) for span in sink.spans] == [("one", A.hex())]
+
+
+def test_a_request_can_be_several_in_a_row(sink: OtlpSink) -> None:
+    made = HttpPoster(Where(protocol="http/protobuf", url=f"{sink.url}/v1/traces"), Variables({}))
+    assert made.post(PAYLOAD + PAYLOAD) == Taken(0)
+    assert made.post(b"") == Taken(0)
+    assert len(sink.spans) == 2
+
+
+def test_the_endpoint_of_the_variables_is_taken_where_there_is_no_other(sink: OtlpSink) -> None:
+    assert posted(None, OTEL_EXPORTER_OTLP_ENDPOINT=sink.url + "/") == Taken(0)
+    assert posted(None, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{sink.url}/elsewhere") == Refused(
+        "it answered 404"
+    )
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_what_may_be_sent_again(sink: OtlpSink, status: int) -> None:
+    sink.status = status
+    found = posted(f"{sink.url}/v1/traces")
+    assert found == Later(f"it answered {status}", None, reached=True)
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 413])
+def test_what_may_not(sink: OtlpSink, status: int) -> None:
+    sink.status = status
+    assert posted(f"{sink.url}/v1/traces") == Refused(f"it answered {status}")
+
+
+def test_nobody_there_is_later() -> None:
+    for protocol in ("http/protobuf", "grpc"):
+        found = posted(f"http://127.0.0.1:{free_port()}", protocol=protocol)
+        assert isinstance(found, Later)
+        assert not found.reached
+
+
+class Collector(trace_service_pb2_grpc.TraceServiceServicer):
+    """Takes one span less than it gets, unless it is to fail."""
+
+    def __init__(self) -> None:
+        self.requests: list[Any] = []
+        self.metadata: dict[str, str] = {}
+        self.failing: grpc.StatusCode | None = None
+
+    def Export(self, request: Any, context: Any) -> Any:
+        self.requests.append(request)
+        self.metadata = dict(context.invocation_metadata())
+        if self.failing is not None:
+            context.abort(self.failing, "no")
+        answer = trace_service_pb2.ExportTraceServiceResponse()
+        answer.partial_success.rejected_spans = 1
+        return answer
+
+
+@pytest.fixture
+def collector() -> Iterator[tuple[Collector, str]]:
+    server = grpc.server(futures.ThreadPoolExecutor(1))
+    collector = Collector()
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(  # type: ignore[no-untyped-call]
+        collector, server
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield collector, f"http://127.0.0.1:{port}"
+    server.stop(None).wait()
+
+
+def test_by_grpc(collector: tuple[Collector, str]) -> None:
+    seen, url = collector
+    assert posted(url, protocol="grpc", OTEL_EXPORTER_OTLP_HEADERS="api-key=k") == Taken(1)
+    (made,) = seen.requests
+    assert made.SerializeToString() == PAYLOAD
+    assert seen.metadata["api-key"] == "k"
+    bare = url.removeprefix("http://")
+    assert posted(bare, protocol="grpc", OTEL_EXPORTER_OTLP_INSECURE="true") == Taken(1)
+
+
+def test_by_grpc_what_may_be_sent_again_and_what_may_not(collector: tuple[Collector, str]) -> None:
+    seen, url = collector
+    seen.failing = grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert posted(url, protocol="grpc") == Later(
+        "it answered RESOURCE_EXHAUSTED", None, reached=True
+    )
+    seen.failing = grpc.StatusCode.PERMISSION_DENIED
+    assert posted(url, protocol="grpc") == Refused("it answered PERMISSION_DENIED")
+
+
+def test_on_the_console_each_request_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert posted(None, protocol="console") == Taken(0)
+    (line,) = capsys.readouterr().out.splitlines()
+    (told,) = json.loads(line)["resourceSpans"]
+    assert told["scopeSpans"][0]["spans"][0]["name"] == "one"
+
+
+def test_a_certificate_that_is_not_there_is_said_so() -> None:
+    with pytest.raises(OSError, match=r"[Nn]o such file"):
+        posted("https://localhost:1", OTEL_EXPORTER_OTLP_CERTIFICATE="/nowhere.pem")
