@@ -8,6 +8,7 @@ from scripts.dashboards.kinds import (
     stat,
     states,
 )
+from scripts.dashboards.others import others
 from scripts.dashboards.panels import (
     GREEN,
     ORANGE,
@@ -216,5 +217,5 @@ BOARD = Board(
     title="Subagents: sidecar health",
     says="How the sidecar itself does, and the agent servers behind it.",
     variables=(METRICS, JOB, UPSTREAM),
-    rows=[now(), requests(), upstreams(), record(), tracing(), processes()],
+    rows=[now(), requests(), upstreams(), record(), tracing(), others(), processes()],
 )

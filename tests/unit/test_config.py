@@ -105,6 +105,13 @@ MISTAKES = [
         "otlp_endpoint: must be a URL such as http://127.0.0.1:2024; or console, to see spans "
         "without a collector",
     ),
+    ("otlp_endpoint: http://127.0.0.1:8460/v1", "otlp_endpoint: is this sidecar itself"),
+    ("otlp_endpoint: http://127.0.0.1:8461", "otlp_endpoint: is this sidecar itself"),
+    ("otlp_receive: all", "otlp_receive: 'all' is none of: rehome, link, pass, off"),
+    ("otlp_receive: true", "otlp_receive: True is none of: rehome, link, pass, off"),
+    ("otlp_max_body: 32MiB", "otlp_max_body: must not be more than `otlp_buffer`"),
+    ("otlp_buffer: 0", "otlp_buffer: must be more than 0"),
+    ("otlp_hold: long", "otlp_hold: 'long' is not a duration"),
     ("otlp_protocol: http", "otlp_protocol: 'http' is none of: http/protobuf, grpc"),
     ("listen: 8460", "listen: must be HOST:PORT"),
     ("listen: localhost", "listen: 'localhost' is not HOST:PORT"),
