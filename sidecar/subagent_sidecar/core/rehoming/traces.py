@@ -5,7 +5,7 @@ trace, and how many traces are.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..generations import Generations
@@ -91,12 +91,14 @@ class Traces:
         self.held_bytes += len(part.encoded)
         self.held_spans += part.spans
 
-    def asking(self) -> Mapping[bytes, Sequence[Mention]]:
-        """What the traces said that are waited for; it may be on record by now."""
+    def asking(self, among: Iterable[bytes] | None = None) -> Mapping[bytes, Sequence[Mention]]:
+        """What the traces said that are waited for (None: all of them); it may be on record by
+        now."""
+        found = self._waiting if among is None else among
         return {
             trace_id: tuple(waiting.said.values())
-            for trace_id, waiting in self._waiting.items()
-            if waiting.said
+            for trace_id in found
+            if (waiting := self._waiting.get(trace_id)) is not None and waiting.said
         }
 
     def decide(self, trace_id: bytes, fate: Fate) -> Sequence[Part]:

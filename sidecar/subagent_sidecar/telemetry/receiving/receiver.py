@@ -8,8 +8,7 @@ as OTLP has it, and keep what they have.
 import asyncio
 import importlib
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -35,6 +34,10 @@ _TOGETHER = 200
 """Tasks that are read together."""
 _AGAIN_S = 5.0
 _CLOSING_S = 1.0
+_AT_ONCE = {Encoding.PROTOBUF: 512 * 1024, Encoding.JSON: 8 * 1024}
+"""Bytes that are read in less than a millisecond."""
+_UNPACKS = 64
+"""By how much gzip makes such bodies smaller, at most, for all that is to be expected."""
 _SHARE_HELD = 2
 """Of the buffer half may be held: the rest is for what is on its way."""
 
@@ -86,8 +89,9 @@ class Receiver:
         self._coming = 0
         self._traces = Traces(mode, Limits(hold_s, buffer // _SHARE_HELD))
         self._wake = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="otlp")
-        self._loaded: Any = None
+        self._one_at_a_time = asyncio.Lock()
+        self._decoding: Any = None
+        self._sorting: Any = None
         self._sorter: Any = None
 
     @property
@@ -125,12 +129,13 @@ class Receiver:
 
     async def receive(self, body: bytes, encoding: Encoding, *, zipped: bool) -> Received:
         """Take a request in. Raises core.otlp.Unreadable."""
-        encoded, request = await self._on_thread(self._read, body, encoding, zipped)
-        fates: Mapping[bytes, Fate] = {}
-        if self._mode is not Mode.PASS:
-            questions = await self._on_thread(self._sorter.questions, request)
-            fates = await self._fates(questions) if questions else {}
-        done = await self._on_thread(self._sort, request, encoded, fates)
+        encoded, request = await self._read(body, encoding, zipped)
+        done = self._sorting.Sorted()
+        async with self._one_at_a_time:
+            if self._mode is not Mode.PASS:
+                questions = await _by_steps(self._sorter.questions(request))
+                await _by_steps(self._sorter.settle(await self._fates(questions), done))
+            await _by_steps(self._sorter.sort(request, encoded, done))
         self._take(done)
         self._wake.set()
         return self._told(done)
@@ -147,36 +152,45 @@ class Receiver:
 
     async def look(self) -> None:
         """Let go what it is known of by now whose it is, and what was held for long enough."""
-        fates = await self._fates(await self._on_thread(self._sorter.still_asking))
-        if fates:
-            self._take(await self._on_thread(self._sorter.settle, fates))
-        self._take(await self._on_thread(self._sorter.overdue))
+        done = self._sorting.Sorted()
+        async with self._one_at_a_time:
+            fates = await self._fates(self._sorter.still_asking())
+            await _by_steps(self._sorter.settle(fates, done))
+            self._sorter.overdue(done)
+        self._take(done)
 
     async def aclose(self) -> None:
         """Send on what is held and what waits, within the time there is for it. Whoever called
         `run` has ended it."""
         if self._sorter is not None:
-            self._take(await self._on_thread(self._sorter.flush))
-        self._thread.shutdown(wait=False)
+            done = self._sorting.Sorted()
+            self._sorter.flush(done)
+            self._take(done)
         if self._relay is not None:
             await self._relay.aclose(_CLOSING_S)
 
-    async def _on_thread(self, call: Callable[..., T], *args: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call, *args)
+    async def _read(
+        self, body: bytes, encoding: Encoding, zipped: bool
+    ) -> tuple[bytes | None, Any]:
+        """The body as it can be sent on if nothing in it changes, and what it says. What takes its
+        time, as JSON does, is done on a thread."""
+        if self._sorter is None:
+            self._begin(*await asyncio.to_thread(_load))
+        at_once = _AT_ONCE[encoding] // (_UNPACKS if zipped else 1)
+        if len(body) <= at_once:
+            return self._decoded(body, encoding, zipped)
+        return await asyncio.to_thread(self._decoded, body, encoding, zipped)
 
-    def _read(self, body: bytes, encoding: Encoding, zipped: bool) -> tuple[bytes | None, Any]:
-        """The body as it can be sent on if nothing in it changes, and what it says."""
-        if self._loaded is None:
-            self._loaded = importlib.import_module(f"{__package__}.decoding")
-            sorting = importlib.import_module(f"{__package__}.sorter")
+    def _begin(self, decoding: Any, sorting: Any) -> None:
+        if self._sorter is None:  # of several first requests one is the first
+            self._decoding, self._sorting = decoding, sorting
             self._sorter = sorting.Sorter(self._traces, now=self._now)
-        plain = self._loaded.unpacked(body, self.most) if zipped else body
-        if encoding is Encoding.JSON:
-            return None, self._loaded.from_json(plain)
-        return plain, self._loaded.from_protobuf(plain)
 
-    def _sort(self, request: Any, encoded: bytes | None, fates: Mapping[bytes, Fate]) -> Any:
-        return self._sorter.sort(request, encoded, self._sorter.settle(fates))
+    def _decoded(self, body: bytes, encoding: Encoding, zipped: bool) -> tuple[bytes | None, Any]:
+        plain = self._decoding.unpacked(body, self.most) if zipped else body
+        if encoding is Encoding.JSON:
+            return None, self._decoding.from_json(plain)
+        return plain, self._decoding.from_protobuf(plain)
 
     async def _fates(self, asking: Mapping[bytes, Sequence[Mention]]) -> dict[bytes, Fate]:
         """What becomes of those traces of which the record knows whose they are."""
@@ -239,3 +253,21 @@ class Receiver:
                 "seen with `subagentctl trace`, and are kept nowhere",
             )
         return Received()
+
+
+def _load() -> tuple[Any, Any]:
+    """What takes its time to load: most sidecars may never need it."""
+    return (
+        importlib.import_module(f"{__package__}.decoding"),
+        importlib.import_module(f"{__package__}.sorter"),
+    )
+
+
+async def _by_steps(steps: Generator[None, None, T]) -> T:
+    """Do it, and let others have their turn in between."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        await asyncio.sleep(0)

@@ -1,11 +1,13 @@
 """Going through what emitters send: whose each span is, and what becomes of it.
 
-Works on the messages of the OTLP protocol in place. All of it runs on one thread of its own, beside
-the one that serves requests: a batch of 512 spans takes several milliseconds. Loaded late, with the
-protocol's classes.
+Works on the messages of the OTLP protocol in place, and on the loop that serves requests, which is
+why it goes by small steps: everything that takes its time is a generator that comes up for breath.
+(On a thread of its own it would cost twice as much, since memory is handed to and fro, and hold up
+the loop for longer, since a thread keeps the interpreter for five milliseconds at a time.) Loaded
+late, with the protocol's classes.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +21,8 @@ from ...core.spans_seen import SeenSpan, short
 from .sizes import pieces
 
 _FAILED = 2
+_STEP = 50
+"""Spans between two breaths: half a millisecond."""
 _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 
 
@@ -44,28 +48,35 @@ class Sorter:
         self._ids = SpanIds()
         self._now = now
 
-    def questions(self, request: ExportTraceServiceRequest) -> Mapping[bytes, Sequence[Mention]]:
-        """Whom the traces name of which it is not known what becomes of them."""
-        undecided: dict[bytes, bool] = {}
+    def questions(
+        self, request: ExportTraceServiceRequest
+    ) -> Generator[None, None, Mapping[bytes, Sequence[Mention]]]:
+        """Whom the traces name of which it is not known what becomes of them. Of each trace it is
+        enough that one span names its run."""
+        listening: dict[bytes, bool] = {}
+        unknown: set[bytes] = set()
         now = self._now()
-        for span in _spans(request):
+        for number, span in enumerate(_spans(request)):
             trace_id = span.trace_id
-            if trace_id not in undecided:
-                undecided[trace_id] = self._traces.fate(trace_id) is None
-            if undecided[trace_id] and self._traces.listens(trace_id):
+            if trace_id not in listening:
+                listening[trace_id] = self._traces.fate(trace_id) is None
+                if listening[trace_id]:
+                    unknown.add(trace_id)
+            if listening[trace_id]:
                 said = mention(span.attributes, span.start_time_unix_nano)
                 if said is not None:
                     self._traces.hear(trace_id, said, now)
-        asking = self._traces.asking()
-        return {each: asking[each] for each in undecided if each in asking}
+                    listening[trace_id] = said.run_id is None and self._traces.listens(trace_id)
+                if number % _STEP == _STEP - 1:
+                    yield
+        return self._traces.asking(unknown)
 
     def still_asking(self) -> Mapping[bytes, Sequence[Mention]]:
         """The same of all traces that are waited for."""
-        return self._traces.asking()
+        return self._traces.asking(None)
 
-    def settle(self, fates: Mapping[bytes, Fate]) -> Sorted:
+    def settle(self, fates: Mapping[bytes, Fate], done: Sorted) -> Iterator[None]:
         """What becomes of these traces is known now: let go what was held of them."""
-        done = Sorted()
         for trace_id, found in fates.items():
             fate = found
             if fate.moves and self._traces.mode(trace_id) is not Mode.REHOME:
@@ -73,35 +84,28 @@ class Sorter:
             if fate.moves and fate.home is not None:
                 self._ids.reserve(fate.home)
             for part in self._traces.decide(trace_id, fate):
-                self._let_go(part, done)
-        return done
+                request = ExportTraceServiceRequest.FromString(part.encoded)
+                yield from self._go_through(request, done)
+                done.payloads += pieces(request)
 
     def sort(
         self, request: ExportTraceServiceRequest, encoded: bytes | None, done: Sorted
-    ) -> Sorted:
+    ) -> Iterator[None]:
         """Go through a request. `encoded` is what it was read from, where that can be sent on."""
-        changed = self._go_through(request, done)
+        changed = yield from self._go_through(request, done)
         if changed or encoded is None:
             done.payloads += pieces(request)
-        else:
-            done.payloads.append((encoded, _count(request)))
-        self._overdue(done)
-        return done
+        elif count := _count(request):
+            done.payloads.append((encoded, count))
+        self.overdue(done)
 
-    def overdue(self) -> Sorted:
-        """Let go what has waited for long enough."""
-        done = Sorted()
-        self._overdue(done)
-        return done
-
-    def flush(self) -> Sorted:
+    def flush(self, done: Sorted) -> None:
         """Let go all that is held."""
-        done = Sorted()
         for _, parts in self._traces.all():
             self._pass(parts, done)
-        return done
 
-    def _overdue(self, done: Sorted) -> None:
+    def overdue(self, done: Sorted) -> None:
+        """Let go what has waited for long enough."""
         for _, parts in self._traces.overdue(self._now()):
             self._pass(parts, done)
 
@@ -110,21 +114,21 @@ class Sorter:
             done.payloads.append((part.encoded, part.spans))
             done.passed += part.spans
 
-    def _let_go(self, part: Part, done: Sorted) -> None:
-        request = ExportTraceServiceRequest.FromString(part.encoded)
-        self._go_through(request, done)
-        done.payloads += pieces(request)
-
-    def _go_through(self, request: ExportTraceServiceRequest, done: Sorted) -> bool:
+    def _go_through(
+        self, request: ExportTraceServiceRequest, done: Sorted
+    ) -> Generator[None, None, bool]:
         """Whether it is another request than it was."""
         before = done.rehomed + done.linked
         held: dict[bytes, ExportTraceServiceRequest] = {}
-        gone = 0
+        gone = number = 0
         for of_resource in request.resource_spans:
             service = _Service(of_resource.resource)
             for of_scope in of_resource.scope_spans:
                 stays = []
                 for span in of_scope.spans:
+                    number += 1
+                    if number % _STEP == 0:
+                        yield
                     if not _is_valid(span):
                         done.invalid += 1
                         continue

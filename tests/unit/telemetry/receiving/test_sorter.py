@@ -1,6 +1,7 @@
 """What becomes of the spans of a request: sent on, held, moved, linked, or dropped."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from tests.support.otlp_request import A, B, Emitted, request, span_id
@@ -26,12 +27,41 @@ class Desk:
         self.sorter = Sorter(traces, now=lambda: self.time)
 
     def asked(self, *spans: Emitted) -> dict[bytes, list[str]]:
-        questions = self.sorter.questions(request(*spans))
+        questions = finished(self.sorter.questions(request(*spans)))
         return {trace: [each.thread_id for each in said] for trace, said in questions.items()}
 
     def sort(self, *spans: Emitted) -> Sorted:
         made = request(*spans)
-        return self.sorter.sort(made, made.SerializeToString(), Sorted())
+        return self.sort_made(made, made.SerializeToString())
+
+    def sort_made(self, made: ExportTraceServiceRequest, encoded: bytes | None = None) -> Sorted:
+        done = Sorted()
+        finished(self.sorter.sort(made, encoded, done))
+        return done
+
+    def settle(self, trace_id: bytes, fate: Fate) -> Sorted:
+        done = Sorted()
+        finished(self.sorter.settle({trace_id: fate}, done))
+        return done
+
+    def overdue(self) -> Sorted:
+        done = Sorted()
+        self.sorter.overdue(done)
+        return done
+
+    def flush(self) -> Sorted:
+        done = Sorted()
+        self.sorter.flush(done)
+        return done
+
+
+def finished(steps: Any) -> Any:
+    """What came of it, after all steps."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
 
 
 def out(done: Sorted) -> list[tuple[bytes, bytes]]:
@@ -52,7 +82,7 @@ def test_it_is_asked_whom_a_trace_names_once() -> None:
     at = Desk()
     spans = [Emitted(id=1), Emitted(id=2, said=OF_T), Emitted(id=3, said=OF_T)]
     assert at.asked(*spans, Emitted(id=4, trace=B)) == {A: ["t"]}
-    at.sorter.settle({A: MOVES})
+    at.settle(A, MOVES)
     assert at.asked(*spans) == {}
 
 
@@ -60,7 +90,7 @@ def test_children_that_come_before_who_says_whose_they_are_wait_for_him() -> Non
     at = Desk()
     held = at.sort(Emitted(id=2, parent=1), Emitted(id=3, trace=B))
     assert (held.held, out(held)) == (2, [])
-    let_go = at.sorter.settle({A: MOVES})
+    let_go = at.settle(A, MOVES)
     assert out(let_go) == [(HOME.trace_id, span_id(2))]
     last = at.sort(Emitted(id=1, said=OF_T))
     assert (let_go.rehomed, last.rehomed, last.held) == (1, 1, 0)
@@ -72,8 +102,8 @@ def test_what_is_held_keeps_its_resource_and_scope() -> None:
     made = request(Emitted(id=1), Emitted(id=2, trace=B), service="one", scope="s1")
     made.MergeFrom(request(Emitted(id=3), service="two", scope="s2"))
     made.resource_spans[0].scope_spans[0].schema_url = "https://schema"
-    at.sorter.sort(made, None, Sorted())
-    (payload, spans) = at.sorter.settle({A: NOBODYS}).payloads[0]
+    at.sort_made(made)
+    (payload, spans) = at.settle(A, NOBODYS).payloads[0]
     back = ExportTraceServiceRequest.FromString(payload)
     assert spans == 2
     assert [
@@ -89,10 +119,10 @@ def test_what_is_held_keeps_its_resource_and_scope() -> None:
 
 def test_what_passes_goes_on_byte_for_byte() -> None:
     at = Desk()
-    at.sorter.settle({A: NOBODYS})
+    at.settle(A, NOBODYS)
     made = request(Emitted(id=1), Emitted(id=2, parent=1))
     encoded = made.SerializeToString()
-    done = at.sorter.sort(made, encoded, Sorted())
+    done = at.sort_made(made, encoded)
     assert done.payloads == [(encoded, 2)]
     assert done.payloads[0][0] is encoded
     assert (done.passed, done.rehomed) == (2, 0)
@@ -102,9 +132,9 @@ def test_what_nobody_claims_passes_in_the_end_and_the_rest_of_it_is_linked() -> 
     at = Desk()
     at.sort(Emitted(id=2, parent=1))
     at.time = 10
-    assert out(at.sorter.overdue()) == [(A, span_id(2))]
+    assert out(at.overdue()) == [(A, span_id(2))]
     assert at.asked(Emitted(id=1, said=OF_T)) == {A: ["t"]}
-    at.sorter.settle({A: MOVES})
+    at.settle(A, MOVES)
     root = at.sort(Emitted(id=1, said=OF_T))
     assert (root.linked, out(root)) == (1, [(A, span_id(1))])
 
@@ -114,7 +144,7 @@ def test_in_mode_link_only_roots_wait_and_get_the_link() -> None:
     child = at.sort(Emitted(id=2, parent=1))
     root = at.sort(Emitted(id=1))
     assert (out(child), out(root), root.held) == ([(A, span_id(2))], [], 1)
-    done = at.sorter.settle({A: Fate(Mode.LINK, HOME)})
+    done = at.settle(A, Fate(Mode.LINK, HOME))
     (payload, _) = done.payloads[0]
     (span,) = ExportTraceServiceRequest.FromString(payload).resource_spans[0].scope_spans[0].spans
     assert [(each.trace_id, each.span_id) for each in span.links] == [(HOME.trace_id, b"s" * 8)]
@@ -129,7 +159,7 @@ def test_in_mode_pass_nothing_waits() -> None:
 
 def test_a_span_without_proper_ids_is_dropped_and_the_rest_is_not() -> None:
     at = Desk()
-    at.sorter.settle({A: NOBODYS})
+    at.settle(A, NOBODYS)
     bad = [
         Emitted(id=1, trace=b""),
         Emitted(id=2, trace=bytes(16)),
@@ -142,11 +172,11 @@ def test_a_span_without_proper_ids_is_dropped_and_the_rest_is_not() -> None:
 
 def test_a_parent_of_zeros_is_none_and_one_of_another_length_is_a_mistake() -> None:
     at = Desk()
-    at.sorter.settle({A: MOVES})
+    at.settle(A, MOVES)
     made = request(Emitted(id=1), Emitted(id=2))
     zeros, odd = made.resource_spans[0].scope_spans[0].spans
     zeros.parent_span_id, odd.parent_span_id = bytes(8), b"odd"
-    done = at.sorter.sort(made, None, Sorted())
+    done = at.sort_made(made)
     assert (done.rehomed, done.invalid) == (1, 1)
     (payload, _) = done.payloads[0]
     (span,) = ExportTraceServiceRequest.FromString(payload).resource_spans[0].scope_spans[0].spans
@@ -155,7 +185,7 @@ def test_a_parent_of_zeros_is_none_and_one_of_another_length_is_a_mistake() -> N
 
 def test_what_was_seen_of_a_task_is_told() -> None:
     at = Desk()
-    at.sorter.settle({A: MOVES})
+    at.settle(A, MOVES)
     done = at.sort(Emitted(id=1, name="n" * 500, failed="broke"), Emitted(id=2, parent=1))
     first, second = done.seen["t"]
     assert (first.name, first.service, first.run_id) == ("n" * 120, "agent-server", "r")
@@ -167,7 +197,7 @@ def test_what_was_seen_of_a_task_is_told() -> None:
 
 def test_of_a_trace_that_is_at_home_the_spans_are_seen_as_well() -> None:
     at = Desk()
-    at.sorter.settle({A: Fate(Mode.PASS, HOME)})
+    at.settle(A, Fate(Mode.PASS, HOME))
     done = at.sort(Emitted(id=1))
     assert (out(done), len(done.seen["t"])) == ([(A, span_id(1))], 1)
 
@@ -175,8 +205,8 @@ def test_of_a_trace_that_is_at_home_the_spans_are_seen_as_well() -> None:
 def test_at_the_end_everything_that_is_held_is_sent_on_as_it_came() -> None:
     at = Desk()
     at.sort(Emitted(id=1), Emitted(id=2, trace=B))
-    assert sorted(out(at.sorter.flush())) == [(A, span_id(1)), (B, span_id(2))]
-    assert out(at.sorter.flush()) == []
+    assert sorted(out(at.flush())) == [(A, span_id(1)), (B, span_id(2))]
+    assert out(at.flush()) == []
 
 
 def test_a_long_request_is_several() -> None:
