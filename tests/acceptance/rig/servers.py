@@ -14,7 +14,7 @@ REPO = Path(__file__).parents[3]
 APP = REPO / "tests" / "acceptance" / "app"
 _LOCAL = "127.0.0.1"
 
-_OFFLINE = {
+OFFLINE = {
     "LANGSMITH_TRACING": "false",
     "LANGCHAIN_TRACING_V2": "false",
     "LANGGRAPH_CLI_NO_ANALYTICS": "1",
@@ -45,7 +45,7 @@ def langgraph_dev(
         "ACCEPTANCE_DIRECT_URL": url,
         "ACCEPTANCE_GOVERNED_URL": governed_url or sidecar_url,
     }
-    env = {**_OFFLINE, **python_path(), **nested}
+    env = {**OFFLINE, **python_path(), **nested}
     with running(
         "langgraph-dev", command, url=url, ready_path="/ok", folder=folder, env=env, patience=120
     ) as service:

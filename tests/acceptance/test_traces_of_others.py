@@ -1,0 +1,165 @@
+"""Real servers and a real supervisor, all instrumented, with no context between them: one trace.
+
+Three `langgraph dev`, each with another emitter. A supervisor with OpenInference starts a task on
+each of them, which starts one on the next server, which starts one back where it came from. So each
+emitter tells of the first and the third task of one tree, and of the second one of another.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.acceptance.rig.servers import OFFLINE, REPO, Sidecar, python_path, sidecar
+from tests.acceptance.rig.services import Service, running
+from tests.support.otlp_sink import OtlpSink, SinkSpan, broken_trees
+from tests.support.ports import free_port
+from tests.support.waiting import eventually_got
+
+EMITTERS = ("openinference", "openllmetry", "langsmith")
+NEXT = dict(zip(EMITTERS, (*EMITTERS[1:], EMITTERS[0]), strict=True))
+FOLDER = REPO / "tests" / "acceptance" / "traced"
+RUNS = ("first", "second", "third")
+_PATIENCE_S = 120.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`told` is what the supervisor says of its turns, by emitter."""
+
+    sink: OtlpSink
+    sidecar: Sidecar
+    told: Mapping[str, Mapping[str, str]]
+
+
+@contextmanager
+def instrumented(folder: Path, emitter: str, port: int, base: str) -> Iterator[Service]:
+    """A server that tells the sidecar at `base` of its runs."""
+    folder.mkdir()
+    shutil.copy(FOLDER / "langgraph.json", folder)
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--n-jobs-per-worker", "10"]
+    before = {after: name for name, after in NEXT.items()}[emitter]
+    env = {
+        **OFFLINE,
+        **python_path(),
+        "TRACED_EMITTER": emitter,
+        "TRACED_OTLP": f"{base}/sidecar/otlp/v1/traces",
+        "TRACED_NEXT": f"{base}/to/{NEXT[emitter]}",
+        "TRACED_BACK": f"{base}/to/{before}",
+    }
+    if emitter == "langsmith":
+        env |= {"LANGSMITH_TRACING": "true", "LANGCHAIN_TRACING_V2": "true"}
+        env |= {"LANGSMITH_OTEL_ENABLED": "true", "LANGSMITH_OTEL_ONLY": "true"}
+        env |= {"OTEL_EXPORTER_OTLP_ENDPOINT": f"{base}/sidecar/otlp"}
+        env |= {"OTEL_SERVICE_NAME": "server-langsmith", "OTEL_BSP_SCHEDULE_DELAY": "300"}
+    with running(
+        f"langgraph-{emitter}", command, url=url, ready_path="/ok", folder=folder, env=env,
+        patience=_PATIENCE_S,
+    ) as service:  # fmt: skip
+        yield service
+
+
+def entered(stack: ExitStack, managers: Sequence[AbstractContextManager[Service]]) -> list[Service]:
+    """All at once: most of a server's start is waiting for it."""
+    with ThreadPoolExecutor(len(managers)) as threads:
+        starting = [threads.submit(stack.enter_context, each) for each in managers]
+    return [each.result() for each in starting]
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("traced")
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    ports = {emitter: free_port() for emitter in EMITTERS}
+    with OtlpSink().running() as sink, ExitStack() as stack:
+        config = folder / "config.yaml"
+        config.write_text(f"otlp_endpoint: {sink.url}\n", "utf-8")
+        upstreams = {name: f"http://127.0.0.1:{each}" for name, each in ports.items()}
+        parts = stack.enter_context(
+            sidecar(folder, name="traced", upstreams=upstreams, port=port, config=config)
+        )
+        entered(stack, [instrumented(folder / e, e, ports[e], base) for e in EMITTERS])
+        yield Stage(sink, parts, _supervised(base))
+        assert "Traceback" not in parts.service.log.read_text("utf-8")
+
+
+def _supervised(base: str) -> dict[str, dict[str, str]]:
+    command = [sys.executable, "-m", "tests.acceptance.traced.supervise"]
+    command += [f"{base}/sidecar/otlp/v1/traces", *(f"{e}={base}/to/{e}" for e in EMITTERS)]
+    done = subprocess.run(
+        command, cwd=REPO, capture_output=True, text=True, timeout=_PATIENCE_S, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    told: dict[str, dict[str, str]] = json.loads(done.stdout)
+    return told
+
+
+@pytest.mark.parametrize("emitter", EMITTERS)
+async def test_a_tree_three_deep_on_two_servers_is_one_trace(stage: Stage, emitter: str) -> None:
+    async def told_so_far() -> list[SinkSpan]:
+        trace_id = stage.told[emitter]["trace_id"]
+        return [span for span in list(stage.sink.spans) if span.trace_id == trace_id]
+
+    spans = await eventually_got(told_so_far, _is_whole, within=_PATIENCE_S)
+    assert broken_trees(spans) == []
+    assert [span.name for span in spans if not span.parent] == ["turn"]
+    told = [_graph(run, spans) for run in RUNS]
+    services = [f"server-{emitter}", f"server-{NEXT[emitter]}", f"server-{emitter}"]
+    assert [graph and graph.resource["service.name"] for graph in told] == services
+    _durations_are_right(spans)
+    _the_sidecar_has_seen_it(stage, emitter)
+
+
+def _is_whole(spans: Sequence[SinkSpan]) -> bool:
+    """Whether all three runs are told of, by the sidecar and by their servers."""
+    names = {span.name for span in spans if _is_ours(span)}
+    if not {f"invoke_agent {run}" for run in RUNS} <= names:
+        return False
+    return all(_graph(run, spans) for run in RUNS) and not broken_trees(list(spans))
+
+
+def _run(name: str, spans: Sequence[SinkSpan]) -> SinkSpan:
+    """Our own span of a run."""
+    (run,) = [span for span in spans if span.name == f"invoke_agent {name}" and _is_ours(span)]
+    return run
+
+
+def _is_ours(span: SinkSpan) -> bool:
+    return str(span.resource["service.name"]) == "subagent-sidecar"
+
+
+def _graph(name: str, spans: Sequence[SinkSpan]) -> SinkSpan | None:
+    """What the server calls the same run: the root of what it told of it."""
+    run = _run(name, spans)
+    found = [span for span in spans if span.parent == run.span_id and not _is_ours(span)]
+    return found[0] if len(found) == 1 else None
+
+
+def _durations_are_right(spans: Sequence[SinkSpan]) -> None:
+    """The last task took its second, and every run is as long as what its server did in it."""
+    for name in RUNS:
+        run, graph = _run(name, spans), _graph(name, spans)
+        assert graph is not None
+        assert run.start_ns <= graph.start_ns <= graph.end_ns
+        assert graph.end_ns <= run.end_ns + 500_000_000
+    worked = _graph("third", spans)
+    assert worked is not None
+    assert worked.end_ns - worked.start_ns >= 1_000_000_000
+
+
+def _the_sidecar_has_seen_it(stage: Stage, emitter: str) -> None:
+    task_id = stage.told[emitter]["task_id"]
+    with httpx.Client(base_url=stage.sidecar.admin, trust_env=False) as admin:
+        told = admin.get(f"/v1/tasks/{task_id}/spans").raise_for_status().json()
+    assert {span["service"] for span in told["spans"]} == {f"server-{emitter}"}
+    assert "start_async_task" in " ".join(span["name"] for span in told["spans"])
