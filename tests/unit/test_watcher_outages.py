@@ -3,10 +3,11 @@
 """
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from tests.support.waiting import eventually
-from tests.support.watching import Desk
+from tests.support.watching import QUICK, Desk
 
 from subagent_sidecar.errors import (
     UpstreamBroken,
@@ -55,6 +56,16 @@ async def test_the_tasks_of_a_server_that_does_not_answer_are_unknown(
     await desk.task_when("running")
     await goes_down(desk, trouble)
     assert (await desk.task()).status == "running"
+
+
+async def test_a_server_that_goes_down_right_after_a_start_is_seen_to_be() -> None:
+    """The first look fails, then a read: the next one must not be as far away as any may be."""
+    desk = Desk(tempo=replace(QUICK, longest_s=600.0))
+    desk.watch()
+    desk.server.down = UpstreamRefused("the server answered 503", answered=503)
+    await desk.start()
+    await eventually(lambda: unknown(desk), within=20.0)
+    await desk.watcher.aclose()
 
 
 async def test_while_a_server_is_down_the_watch_says_so_and_falls_behind(desk: Desk) -> None:

@@ -265,9 +265,10 @@ class UpstreamWatch:
         self._schedule.looked(watched, self._now())
         if watched.read_at == NEVER and not watched.reading:
             watched.step = max(watched.step, 1_000)  # no quick reads after it, unless wanted
-            await self._read(watched)
+            await self._read(watched, again=False)
 
-    async def _read(self, watched: Watched) -> None:
+    async def _read(self, watched: Watched, *, again: bool = True) -> None:
+        """`again`: a read that fails is made up for before its time."""
         telling, failed, verdict = not self._schedule.batched, False, Next.LATER
         watched.reading = True
         try:
@@ -285,7 +286,7 @@ class UpstreamWatch:
             if verdict is Next.DONE:
                 self._schedule.drop(watched.task_id)
             elif self._schedule.get(watched.task_id) is watched:
-                self._schedule.was_read(watched, self._now(), failed=failed)
+                self._schedule.was_read(watched, self._now(), failed=failed and again)
 
     async def _on_record(self, watched: Watched) -> bool:
         """Whether the books know the task, and do not know it to be over: others poll what is
