@@ -8,7 +8,7 @@ change may arrive twice (live, and again from a reconciliation after a crash) an
 from dataclasses import replace
 from typing import assert_never
 
-from . import adoption, endings, folding, levers, session_book
+from . import adoption, endings, folding, levers, releases, session_book, usage_book
 from .chain import add_run, move_run, settle_status
 from .changes import (
     Accepted,
@@ -39,22 +39,10 @@ from .changes import (
     WaitingCancelled,
 )
 from .ledger import Ledger
-from .metrics.record import used
-from .model import (
-    EndedBy,
-    Event,
-    Intent,
-    IntentKind,
-    Run,
-    RunStatus,
-    Task,
-    TaskStatus,
-    Timestamp,
-    UsageEntry,
-)
+from .model import Event, Intent, IntentKind, Run, RunStatus, Task, TaskStatus, Timestamp
 from .quick import changed
 from .recovery import not_before
-from .trace_ids import STATELESS, told_context
+from .trace_ids import STATELESS
 
 _TOLD = (RunSeen, ThreadSeen, CancelAsked, RunGone, ThreadGone)
 """What a server told about a thread."""
@@ -74,7 +62,7 @@ def apply(ledger: Ledger, change: Change) -> None:
         case Accepted():
             _accepted(ledger, change)
         case Released():
-            _released(ledger, change)
+            releases.released(ledger, change)
         case Doubted():
             _doubted(ledger, change)
         case ThreadCreated():
@@ -88,9 +76,9 @@ def apply(ledger: Ledger, change: Change) -> None:
         case WaitingCancelled():
             endings.waiting_cancelled(ledger, change)
         case UsageSeen():
-            _usage_seen(ledger, change)
+            usage_book.seen(ledger, change)
         case UsagePriced():
-            _usage_priced(ledger, change)
+            usage_book.priced(ledger, change)
         case RunGone():
             endings.run_gone(ledger, change)
         case ThreadGone():
@@ -213,38 +201,6 @@ def _new_task(intent: Intent, thread_id: str, at: Timestamp, *, run_id: str | No
     )
 
 
-def _released(ledger: Ledger, change: Released) -> None:
-    intent = change.intent
-    if ledger.intent(intent.intent_id) is None:
-        return
-    ledger.drop_intent(intent.intent_id)
-    task = ledger.task(intent.thread_id) if intent.thread_id else None
-    if task is not None and task.run_id is None and not _starts_on(ledger, task.task_id):
-        # Its start was in doubt, so its caller was told this id: it ends, it does not vanish.
-        ledger.put_task(
-            changed(
-                task,
-                status=TaskStatus.ERROR,
-                ended_at=change.at,
-                ended_by=EndedBy.UPSTREAM,
-                last_updated_at=change.at,
-                reason=f"the start came to nothing: {change.reason}",
-            )
-        )
-    ledger.add_event(
-        Event(
-            at=change.at,
-            kind="start_failed",
-            task_id=intent.thread_id,
-            detail={
-                "reason": change.reason,
-                "agent": intent.agent_name,
-                **told_context(intent.trace_parent),
-            },
-        )
-    )
-
-
 def _doubted(ledger: Ledger, change: Doubted) -> None:
     intent = change.intent
     if ledger.intent(intent.intent_id) is None:
@@ -280,7 +236,7 @@ def _unknown_run(ledger: Ledger, task: Task, change: RunSeen) -> None:
     Either it is what became of a start in doubt, or another client started it; both ways it is
     the task's newest run. Older runs that a listing names are history and stay out.
     """
-    intents = _starts_on(ledger, task.task_id)
+    intents = releases.starts_on(ledger, task.task_id)
     doubted = [i for i in intents if i.in_doubt and not_before(change.created_at, i)]
     if doubted:
         new = NewRun(run_id=change.run_id, thread_id=change.thread_id, status=change.status)
@@ -302,12 +258,6 @@ def _unknown_run(ledger: Ledger, task: Task, change: RunSeen) -> None:
     add_run(ledger, task, run, change.status, change.at)
 
 
-def _starts_on(ledger: Ledger, task_id: str) -> list[Intent]:
-    """The starts under way on a thread. A cron starts nothing by itself."""
-    on_thread = ledger.intents_on(task_id)
-    return [intent for intent in on_thread if intent.kind is not IntentKind.CRON]
-
-
 def _thread_seen(ledger: Ledger, change: ThreadSeen) -> None:
     task = ledger.task(change.thread_id)
     if task is None or task.run_id is None or task.thread_status is change.status:
@@ -321,62 +271,6 @@ def _polled(ledger: Ledger, change: Polled) -> None:
     task = ledger.task(change.task_id)
     if task is not None:
         ledger.put_task(changed(task, polls=task.polls + change.times, last_checked_at=change.at))
-
-
-def _usage_seen(ledger: Ledger, change: UsageSeen) -> None:
-    if ledger.task(change.thread_id) is None:
-        return
-    for entry in change.entries:
-        known = ledger.usage(entry.task_id, entry.message_id)
-        if known is None:
-            ledger.put_usage(entry)
-            _add_up(ledger, None, entry)
-            continue
-        better = changed(entry, run_id=known.run_id, at=known.at)
-        if better != known and better != _unpriced(known):
-            # A message read while it was still being written, or priced at last. One that has
-            # its price keeps it: this was read before there was any.
-            ledger.put_usage(better)
-            _add_up(ledger, known, better)
-    for run_id in change.settled:
-        run = ledger.run(change.thread_id, run_id)
-        if run is not None and run.ended and not run.settled:
-            ledger.put_run(changed(run, settled=True))
-
-
-def _usage_priced(ledger: Ledger, change: UsagePriced) -> None:
-    for entry in change.entries:
-        known = ledger.usage(entry.task_id, entry.message_id)
-        if known is not None and known.cost_micro_usd is None and known == _unpriced(entry):
-            ledger.put_usage(entry)
-            _add_up(ledger, known, entry)
-
-
-def _unpriced(entry: UsageEntry) -> UsageEntry:
-    return changed(entry, cost_micro_usd=None)
-
-
-def _add_up(ledger: Ledger, before: UsageEntry | None, entry: UsageEntry) -> None:
-    """Bring the sums of the entry's run in line with it, and those of everything."""
-    task, run = ledger.task(entry.task_id), ledger.run(entry.task_id, entry.run_id)
-    if task is None or run is None:
-        return
-    ledger.add_used(used(task, run, before, entry))
-    tokens, cost, unpriced = _sums(entry)
-    old_tokens, old_cost, old_unpriced = (0, 0, 0) if before is None else _sums(before)
-    ledger.put_run(
-        changed(
-            run,
-            tokens=run.tokens + tokens - old_tokens,
-            cost_micro_usd=run.cost_micro_usd + cost - old_cost,
-            unpriced=run.unpriced + unpriced - old_unpriced,
-        )
-    )
-
-
-def _sums(entry: UsageEntry) -> tuple[int, int, int]:
-    cost = entry.cost_micro_usd
-    return entry.input_tokens + entry.output_tokens, cost or 0, int(cost is None)
 
 
 def _theirs(ledger: Ledger, thread_id: str, upstream: str | None) -> bool:

@@ -7,9 +7,7 @@ a start with it that the server may already have accepted.
 """
 
 import asyncio
-import logging
 from collections.abc import Sequence
-from dataclasses import replace
 
 from aiohttp import web
 
@@ -22,18 +20,13 @@ from ..errors import SidecarError, StoreError, UpstreamError, UpstreamTimeout, U
 from ..ports import Doubts, Exchange, Follower, Outgoing, Remaining, ServerRun, Tidier
 from ..service import Service
 from ..tasks import spawn
-from . import answering, bodies, forwarding, headers, marks, peek
+from . import bodies, forwarding, headers, marks
 from .assistants import Assistants
 from .calls import SUPERVISOR, Call
 from .coalescing import Coalescer
+from .started import Started
 from .unread import refuse_unread, refuse_unread_door
 from .unrecorded import Unrecorded
-
-_log = logging.getLogger(__name__)
-
-_STREAM_HEAD = 8 * 1024
-_ERROR_EVENT = b"event: error"
-_LATER_ERROR_EVENT = b"\n" + _ERROR_EVENT
 
 
 class Starts:
@@ -91,7 +84,7 @@ class Starts:
         `error`."""
         return await self._unrecorded.serve(call, error)
 
-    async def _begin(self, call: Call) -> "_Started":
+    async def _begin(self, call: Call) -> Started:
         failpoints.hit("start.before_intent")
         refuse_unread(call, self._service.policy)
         said = _said(call)
@@ -101,7 +94,7 @@ class Starts:
         failpoints.hit("start.after_head")
         if call.meaning.thread_id is not None:
             self._coalescer.forget(call.meaning.thread_id)
-        started = _Started(self, call, intent, exchange)
+        started = Started(self, call, intent, exchange)
         started.look_at_head()
         if failpoints.armed("start.after_settle"):
             await self._service.flush()
@@ -232,109 +225,6 @@ class Starts:
             )
 
 
-class _Started:
-    """A start the server has begun to answer."""
-
-    def __init__(self, starts: Starts, call: Call, intent: Intent, exchange: Exchange) -> None:
-        self._starts = starts
-        self._call = call
-        self._intent = intent
-        self._exchange = exchange
-        self._settled = False
-        self._runs: Sequence[ServerRun] = ()
-        self._head = b""
-        self._failed = False
-
-    def look_at_head(self) -> None:
-        """Settle with what has arrived: status, header, and the body if it is here."""
-        exchange = self._exchange
-        if 200 <= exchange.status < 300:
-            if exchange.body is not None:
-                self._settle(exchange.body)
-            else:
-                self._accept(_from_headers(self._call, exchange))
-        elif exchange.status < 500:
-            self._settled = True
-            reason = f"the server answered {exchange.status}"
-            self._starts.came_to_nothing(self._call, self._intent, reason)
-            self._call.witness.came_to_nothing()
-        else:
-            # Also a gateway's 504: what is behind it may take the start a moment later.
-            self._doubt(f"the server answered {exchange.status}", answered=False)
-        if exchange.body is not None:
-            self._call.witness.answered(exchange, exchange.body)
-
-    async def answer(self) -> answering.Sent:
-        """Pass the answer on, and learn from its body what its head did not tell."""
-        complete = False
-        try:
-            sent = await forwarding.give_back(
-                self._call, self._exchange, self._ended, tap=self._tap
-            )
-            complete = sent.whole
-            return sent
-        finally:
-            self._over(complete=complete)
-
-    def abandon(self) -> None:
-        """The client left before its answer: what the server would still send is not wanted."""
-        self._exchange.abort()
-        self._over(complete=False)
-
-    def _over(self, *, complete: bool) -> None:
-        if not self._settled:
-            self._doubt("the answer broke off before it named a run")
-        if self._call.meaning.form is not Form.CREATE:
-            for run in self._runs:
-                self._starts.run_over(self._call, run, failed=self._failed, complete=complete)
-
-    def _tap(self, piece: bytes) -> None:
-        self._starts.streamed(self._call, piece)
-        if len(self._head) < _STREAM_HEAD:
-            self._head += piece[:_STREAM_HEAD]
-            if not self._settled and (run_id := peek.run_id_in_stream(self._head)):
-                self._accept([_named(self._call, run_id)])
-        if piece.startswith(_ERROR_EVENT) or piece.find(_LATER_ERROR_EVENT) >= 0:
-            self._failed = True
-
-    def _ended(self, body: bytes | None) -> None:
-        if not self._settled and body is not None:
-            self._settle(body)
-        if body is not None:
-            self._call.witness.answered(self._exchange, body)
-        if body is not None and body.find(b'"__error__"', 0, _STREAM_HEAD) >= 0:
-            self._failed = True
-
-    def _settle(self, body: bytes) -> None:
-        plain = peek.readable(body, self._exchange.headers) or b""
-        if self._call.meaning.act is Act.CRON_CREATE:
-            cron_id = peek.cron_id(plain)
-            if cron_id is not None:
-                self._settled = True
-                self._starts.cron_created(self._intent, cron_id)
-                self._call.witness.accepted(())
-            else:
-                self._doubt("the answer named no cron")
-            return
-        runs = _from_body(self._call, plain) or _from_headers(self._call, self._exchange)
-        if runs:
-            self._accept(runs)
-        elif (run_id := peek.run_id_in_stream(plain[:_STREAM_HEAD])) is not None:
-            self._accept([_named(self._call, run_id)])
-        else:
-            self._doubt("the answer named no run")
-
-    def _accept(self, runs: Sequence[ServerRun]) -> None:
-        if runs and not self._settled:
-            self._settled = True
-            self._runs = runs
-            self._starts.accepted(self._call, self._intent, runs)
-
-    def _doubt(self, reason: str, *, answered: bool = True) -> None:
-        self._settled = True
-        self._starts.doubt(self._call, self._intent, reason, answered=answered)
-
-
 def _said(call: Call) -> bodies.RunBody:
     whole = call.incoming.whole or b""
     if call.meaning.act is Act.RUNS_BATCH:
@@ -357,31 +247,6 @@ def _outgoing(call: Call, intent: Intent, said: bodies.RunBody) -> Outgoing:
 
 
 _INJECTED = frozenset({IntentKind.START, IntentKind.UPDATE, IntentKind.STATELESS})
-
-
-def _from_headers(call: Call, exchange: Exchange) -> Sequence[ServerRun]:
-    thread_id, run_id = peek.run_in_headers(exchange.headers)
-    return [] if run_id is None else [_named(call, run_id, thread_id)]
-
-
-def _from_body(call: Call, plain: bytes) -> Sequence[ServerRun]:
-    if call.meaning.act is Act.RUNS_BATCH:
-        return [_placed(call, run) for run in peek.runs(plain)]
-    run = peek.run(plain) if call.meaning.form is Form.CREATE else None
-    return [] if run is None else [_placed(call, run)]
-
-
-def _placed(call: Call, run: ServerRun) -> ServerRun:
-    """`run` on the thread it was asked for, whatever thread the answer names."""
-    thread_id = call.meaning.thread_id or run.thread_id or run.run_id
-    return run if thread_id == run.thread_id else replace(run, thread_id=thread_id)
-
-
-def _named(call: Call, run_id: str, thread_id: str | None = None) -> ServerRun:
-    """A run of which only ids are known. A stateless stream does not name its thread: then the
-    run's own id stands for the task."""
-    thread = call.meaning.thread_id or thread_id or run_id
-    return ServerRun(run_id=run_id, thread_id=thread, status="pending")
 
 
 async def _die_after_send(call: Call, outgoing: Outgoing) -> Exchange:
