@@ -1,79 +1,11 @@
-"""The nouns: threads, tasks, runs, intents, events, and the words for their states.
-
-All are immutable values. Times are ISO-8601 UTC strings with `Z` and microseconds, so that they
-sort as text; ids are the server's own strings.
-"""
+"""Threads, tasks, runs, the starts that make them, and what happened to them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
-from .quick import quick
-
-Timestamp = str
-"""ISO-8601 UTC, fixed width: `2026-01-31T08:30:00.000000Z`."""
-
-
-def timestamp(moment: datetime) -> Timestamp:
-    """Fixed-width text of an aware `moment`, so that order of text is order of time."""
-    if moment.tzinfo is not UTC:
-        moment = moment.astimezone(UTC)
-    return moment.isoformat(timespec="microseconds")[:-6] + "Z"
-
-
-def just_after(moment: Timestamp) -> Timestamp:
-    """The next moment that can be told from `moment`."""
-    return timestamp(datetime.fromisoformat(moment) + timedelta(microseconds=1))
-
-
-class RunStatus(StrEnum):
-    """The words servers use for a run. Self-hosted servers say `cancelled` for `interrupted`."""
-
-    PENDING = "pending"
-    RUNNING = "running"
-    SUCCESS = "success"
-    ERROR = "error"
-    TIMEOUT = "timeout"
-    INTERRUPTED = "interrupted"
-
-
-class ThreadStatus(StrEnum):
-    """The words servers use for a thread; UNSEEN until one was seen since the
-    current run last moved."""
-
-    UNSEEN = "unseen"
-    IDLE = "idle"
-    BUSY = "busy"
-    INTERRUPTED = "interrupted"
-    ERROR = "error"
-
-
-class TaskStatus(StrEnum):
-    """The words deepagents keeps for an async task."""
-
-    PENDING = "pending"
-    RUNNING = "running"
-    WAITING = "waiting"
-    SUCCESS = "success"
-    ERROR = "error"
-    TIMEOUT = "timeout"
-    CANCELLED = "cancelled"
-
-
-LIVE = frozenset({TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.WAITING})
-
-
-class EndedBy(StrEnum):
-    """Whose act ended a task."""
-
-    UPSTREAM = "upstream"
-    SUPERVISOR = "supervisor"
-    OPERATOR = "operator"
-    REAPER = "reaper"
-    BUDGET = "budget"
-    SERVER_LOST = "server_lost"
+from ..quick import quick
+from .words import LIVE, EndedBy, IntentKind, RunStatus, TaskStatus, ThreadStatus, Timestamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,16 +128,6 @@ class Task:
         return self.status is TaskStatus.SUCCESS and self.thread_status is ThreadStatus.UNSEEN
 
 
-class IntentKind(StrEnum):
-    """What was about to be sent upstream when the intent was made durable."""
-
-    START = "start"
-    UPDATE = "update"
-    STATELESS = "stateless"
-    BATCH = "batch"
-    CRON = "cron"
-
-
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
@@ -265,114 +187,6 @@ class Event:
     status: str | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
     seq: int = 0
-
-
-@quick
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsageEntry:
-    """The tokens of one message of a model, counted once however often it is seen.
-
-    `run_id` is the run it was first seen in; `message_id` is unique in its task. `input_tokens`
-    include the cached ones, as LangChain's `usage_metadata` has it. `cost_micro_usd` is None
-    where no price is known.
-    """
-
-    task_id: str
-    message_id: str
-    run_id: str
-    at: Timestamp
-    model: str | None
-    input_tokens: int
-    output_tokens: int
-    cache_read_tokens: int = 0
-    cache_write_tokens: int = 0
-    cost_micro_usd: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """A sum of entries. `cost_micro_usd` is None as soon as one of them has no price: unknown is
-    not zero. `models` in alphabetical order."""
-
-    input_tokens: int
-    output_tokens: int
-    cache_read_tokens: int
-    cache_write_tokens: int
-    cost_micro_usd: int | None
-    models: tuple[str, ...]
-
-
-def total(entries: Iterable[UsageEntry]) -> Usage | None:
-    """The sum of `entries`; None of none, for what was never seen is not zero."""
-    listed = list(entries)
-    if not listed:
-        return None
-    costs = [entry.cost_micro_usd for entry in listed]
-    return Usage(
-        input_tokens=sum(entry.input_tokens for entry in listed),
-        output_tokens=sum(entry.output_tokens for entry in listed),
-        cache_read_tokens=sum(entry.cache_read_tokens for entry in listed),
-        cache_write_tokens=sum(entry.cache_write_tokens for entry in listed),
-        cost_micro_usd=None if None in costs else sum(cost for cost in costs if cost is not None),
-        models=tuple(sorted({entry.model for entry in listed if entry.model})),
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskRecord:
-    """A task with its runs, oldest first: what the admin plane shows.
-
-    `short_id` is the shortest tail of the id, of at least 8 characters, that no other task has:
-    langgraph's ids are UUIDv7, whose heads are the same for everything made within a minute.
-    `in_doubt`: a start on it was sent and its outcome is not known yet.
-    """
-
-    task: Task
-    runs: tuple[Run, ...]
-    short_id: str
-    in_doubt: bool = False
-    usage: tuple[UsageEntry, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveChain:
-    """A task as somebody needs it who wants to see it end: `runs` are the (id, status) of those
-    that have not ended, oldest first."""
-
-    task_id: str
-    created_at: Timestamp
-    status: TaskStatus
-    runs: tuple[tuple[str, RunStatus], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskQuery:
-    """Which tasks to list, newest first. Empty filters match everything.
-
-    `ended_after` leaves out tasks that ended before it (None: none are left out), but not those
-    with a run at large; `since` those created before it. `after` is the (created_at, task_id) of
-    the last row of the page before.
-    """
-
-    session_id: str | None = None
-    supervisor: str | None = None
-    agent_name: str | None = None
-    upstream: str | None = None
-    statuses: frozenset[TaskStatus] = frozenset()
-    since: Timestamp | None = None
-    ended_after: Timestamp | None = None
-    after: tuple[Timestamp, str] | None = None
-    limit: int = 50
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskPage:
-    """One page of a listing; `next_after` continues it. `hidden` counts the tasks that match but
-    for `ended_after`, up to 1,000; it is 0 on later pages."""
-
-    records: tuple[TaskRecord, ...]
-    next_after: tuple[Timestamp, str] | None
-    hidden: int = 0
 
 
 def in_order(runs: Iterable[Run]) -> list[Run]:
