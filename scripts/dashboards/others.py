@@ -43,7 +43,7 @@ def others() -> Row:
             ),
             graph(
                 "The buffer",
-                "What is held, waits to be sent on, or is coming in; `otlp_buffer` is the most.",
+                "What is held, waits to be sent on, or to be gone through: at most `otlp_buffer`.",
                 Query(expr=largest(of.OTLP_BUFFER), legend="bytes"),
                 unit=BYTES,
             ),

@@ -4,7 +4,6 @@ Failures are told as OTLP has it: a google.rpc.Status in the encoding of the req
 may send again is answered 503 with Retry-After.
 """
 
-from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Protocol
 
@@ -46,11 +45,11 @@ class Receiving(Protocol):
     @property
     def most(self) -> int: ...
 
-    def room(self, length: int | None) -> AbstractAsyncContextManager[None]:
-        """A place for a request of `length` bytes. Raises TelemetryFull."""
+    def turn_away_if_full(self) -> None:
+        """Raises TelemetryFull."""
 
     async def receive(self, body: bytes, encoding: Encoding, *, zipped: bool) -> Received:
-        """Raises Unreadable."""
+        """Raises Unreadable, TelemetryFull."""
 
 
 class OtlpRoutes:
@@ -80,16 +79,16 @@ class OtlpRoutes:
         if self._receiving is None:
             raise NoSuchRoute("the sidecar takes no traces: it was told so (otlp_receive: off)")
         zipped = _zipped(request)
-        async with self._receiving.room(None if zipped else request.content_length):
-            body = await self._whole(request)
-            request.hold()  # what was taken in has to be accounted for, whoever leaves meanwhile
-            try:
-                found = await self._receiving.receive(body, encoding, zipped=zipped)
-            except Unreadable as error:
-                failure = BodyTooLarge if error.too_large else BadTelemetry
-                raise failure(error.message) from error
-            request.let_go()
-            return found
+        self._receiving.turn_away_if_full()
+        body = await self._whole(request)
+        request.hold()  # what was taken in has to be accounted for, whoever leaves meanwhile
+        try:
+            found = await self._receiving.receive(body, encoding, zipped=zipped)
+        except Unreadable as error:
+            failure = BodyTooLarge if error.too_large else BadTelemetry
+            raise failure(error.message) from error
+        request.let_go()
+        return found
 
     async def _whole(self, request: DataRequest) -> bytes:
         try:

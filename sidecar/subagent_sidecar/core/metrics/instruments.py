@@ -183,7 +183,9 @@ OTLP_DROPPED = _counter("otlp_spans_dropped", "Spans of others that were lost, b
 OTLP_TURNED_AWAY = _counter(
     "otlp_requests_turned_away", "Requests of emitters that were told to come again"
 )
-OTLP_BUFFER = _gauge("otlp_buffer_bytes", "What is held, waits to be sent on, or is coming in")
+OTLP_BUFFER = _gauge(
+    "otlp_buffer_bytes", "What is held, waits to be sent on, or to be gone through"
+)
 OTLP_FAILURES = _counter(
     "otlp_send_failures", "Attempts to send spans of others on that were in vain"
 )

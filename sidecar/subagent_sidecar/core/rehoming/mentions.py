@@ -8,11 +8,14 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from typing import Any, Protocol
 
 from ..quick import quick
 from ..trace_ids import sampled_parent
 
+_MOST_ATTRIBUTES = 1_000
+"""Of one span that are looked at; SDKs keep 128."""
 _LONGEST_ID = 200
 _LONGEST_JSON = 64 * 1024
 """Of metadata that is looked into."""
@@ -126,7 +129,7 @@ class Attribute(Protocol):
 def mention(attributes: Iterable[Attribute], at_ns: int = 0) -> Mention | None:
     """Whom a span with these attributes is of; None where it names no thread."""
     found: dict[Key, str] = {}
-    for each in attributes:
+    for each in islice(attributes, _MOST_ATTRIBUTES):
         kind = _KEYS.get(each.key)
         if kind is None:
             continue

@@ -15,6 +15,7 @@ from .mentions import Mention
 _REMEMBERED = 10_000
 _MENTIONS = 8
 """Of different threads and runs in one trace: a run names itself, and hardly anybody else."""
+_ASK_AGAIN_S = 1.0
 _TRACES = 5_000
 """That are waited for at a time; each costs something, however little is held of it."""
 
@@ -32,6 +33,7 @@ class _Waiting:
     since: float
     said: dict[tuple[str, str | None], Mention] = field(default_factory=dict)
     parts: list[Part] = field(default_factory=list)
+    ask_at: float = 0.0
 
     @property
     def size(self) -> int:
@@ -91,15 +93,25 @@ class Traces:
         self.held_bytes += len(part.encoded)
         self.held_spans += part.spans
 
-    def asking(self, among: Iterable[bytes] | None = None) -> Mapping[bytes, Sequence[Mention]]:
-        """What the traces said that are waited for (None: all of them); it may be on record by
-        now."""
-        found = self._waiting if among is None else among
+    def asking(self, among: Iterable[bytes]) -> Mapping[bytes, Sequence[Mention]]:
+        """What those of the traces said that are waited for."""
         return {
             trace_id: tuple(waiting.said.values())
-            for trace_id in found
+            for trace_id in among
             if (waiting := self._waiting.get(trace_id)) is not None and waiting.said
         }
+
+    def due(self, now: float, *, most: int) -> Mapping[bytes, Sequence[Mention]]:
+        """The same of those that it is time to ask about once more, at most so many: each after one
+        second, then whenever it has waited for twice as long."""
+        found: dict[bytes, Sequence[Mention]] = {}
+        for trace_id, waiting in self._waiting.items():
+            if len(found) == most:
+                break
+            if waiting.said and waiting.ask_at <= now:
+                found[trace_id] = tuple(waiting.said.values())
+                waiting.ask_at = now + max(now - waiting.since, _ASK_AGAIN_S)
+        return found
 
     def decide(self, trace_id: bytes, fate: Fate) -> Sequence[Part]:
         """It is known now, and remembered. What was held of the trace."""
@@ -126,7 +138,7 @@ class Traces:
     def _wait(self, trace_id: bytes, now: float) -> _Waiting:
         waiting = self._waiting.get(trace_id)
         if waiting is None:
-            waiting = self._waiting[trace_id] = _Waiting(now)
+            waiting = self._waiting[trace_id] = _Waiting(now, ask_at=now + _ASK_AGAIN_S)
         return waiting
 
     def _let_go(self, trace_id: bytes) -> Sequence[Part]:

@@ -116,7 +116,9 @@ class HttpPoster:
         except urllib.error.HTTPError as error:
             with error:
                 return _not_taken(error.code, error.headers.get("Retry-After"))
-        except (OSError, http.client.HTTPException) as error:
+        except http.client.HTTPException as error:  # before OSError: some are both
+            return Later(str(error) or type(error).__name__, None, reached=True)
+        except OSError as error:
             return Later(str(error), None, reached=False)
 
     def close(self) -> None:

@@ -8,8 +8,7 @@ as OTLP has it, and keep what they have.
 import asyncio
 import importlib
 import logging
-from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -30,6 +29,10 @@ T = TypeVar("T")
 
 _LOOK_S = 1.0
 """How often it is looked whether it is known by now whose the held ones are."""
+_AT_A_TIME = 200
+"""Traces that are asked about once more, at most."""
+_SESSIONS = 50
+"""That are looked up at a time, one by one; traces whose turn does not come wait."""
 _TOGETHER = 200
 """Tasks that are read together."""
 _AGAIN_S = 5.0
@@ -105,40 +108,41 @@ class Receiver:
 
     @property
     def buffered_bytes(self) -> int:
-        """What is held, waits to be sent, and is on its way in."""
+        """What is held, waits to be sent, or to be gone through."""
         waiting = 0 if self._relay is None else self._relay.waiting_bytes
         return self._traces.held_bytes + waiting + self._coming
 
-    @asynccontextmanager
-    async def room(self, length: int | None) -> AsyncIterator[None]:
-        """A place for a request of `length` bytes (None: nobody knows) while it is taken in.
-        Raises TelemetryFull."""
-        wanted = min(self.most if length is None else length, self.most)
-        if self.buffered_bytes + wanted > self._buffer:
-            self.numbers.turned_away += 1
-            raise TelemetryFull(
-                "too many spans wait to be sent on, or for what says whose they are: keep these, "
-                "and send them again",
-                retry_after_s=_AGAIN_S,
-            )
-        self._coming += wanted
-        try:
-            yield
-        finally:
-            self._coming -= wanted
+    def turn_away_if_full(self, coming: int = 0) -> None:
+        """Raises TelemetryFull where there is no room for so many bytes more."""
+        if self.buffered_bytes + coming < self._buffer:
+            return
+        self.numbers.turned_away += 1
+        raise TelemetryFull(
+            "too many spans wait to be sent on, or for what says whose they are: keep these, and "
+            "send them again",
+            retry_after_s=_AGAIN_S,
+        )
 
     async def receive(self, body: bytes, encoding: Encoding, *, zipped: bool) -> Received:
-        """Take a request in. Raises core.otlp.Unreadable."""
-        encoded, request = await self._read(body, encoding, zipped)
-        done = self._sorting.Sorted()
-        async with self._one_at_a_time:
-            if self._mode is not Mode.PASS:
-                questions = await _by_steps(self._sorter.questions(request))
-                await _by_steps(self._sorter.settle(await self._fates(questions), done))
-            await _by_steps(self._sorter.sort(request, encoded, done))
+        """Take a request in. Raises core.otlp.Unreadable, TelemetryFull."""
+        self.turn_away_if_full(len(body))
+        self._coming += len(body)
+        try:
+            async with self._one_at_a_time:  # read, they may be twenty times as large
+                done = await self._sorted(*await self._read(body, encoding, zipped))
+        finally:
+            self._coming -= len(body)
         self._take(done)
         self._wake.set()
         return self._told(done)
+
+    async def _sorted(self, encoded: bytes | None, request: Any) -> Any:
+        done = self._sorting.Sorted()
+        if self._mode is not Mode.PASS:
+            questions = await _by_steps(self._sorter.questions(request))
+            await _by_steps(self._sorter.settle(await self._fates(questions), done))
+        await _by_steps(self._sorter.sort(request, encoded, done))
+        return done
 
     async def run(self) -> None:
         """For ever: look after what is held."""
@@ -154,7 +158,7 @@ class Receiver:
         """Let go what it is known of by now whose it is, and what was held for long enough."""
         done = self._sorting.Sorted()
         async with self._one_at_a_time:
-            fates = await self._fates(self._sorter.still_asking())
+            fates = await self._fates(self._sorter.due(most=_AT_A_TIME))
             await _by_steps(self._sorter.settle(fates, done))
             self._sorter.overdue(done)
         self._take(done)
@@ -200,12 +204,15 @@ class Receiver:
             named = {said.thread_id for mentions in asking.values() for said in mentions}
             records = await self._records(sorted(named))
             found: dict[bytes, Fate] = {}
+            left = _SESSIONS
             for trace_id, mentions in asking.items():
                 tasks = [(m, records[m.thread_id]) for m in mentions if m.thread_id in records]
                 if tasks:
                     found[trace_id] = fate(trace_id, tasks, self._mode)
-                elif await self._of_sessions(mentions):
-                    found[trace_id] = NOBODYS
+                elif left > 0:
+                    left -= len(mentions)
+                    if await self._of_sessions(mentions):
+                        found[trace_id] = NOBODYS
             return found
         except StoreError as error:
             _log.debug("whose spans are cannot be looked up: %s", error)

@@ -71,9 +71,9 @@ class Sorter:
                     yield
         return self._traces.asking(unknown)
 
-    def still_asking(self) -> Mapping[bytes, Sequence[Mention]]:
-        """The same of all traces that are waited for."""
-        return self._traces.asking(None)
+    def due(self, *, most: int) -> Mapping[bytes, Sequence[Mention]]:
+        """The same of traces that are waited for, when it is time to ask once more."""
+        return self._traces.due(self._now(), most=most)
 
     def settle(self, fates: Mapping[bytes, Fate], done: Sorted) -> Iterator[None]:
         """What becomes of these traces is known now: let go what was held of them."""

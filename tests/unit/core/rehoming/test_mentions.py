@@ -93,6 +93,12 @@ def test_every_emitter_says_a_thread_and_has_a_source(emitter: object) -> None:
         assert each.source
 
 
+def test_of_more_attributes_than_any_span_has_the_rest_is_not_looked_at() -> None:
+    many = {f"k{number}": "v" for number in range(1_000)}
+    assert mention(attributes({**many, "session.id": "T"})) is None
+    assert mention(attributes({"session.id": "T", **many})) is not None
+
+
 def test_a_number_is_no_thread() -> None:
     made = request(Emitted(id=1))
     attribute = made.resource_spans[0].scope_spans[0].spans[0].attributes.add()

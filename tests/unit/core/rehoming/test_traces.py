@@ -72,7 +72,7 @@ def test_few_mentions_of_a_trace_are_remembered() -> None:
     for number in range(50):
         at.hear(A, Mention(thread_id=f"t{number}"), 0)
         at.hear(A, Mention(thread_id="t0", at_ns=number), 0)
-    (mentions,) = at.asking().values()
+    (mentions,) = at.asking([A, B]).values()
     assert [each.thread_id for each in mentions] == [f"t{number}" for number in range(8)]
     assert mentions[0].at_ns == 0
     assert not at.listens(A)
@@ -82,7 +82,22 @@ def test_few_mentions_of_a_trace_are_remembered() -> None:
 def test_who_says_nothing_is_not_asked_about() -> None:
     at = traces()
     at.hold(A, part(1), 0)
-    assert at.asking() == {}
+    assert at.asking([A, B]) == {}
+    assert at.due(100, most=9) == {}
+
+
+def test_it_is_asked_again_after_a_second_and_then_ever_more_seldom() -> None:
+    at = traces()
+    at.hear(A, Mention(thread_id="t"), 0)
+    asked = [now / 2 for now in range(40) if at.due(now / 2, most=9)]
+    assert asked == [1, 2, 4, 8, 16]
+
+
+def test_of_many_it_is_everybodys_turn() -> None:
+    at = traces()
+    for trace in (A, B, b"c" * 16):
+        at.hear(trace, Mention(thread_id="t"), 0)
+    assert [list(at.due(1, most=2)) for _ in range(3)] == [[A, B], [b"c" * 16], []]
 
 
 def test_at_the_end_everything_is_let_go() -> None:
