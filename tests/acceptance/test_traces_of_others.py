@@ -120,6 +120,27 @@ async def test_a_tree_three_deep_on_two_servers_is_one_trace(stage: Stage, emitt
     _the_sidecar_has_seen_it(stage, emitter)
 
 
+async def test_a_supervisor_without_a_context_points_to_what_it_started(stage: Stage) -> None:
+    """Its trace stays its own: nothing in it was sent along with the start."""
+    trace_id = _trace_of_the_task_alone(stage)
+
+    async def pointing() -> list[tuple[SinkSpan, SinkSpan]]:
+        spans = list(stage.sink.spans)
+        ours = {(span.trace_id, span.span_id): span for span in spans if span.trace_id == trace_id}
+        return [(s, ours[link]) for s in spans for link in s.links if link in ours]
+
+    ((tool, start),) = await eventually_got(pointing, bool, within=_PATIENCE_S)
+    assert (tool.name, start.name) == ("start_async_task", "start_async_task first")
+    assert tool.resource["service.name"] == "supervisor-openinference"
+    assert tool.trace_id != trace_id
+
+
+def _trace_of_the_task_alone(stage: Stage) -> str:
+    with httpx.Client(base_url=stage.sidecar.admin, trust_env=False) as admin:
+        told = admin.get(f"/v1/tasks/{stage.told['alone']['task_id']}").raise_for_status().json()
+    return str(told["task"]["trace_id"])
+
+
 def _is_whole(spans: Sequence[SinkSpan]) -> bool:
     """Whether all three runs are told of, by the sidecar and by their servers."""
     names = {span.name for span in spans if _is_ours(span)}

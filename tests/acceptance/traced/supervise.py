@@ -2,7 +2,7 @@
 with OpenInference starts the first task on each of these servers, and tells what came of it.
 
 OpenInference does not make its spans the current ones. So, as docs/tracing.md has it, there is a
-span around each turn, whose context goes along with what the turn starts.
+span around each turn, whose context goes along with what the turn starts. The last turn has none.
 """
 
 import asyncio
@@ -42,6 +42,8 @@ async def _main(otlp: str, servers: dict[str, str]) -> None:
         with tracer.start_as_current_span("turn") as span:
             trace_id = format(span.get_span_context().trace_id, "032x")
             told[name] = {"task_id": await _turn(url), "trace_id": trace_id}
+    url = next(iter(servers.values()))
+    told["alone"] = {"task_id": await _turn(url), "trace_id": ""}  # no span, so no context
     provider.shutdown()
     json.dump(told, sys.stdout)
 

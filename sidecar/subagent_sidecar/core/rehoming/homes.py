@@ -78,6 +78,17 @@ def home(said: Mention, record: TaskRecord) -> Home:
     )
 
 
+def of_start(record: TaskRecord) -> Home:
+    """The start of a task, for whoever asked for it."""
+    task_id = record.task.task_id
+    return Home(
+        trace_id=bytes.fromhex(trace_of(record.task)),
+        span_id=bytes.fromhex(start_span(task_id)),
+        task_id=task_id,
+        run_id=None,
+    )
+
+
 def _run(said: Mention, record: TaskRecord) -> Run | None:
     """The run by its id, or by its span's; else the last one that had been asked for by then."""
     runs = in_order(record.runs)

@@ -10,12 +10,13 @@ import importlib
 import logging
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, TypeVar
 
 from ...core.matching import Scope
 from ...core.model import TaskRecord
 from ...core.otlp import Encoding
-from ...core.rehoming.homes import NOBODYS, Fate, Mode, fate
+from ...core.rehoming.homes import NOBODYS, Fate, Home, Mode, fate, of_start
 from ...core.rehoming.mentions import Mention
 from ...core.rehoming.traces import Limits, Traces
 from ...core.spans_seen import SpansSeen
@@ -141,7 +142,8 @@ class Receiver:
         if self._mode is not Mode.PASS:
             questions = await _by_steps(self._sorter.questions(request))
             await _by_steps(self._sorter.settle(await self._fates(questions), done))
-        await _by_steps(self._sorter.sort(request, encoded, done))
+        launches = await self._launches(request)
+        await _by_steps(self._sorter.sort(request, encoded, done, launches))
         return done
 
     async def run(self) -> None:
@@ -217,6 +219,23 @@ class Receiver:
         except StoreError as error:
             _log.debug("whose spans are cannot be looked up: %s", error)
             return {}
+
+    async def _launches(self, request: Any) -> dict[tuple[bytes, bytes], Home]:
+        """Where the tasks are that spans of supervisors have started."""
+        if self._mode is Mode.PASS:
+            return {}
+        launches = list(islice(self._sorter.launches(request), _TOGETHER))
+        if not launches:
+            return {}
+        try:
+            records = await self._records(sorted({task_id for _, _, task_id in launches}))
+        except StoreError:
+            return {}
+        return {
+            (trace_id, span_id): of_start(records[task_id])
+            for trace_id, span_id, task_id in launches
+            if task_id in records
+        }
 
     async def _records(self, task_ids: Sequence[str]) -> dict[str, TaskRecord]:
         found: dict[str, TaskRecord] = {}

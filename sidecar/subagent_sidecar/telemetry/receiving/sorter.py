@@ -13,17 +13,23 @@ from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from ...core.rehoming.homes import NOBODYS, Fate, Mode
+from ...core.rehoming.homes import NOBODYS, Fate, Home, Mode
+from ...core.rehoming.launches import TOOL, launched
 from ...core.rehoming.mentions import Mention, mention
 from ...core.rehoming.rewriting import SpanIds, link, rehome
 from ...core.rehoming.traces import Part, Traces
-from ...core.spans_seen import SeenSpan, short
+from ...core.spans_seen import SeenSpan
+from .seeing import Service, seen_span
 from .sizes import pieces
 
-_FAILED = 2
 _STEP = 50
 """Spans between two breaths: half a millisecond."""
 _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
+
+
+Launches = Mapping[tuple[bytes, bytes], Home]
+"""The start of the task that a span, by its trace and its own id, has started."""
+_NONE: Launches = {}
 
 
 @dataclass(slots=True)
@@ -71,6 +77,14 @@ class Sorter:
                     yield
         return self._traces.asking(unknown)
 
+    def launches(self, request: ExportTraceServiceRequest) -> Iterator[tuple[bytes, bytes, str]]:
+        """The (trace id, span id, task id) of spans of nobody's traces that started tasks."""
+        for span in _spans(request):
+            if TOOL in span.name:
+                fate = self._traces.fate(span.trace_id)
+                if (fate is None or fate.home is None) and (task := launched(span.attributes)):
+                    yield span.trace_id, span.span_id, task
+
     def due(self, *, most: int) -> Mapping[bytes, Sequence[Mention]]:
         """The same of traces that are waited for, when it is time to ask once more."""
         return self._traces.due(self._now(), most=most)
@@ -89,10 +103,15 @@ class Sorter:
                 done.payloads += pieces(request)
 
     def sort(
-        self, request: ExportTraceServiceRequest, encoded: bytes | None, done: Sorted
+        self,
+        request: ExportTraceServiceRequest,
+        encoded: bytes | None,
+        done: Sorted,
+        launches: Launches = _NONE,
     ) -> Iterator[None]:
-        """Go through a request. `encoded` is what it was read from, where that can be sent on."""
-        changed = yield from self._go_through(request, done)
+        """Go through a request. `encoded` is what it was read from, where that can be sent on.
+        `launches`: where tasks are that its spans started."""
+        changed = yield from self._go_through(request, done, launches)
         if changed or encoded is None:
             done.payloads += pieces(request)
         elif count := _count(request):
@@ -115,14 +134,14 @@ class Sorter:
             done.passed += part.spans
 
     def _go_through(
-        self, request: ExportTraceServiceRequest, done: Sorted
+        self, request: ExportTraceServiceRequest, done: Sorted, launches: Launches = _NONE
     ) -> Generator[None, None, bool]:
         """Whether it is another request than it was."""
         before = done.rehomed + done.linked
         held: dict[bytes, ExportTraceServiceRequest] = {}
         gone = number = 0
         for of_resource in request.resource_spans:
-            service = _Service(of_resource.resource)
+            service = Service(of_resource.resource)
             for of_scope in of_resource.scope_spans:
                 stays = []
                 for span in of_scope.spans:
@@ -139,6 +158,8 @@ class Sorter:
                         away = held.setdefault(span.trace_id, ExportTraceServiceRequest())
                         _beside(away, of_resource, of_scope).append(span)
                         continue
+                    if launches and fate.home is None:
+                        _point(span, launches, done)
                     self._apply(span, fate, service, done)
                     stays.append(span)
                 if len(stays) < len(of_scope.spans):
@@ -158,7 +179,7 @@ class Sorter:
             return NOBODYS
         return None
 
-    def _apply(self, span: Any, fate: Fate, service: "_Service", done: Sorted) -> None:
+    def _apply(self, span: Any, fate: Fate, service: Service, done: Sorted) -> None:
         home = fate.home
         if home is None:
             done.passed += 1
@@ -174,7 +195,7 @@ class Sorter:
         seen = done.seen.get(home.task_id)
         if seen is None:
             seen = done.seen[home.task_id] = []
-        seen.append(_seen(span, home.run_id, service.name))
+        seen.append(seen_span(span, home.run_id, service.name))
 
     def _hold(self, held: Mapping[bytes, ExportTraceServiceRequest], done: Sorted) -> None:
         now = self._now()
@@ -184,41 +205,12 @@ class Sorter:
             done.held += count
 
 
-class _Service:
-    """The name of a resource's service, read when somebody asks."""
-
-    __slots__ = ("_name", "_resource")
-
-    def __init__(self, resource: Any) -> None:
-        self._resource = resource
-        self._name: str | None = None
-
-    @property
-    def name(self) -> str:
-        if self._name is None:
-            named = (
-                each.value.string_value
-                for each in self._resource.attributes
-                if each.key == "service.name"
-            )
-            self._name = short(next(named, ""))
-        return self._name
-
-
-def _seen(span: Any, run_id: str | None, service: str) -> SeenSpan:
-    parent: bytes = span.parent_span_id
-    status = span.status
-    return SeenSpan(
-        span.span_id.hex(),
-        parent.hex() if parent else None,
-        span.trace_id.hex(),
-        run_id,
-        short(span.name),
-        service,
-        span.start_time_unix_nano,
-        span.end_time_unix_nano,
-        short(status.message) if status.code == _FAILED else None,
-    )
+def _point(span: Any, launches: Launches, done: Sorted) -> None:
+    home = launches.get((span.trace_id, span.span_id))
+    if home is not None and home.trace_id != span.trace_id:
+        link(span, home)
+        done.linked += 1
+        done.passed -= 1  # which is what it would be counted as
 
 
 def _is_valid(span: Any) -> bool:

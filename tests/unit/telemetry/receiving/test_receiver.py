@@ -17,7 +17,7 @@ from subagent_sidecar.errors import StoreUnavailable, TelemetryFull
 from subagent_sidecar.store.memory import MemoryStore
 from subagent_sidecar.telemetry.receiving import Received, Receiver
 
-OF_T = {"langsmith.metadata.thread_id": "t", "langsmith.metadata.run_id": "r1"}
+OF_T = {"langsmith.metadata.thread_id": "t000", "langsmith.metadata.run_id": "r1"}
 
 
 class Books(MemoryStore):
@@ -35,7 +35,7 @@ class Books(MemoryStore):
 
 @dataclass
 class Desk:
-    """`t` is a task of the session `s`, once it is `started`."""
+    """`t000` is a task of the session `s`, once it is `started`."""
 
     mode: Mode = Mode.REHOME
     buffer: int = 100_000
@@ -59,9 +59,9 @@ class Desk:
             now=lambda: self.time,
         )
 
-    async def started(self) -> None:
-        intent = await self.books.admit(start(1, "t", body_session="s"))
-        await self.books.apply([accepted(intent, "r1", 2)])
+    async def started(self, **facts: Any) -> None:
+        intent = await self.books.admit(start(1, "t000", body_session="s", **facts))
+        await self.books.apply([accepted(intent, "r1", 2, thread_id="t000")])
 
     async def take(self, *spans: Emitted) -> Received:
         body = request(*spans).SerializeToString()
@@ -193,3 +193,21 @@ async def test_without_an_endpoint_it_is_said_once_with_every_answer() -> None:
     assert (told.rejected, "trace id" in told.message) == (1, True)
     told = await at.take(Emitted(id=2, trace=B))
     assert (told.rejected, "otlp_endpoint" in told.message) == (0, True)
+
+
+async def test_the_span_of_a_supervisors_tool_points_to_the_task_it_started() -> None:
+    at = Desk()
+    await at.started()
+    said = {"session.id": "s", "output.value": '"Launched async subagent. task_id: t000", more'}
+    tool = Emitted(id=2, parent=1, name="execute_tool start_async_task", said=said)
+    await at.take(tool, Emitted(id=3, parent=1, name="model", said=said), Emitted(id=1))
+    numbers = at.receiver.numbers
+    assert (numbers.linked, numbers.passed, numbers.rehomed) == (1, 2, 0)
+
+
+async def test_one_that_is_in_the_tasks_trace_already_points_nowhere() -> None:
+    at = Desk()
+    await at.started(trace_parent=f"00-{A.hex()}-{'1' * 16}-01")
+    said = {"session.id": "s", "output.value": "Launched async subagent. task_id: t000"}
+    await at.take(Emitted(id=2, parent=1, name="start_async_task", said=said))
+    assert (at.receiver.numbers.linked, at.receiver.numbers.passed) == (0, 1)
