@@ -31,11 +31,20 @@ from subagent_sidecar.core.changes import (
 )
 from subagent_sidecar.core.metrics.record import Stretch
 from subagent_sidecar.core.model import EndedBy, Event, Intent, RunStatus, Thread, ThreadStatus
+from subagent_sidecar.core.report import ReportQuery
 from subagent_sidecar.core.sessions import SessionQuery
 from subagent_sidecar.ports import Store
 from subagent_sidecar.store.memory_tables import Tables
 
 STORIES, LENGTH = 40, 30
+
+EVER = ReportQuery(since=at(0), now=at(LENGTH))
+REPORTS = (
+    EVER,
+    replace(EVER, since=at(LENGTH // 2)),
+    replace(EVER, agent_name="coder"),
+    replace(EVER, upstream="other", session_id="s1"),
+)
 
 Op = tuple[object, ...]
 """A word and its arguments; the place in the story gives the time."""
@@ -212,6 +221,7 @@ async def _told(backend: str, folder: Path, stories: Mapping[str, Story]) -> dic
                 ],
             )
         told["figures"] = await store.census(), await _stretches(store)
+        told["reports"] = [await store.report(query) for query in REPORTS]
     return told
 
 

@@ -11,6 +11,9 @@ from tests.docs import repository
 from subagent_sidecar.core.model import Run, RunStatus, Task, TaskRecord, TaskStatus, UsageEntry
 from subagent_sidecar.core.policy import Policy
 from subagent_sidecar.core.policy_state import state
+from subagent_sidecar.core.report import AgentRuns, Report, ReportQuery
+from subagent_sidecar.core.report_advice import BREAK_EVEN, KINDS
+from subagent_sidecar.core.report_words import report_words
 from subagent_sidecar.core.sessions import SessionLine
 from subagent_sidecar.core.spans_seen import SeenSpan
 from subagent_sidecar.proxy.admin_policy import policy_json
@@ -47,6 +50,12 @@ SESSION = session_json(
     Policy(),
     datetime.fromisoformat(AT),
 )
+REPORT = report_words(
+    Report(agents=(AgentRuns(agent_name="a"),)),
+    ReportQuery(since=AT, now=AT),
+    Policy(),
+    BREAK_EVEN,
+)
 
 
 def table(heading: str) -> dict[str, str]:
@@ -64,6 +73,7 @@ def table(heading: str) -> dict[str, str]:
         ("A span", span_json(SeenSpan("s", None, "t", None, "n", "v", 0, 0)).keys()),
         ("Usage", SHOWN["usage"].keys()),
         ("The policy", policy_json(state(Policy(), names=(), files=(), at=AT), 5.0).keys()),
+        ("A report", REPORT["agents"][0].keys() | set(KINDS)),
     ],
 )
 def test_every_field_is_listed(heading: str, fields: list[str]) -> None:

@@ -19,6 +19,7 @@ from ..proxy.admin_names import Names
 from ..proxy.admin_past import PastRoutes
 from ..proxy.admin_policy import PolicyRoutes
 from ..proxy.admin_reap import ReapRoutes
+from ..proxy.admin_report import ReportRoutes
 from ..proxy.admin_routes import AdminPlane
 from ..proxy.admin_sessions import SessionRoutes as AdminSessionRoutes
 from ..proxy.admin_spans import SpanRoutes
@@ -134,6 +135,7 @@ def admin_plane(base: Base, background: Background, plane: DataPlane, metrics: P
         audit=AuditRoutes(auditor=background.auditor, upstreams=upstreams.names(base.settings)),
         metrics=MetricsRoutes(written=metrics.written),
         traces=TraceRoutes(store=base.store, clock=base.clock, links=base.settings.trace_links),
+        report=ReportRoutes(service=base.service, store=base.store, clock=base.clock),
     )
 
 

@@ -4,7 +4,7 @@ The classes behind them are chosen in `compose`; the public fakes are in `testin
 """
 
 from .agent import AgentServer, ServerRun, ThreadState
-from .books import Figures, Replies, SpanPlaces, Trees
+from .books import Figures, Replies, Reports, SpanPlaces, Trees
 from .clock import Clock
 from .ending import Canceller, Reaping, TaskEnder, Tidier
 from .following import CancelObserver, Doubts, Follower, Observer, Reachability
@@ -30,6 +30,7 @@ __all__ = [
     "Reaping",
     "Remaining",
     "Replies",
+    "Reports",
     "ServerRun",
     "SpanPlaces",
     "Store",

@@ -11,6 +11,7 @@ from ..core.metrics.meters import StoreMeter
 from ..core.metrics.record import Census, Stretch, Used
 from ..core.model import Event, Intent, Timestamp
 from ..core.policy import Policy
+from ..core.report import Report, ReportQuery
 from ..core.trees import TreePage
 
 
@@ -51,6 +52,14 @@ class Figures(Protocol):
 
     async def used(self) -> Sequence[Used]:
         """Tokens and cost since the store was made, by upstream, agent and model, in order."""
+
+
+class Reports(Protocol):
+    """What reports ask."""
+
+    async def report(self, query: ReportQuery) -> Report:
+        """How agents did since then: added up, so that what comes is as much as is told. Reads
+        all that is in it; a second or two for 100,000 tasks. Raises StoreError."""
 
 
 class SpanPlaces(Protocol):

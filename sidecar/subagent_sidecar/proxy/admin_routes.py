@@ -23,6 +23,7 @@ from .admin_metrics import MetricsRoutes
 from .admin_past import PastRoutes
 from .admin_policy import PolicyRoutes
 from .admin_reap import ReapRoutes
+from .admin_report import ReportRoutes
 from .admin_sessions import SessionRoutes
 from .admin_spans import SpanRoutes
 from .admin_tasks import TaskRoutes
@@ -54,6 +55,7 @@ class AdminPlane:
         audit: AuditRoutes,
         metrics: MetricsRoutes,
         traces: TraceRoutes,
+        report: ReportRoutes,
     ) -> None:
         self._service = service
         self._store = store
@@ -72,6 +74,7 @@ class AdminPlane:
         self._audit = audit
         self._metrics = metrics
         self._traces = traces
+        self._report = report
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[_as_json, no_foreign_pages])
@@ -91,6 +94,7 @@ class AdminPlane:
         self._audit.register(app)
         self._metrics.register(app)
         self._traces.register(app, resolve, with_refusals, self._tasks.shown)
+        self._report.register(app, with_refusals)
         app.router.add_get("/healthz", self.healthz)
         app.router.add_get("/readyz", self.readyz)
         return app

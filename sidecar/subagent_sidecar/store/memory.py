@@ -37,6 +37,7 @@ from ..core.model import (
 from ..core.past import DecisionPage, DecisionQuery, StartPage, StartQuery
 from ..core.policy import Budget, Policy
 from ..core.refusal import Refused
+from ..core.report import Report, ReportQuery
 from ..core.sessions import Session, SessionKey, SessionPage, SessionQuery
 from ..core.sums import Sum
 from ..core.tally import Tally
@@ -52,6 +53,7 @@ from . import (
     memory_past,
     memory_pruning,
     memory_reaping,
+    memory_reporting,
     memory_sessions,
     memory_spenders,
     memory_trees,
@@ -261,6 +263,11 @@ class MemoryStore:
 
     async def used(self) -> Sequence[Used]:
         return [one for _, one in sorted(self._tables.used.items())]
+
+    # ports.Reports
+
+    async def report(self, query: ReportQuery) -> Report:
+        return memory_reporting.report(self._tables, query)
 
     # ports.Replies
 

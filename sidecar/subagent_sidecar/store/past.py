@@ -98,9 +98,9 @@ def decisions(
     conn: sqlite3.Connection, query: DecisionQuery, *, stretch: int = _STRETCH
 ) -> DecisionPage:
     """See ports.Store. Each page looks at a stretch of the record."""
-    low, high = 1, int(conn.execute(_LAST).fetchone()[0])
+    low, high = 1, _last(conn)
     if query.since is not None:
-        low = _position_at(conn, surely_before(query.since), high) + 1
+        low = position_at(conn, surely_before(query.since), high) + 1
     if query.after is not None:
         low, high = (query.after + 1, high) if query.oldest_first else (low, query.after - 1)
     if query.oldest_first:
@@ -121,6 +121,10 @@ def decisions(
     return DecisionPage(decisions=found, next_after=reached if more else None)
 
 
+def _last(conn: sqlite3.Connection) -> int:
+    return int(conn.execute(_LAST).fetchone()[0])
+
+
 def _where(query: DecisionQuery) -> tuple[str, list[Any]]:
     wanted = {
         "thread_id = ?": query.thread_id,
@@ -133,10 +137,10 @@ def _where(query: DecisionQuery) -> tuple[str, list[Any]]:
     return " ".join(f"AND {clause}" for clause in given), list(given.values())
 
 
-def _position_at(conn: sqlite3.Connection, moment: str, last: int) -> int:
+def position_at(conn: sqlite3.Connection, moment: str, last: int | None = None) -> int:
     """The number after which the decisions of `moment` and later come, found by halving: times
     grow with the numbers, but where a wall clock was set back."""
-    low, high = 0, last
+    low, high = 0, _last(conn) if last is None else last
     while low < high:
         middle = (low + high + 1) // 2
         seq, at = conn.execute(_AT, (middle,)).fetchone()

@@ -28,12 +28,13 @@ from ..core.model import (
 )
 from ..core.past import DecisionPage, DecisionQuery, StartPage, StartQuery
 from ..core.policy import Budget
+from ..core.report import Report, ReportQuery
 from ..core.sessions import Session, SessionKey, SessionPage, SessionQuery
 from ..core.sums import Sum
 from ..core.trees import TreePage
 from ..core.verdict import Freeze, Spent
 from ..errors import StoreError, StoreUnavailable
-from . import counting, feed, figures, names, past, reaping, sessions, span_places, trees
+from . import counting, feed, figures, names, past, reaping, reporting, sessions, span_places, trees
 from .chains import live_chains, loose_ends
 from .connections import connect_reader
 from .driver import sqlite3
@@ -248,6 +249,13 @@ class SqliteReading:
 
     async def used(self) -> Sequence[Used]:
         return await self._read(figures.used)
+
+    # ports.Reports
+
+    async def report(self, query: ReportQuery) -> Report:
+        return await self._read(lambda conn: reporting.report(conn, query))
+
+    # ports.SpanPlaces
 
     async def spans_claimed(self, name: str) -> int | None:
         return await self._read(lambda conn: span_places.place(conn.execute, name))
