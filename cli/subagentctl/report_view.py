@@ -86,7 +86,7 @@ def footer(report: Record) -> str:
         metered = sum(count(agent, "metered_runs") for agent in agents)
         parts.append(
             f"{unpriced:,} of the {_runs(metered)} with known usage used a model without a price: "
-            "a cost with `+` is only what is known."
+            "a cost with `+` is what is known of it."
         )
     if left := count(report, "left_out"):
         parts.append(f"{left:,} more agents are left out, those with the fewest runs.")
@@ -154,7 +154,8 @@ def _span(seconds: float) -> str:
 
 def _usage(agent: Record) -> str:
     shown = sum_short(agent)
-    return f"{shown}+" if shown and count(agent, "unpriced_runs") else shown
+    in_part = number(agent, "cost_usd") is not None and count(agent, "unpriced_runs")
+    return f"{shown}+" if in_part else shown
 
 
 def _asked_row(agent: Record, look: Look) -> list[Cell]:

@@ -23,7 +23,15 @@ from subagent_sidecar.core.changes import (
     UsageSeen,
 )
 from subagent_sidecar.core.matching import EVERYTHING, Scope
-from subagent_sidecar.core.metrics.record import Census, Happened, Live, RunTime, Stretch, Used
+from subagent_sidecar.core.metrics.record import (
+    Census,
+    Happened,
+    Live,
+    RunTime,
+    Sighting,
+    Stretch,
+    Used,
+)
 from subagent_sidecar.core.model import (
     EndedBy,
     RunStatus,
@@ -173,6 +181,23 @@ async def test_a_start_that_failed_has_the_agent_it_names_itself(store: Store) -
     assert (await stretch(store)).happened == (
         Happened(kind="start_failed", times=1, agent_name="coder"),
     )
+
+
+async def test_what_happened_can_be_found_in_its_trace(store: Store) -> None:
+    parent = f"00-{'ab' * 16}-{'cd' * 8}-01"
+    await started(store, 1, "a", trace_parent=parent)
+    await started(store, 2, "b")
+    await started(store, 3, "c", header_session="b")
+    await store.apply([seen("c", RUNNING, 4), seen("a", SUCCESS, 5)])
+    found = await stretch(store)
+    last = {one.kind: one.last for one in found.happened}
+    assert last["started"] is not None
+    assert (last["started"].root_task_id, last["started"].at) == ("b", at(3))
+    assert last["ended"] == Sighting(found.upto, at(5), parent, "a")
+    assert [(time.seen.root_task_id, time.seen.at) for time in found.times if time.seen] == [
+        ("b", at(4)),
+        ("a", at(5)),
+    ]
 
 
 FEW = policy("limits: [{name: few, starts: 1, per: session}]")

@@ -48,7 +48,9 @@ async def record_figures(stack: AsyncExitStack, base: Base) -> RecordFigures:
 
 def page(base: Base, background: Background, plane: DataPlane, record: RecordFigures) -> Page:
     async def gather() -> list[Family]:
-        told = await record.families(patience_s=_PATIENCE_S)
+        tracer = background.tracer
+        traced = None if tracer is None else tracer.told
+        told = await record.families(patience_s=_PATIENCE_S, told=traced)
         return [*told, *_of_process(base, background, plane)]
 
     return Page(gather, now=base.clock.monotonic)

@@ -85,7 +85,7 @@ def _agent(agent: AgentRuns, clock: Clock) -> dict[str, Any]:
         "refusal_rate": _rate(refusal_rate(agent)),
         "would_refuse": agent.would_refuse,
         "tokens": agent.tokens,
-        "cost_usd": usd_text(agent.cost_micro_usd) if agent.metered else None,
+        "cost_usd": _cost(agent),
         "metered_runs": agent.metered,
         "unpriced_runs": agent.unpriced,
         "tasks": agent.tasks,
@@ -93,6 +93,12 @@ def _agent(agent: AgentRuns, clock: Clock) -> dict[str, Any]:
         "polls_per_run": _rate(polls_per_run(agent)),
         "polls_per_minute": _rate(polls_per_minute(agent.polls, agent.live_ms)),
     }
+
+
+def _cost(agent: AgentRuns) -> str | None:
+    """What is known of it. None where that is nothing: no price is not the price 0."""
+    known = agent.cost_micro_usd or agent.metered > agent.unpriced
+    return usd_text(agent.cost_micro_usd) if known else None
 
 
 def _session(session: SessionPolls) -> dict[str, Any]:

@@ -66,9 +66,12 @@ def tree_trace(root_task_id: str) -> str:
 
 def trace_of(task: Task | Intent) -> str:
     """The trace that the task is in; of a start that made its task's thread."""
-    if task.trace_parent is not None:
-        return task.trace_parent[3:35]
-    return tree_trace(task.tree_id or _task_id(task))
+    return trace_in(task.trace_parent, task.tree_id or _task_id(task))
+
+
+def trace_in(trace_parent: str | None, root_task_id: str) -> str:
+    """The trace of a tree that was started in that context."""
+    return tree_trace(root_task_id) if trace_parent is None else trace_parent[3:35]
 
 
 def run_span(task_id: str, created_at: Timestamp, asked_by: str) -> str:

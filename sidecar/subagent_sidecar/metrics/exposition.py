@@ -1,7 +1,7 @@
 """Families in Prometheus' formats, by prometheus_client: OpenMetrics where the scraper asks for it,
 else its text format. Figures of the process itself (`process_...`) are that library's."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Metric, ProcessCollector
@@ -13,9 +13,10 @@ from prometheus_client.core import (
 )
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar as Told
 from prometheus_client.utils import floatToGoString
 
-from ..core.metrics.families import Family
+from ..core.metrics.families import Exemplar, Family, Labels
 from ..core.metrics.instruments import Kind
 from ..core.metrics.meters import Histogram
 
@@ -45,7 +46,8 @@ def _metric(family: Family) -> Metric:
         case Kind.COUNTER:
             counter = CounterMetricFamily(name.removesuffix("_total"), help, labels=labels)
             for values, number in family.values.items():
-                counter.add_metric(values, number)
+                exemplar = _exemplar(family.exemplars.get((values, 0)))
+                counter.add_metric(values, number, exemplar=exemplar)
             return counter
         case Kind.GAUGE:
             gauge = GaugeMetricFamily(name, help, labels=labels)
@@ -60,10 +62,25 @@ def _metric(family: Family) -> Metric:
         case Kind.HISTOGRAM:
             histogram = HistogramMetricFamily(name, help, labels=labels)
             for values, counted in family.histograms.items():
-                histogram.add_metric(values, list(_buckets(counted)), counted.sum)
+                histogram.add_metric(values, _buckets(family, values, counted), counted.sum)
             return histogram
 
 
-def _buckets(histogram: Histogram) -> Iterable[tuple[str, float]]:
+_Bucket = tuple[str, float] | tuple[str, float, Told]
+
+
+def _buckets(family: Family, labels: Labels, histogram: Histogram) -> list[_Bucket]:
     bounds = [*map(floatToGoString, histogram.bounds), "+Inf"]
-    return zip(bounds, map(float, accumulate(histogram.counts)), strict=True)
+    buckets: list[_Bucket] = []
+    for place, (bound, count) in enumerate(zip(bounds, accumulate(histogram.counts), strict=True)):
+        exemplar = _exemplar(family.exemplars.get((labels, place)))
+        told = bound, float(count)
+        buckets.append(told if exemplar is None else (*told, exemplar))
+    return buckets
+
+
+def _exemplar(exemplar: Exemplar | None) -> Told | None:
+    """40 of the 128 characters that OpenMetrics allows."""
+    if exemplar is None:
+        return None
+    return Told({"trace_id": exemplar.trace_id}, exemplar.value, exemplar.at)

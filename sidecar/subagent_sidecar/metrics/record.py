@@ -15,6 +15,7 @@ from ..core.metrics import instruments as i
 from ..core.metrics.families import Family, plain
 from ..core.metrics.labels import Whose
 from ..core.metrics.lived import Lived, Spent
+from ..core.metrics.marks import Told
 from ..core.metrics.record import Used
 from ..core.metrics.standing import of_record
 from ..core.model import Timestamp
@@ -81,9 +82,9 @@ class RecordFigures:
                 if stretch.upto >= stretch.last:
                     return
 
-    async def families(self, *, patience_s: float) -> list[Family]:
+    async def families(self, *, patience_s: float, told: Told | None = None) -> list[Family]:
         """Everything the record tells now. After `patience_s` seconds of reading what was counted
-        so far will have to do."""
+        so far will have to do. `told` are the events that traces tell, too."""
         standing: list[Family] = []
         try:
             async with asyncio.timeout(patience_s):
@@ -97,7 +98,7 @@ class RecordFigures:
             self._unreadable(error)
         except TimeoutError:
             pass  # how much is missing is told below
-        counted = list(self._lived.families(self._policy()))
+        counted = list(self._lived.families(self._policy(), told))
         spent = [] if self._spent is None else list(self._spent.families(self._used))
         up = plain(i.STORE_UP, float(bool(standing)))
         behind = plain(i.UNCOUNTED, self._last - self._upto)

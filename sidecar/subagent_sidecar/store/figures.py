@@ -14,6 +14,7 @@ from ..core.metrics.record import (
     Happened,
     Live,
     RunTime,
+    Sighting,
     Stretch,
     Used,
     run_time,
@@ -63,9 +64,11 @@ _COUNT = (
     f"sum(CASE WHEN e.kind = '{FOLDED}' "
     "THEN coalesce(json_extract(e.detail, '$.times'), 1) ELSE 1 END)"
 )
+# With one max() in it, what is neither grouped nor added up is of the row that has it.
 _HAPPENED = f"""
     SELECT e.kind, {_COUNT}, t.upstream, {_AGENT}, CASE WHEN e.kind = 'ended' THEN e.status END,
-        {_word()}, {_detail("rule", RULE_KINDS)}, {_detail("policy", RULE_KINDS)}
+        {_word()}, {_detail("rule", RULE_KINDS)}, {_detail("policy", RULE_KINDS)},
+        max(e.seq), e.at, t.trace_parent, coalesce(t.tree_id, t.task_id)
     FROM events e NOT INDEXED LEFT JOIN tasks t ON t.task_id = e.task_id
     LEFT JOIN runs r ON e.kind = 'updated' AND r.task_id = e.task_id AND r.run_id = e.run_id
     WHERE {_STRETCH} AND e.kind IN ({_listed(COUNTED_KINDS)})
@@ -73,7 +76,7 @@ _HAPPENED = f"""
 """
 _TIMES = f"""
     SELECT t.upstream, coalesce(r.agent_name, t.agent_name), r.created_at, r.started_at, r.ended_at,
-        e.status, e.at
+        e.status, e.at, e.seq, t.trace_parent, coalesce(t.tree_id, t.task_id)
     FROM events e NOT INDEXED
     CROSS JOIN runs r ON r.task_id = e.task_id AND r.run_id = e.run_id
     CROSS JOIN tasks t ON t.task_id = e.task_id
@@ -134,7 +137,7 @@ def happened(conn: sqlite3.Connection, after: int, limit: int) -> Stretch:
 
 
 def _happened(row: tuple[Any, ...]) -> Happened:
-    kind, times, upstream, agent_name, status, word, rule, policy = row
+    kind, times, upstream, agent_name, status, word, rule, policy, seq, at, parent, root = row
     return Happened(
         kind=kind,
         times=times,
@@ -144,11 +147,12 @@ def _happened(row: tuple[Any, ...]) -> Happened:
         word=word,
         rule=rule,
         policy=policy,
+        last=None if root is None else Sighting(seq, at, parent, root),
     )
 
 
 def _times(rows: Iterable[tuple[Any, ...]]) -> Iterable[RunTime]:
-    for upstream, agent_name, created, began, ended, status, at in rows:
+    for upstream, agent_name, created, began, ended, status, at, seq, parent, root in rows:
         found = run_time(
             upstream=upstream,
             agent_name=agent_name,
@@ -157,6 +161,7 @@ def _times(rows: Iterable[tuple[Any, ...]]) -> Iterable[RunTime]:
             ended=ended,
             status=status,
             at=at,
+            seen=Sighting(seq, at, parent, root),
         )
         if found is not None:
             yield found

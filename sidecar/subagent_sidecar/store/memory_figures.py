@@ -13,6 +13,7 @@ from ..core.metrics.record import (
     Happened,
     Live,
     RunTime,
+    Sighting,
     Stretch,
     run_time,
 )
@@ -54,9 +55,12 @@ def happened(tables: Tables, after: int, limit: int) -> Stretch:
         last = tables.events[-1].seq if tables.events else 0
         return Stretch(upto=after, last=last)
     counted: Counter[_Key] = Counter()
+    newest: dict[_Key, Sighting | None] = {}
     for event in events:
         if event.kind in COUNTED_KINDS:
-            counted[_alike(tables, event)] += _times_of(event)
+            key = _alike(tables, event)
+            counted[key] += _times_of(event)
+            newest[key] = _sighting(tables, event)
     return Stretch(
         upto=events[-1].seq,
         last=tables.events[-1].seq,
@@ -70,6 +74,7 @@ def happened(tables: Tables, after: int, limit: int) -> Stretch:
                 word=key[4],
                 rule=key[5],
                 policy=key[6],
+                last=newest[key],
             )
             for key, times in sorted(counted.items(), key=lambda each: _order(each[0]))
         ),
@@ -78,6 +83,13 @@ def happened(tables: Tables, after: int, limit: int) -> Stretch:
 
 
 _Key = tuple[str | None, ...]
+
+
+def _sighting(tables: Tables, event: Event) -> Sighting | None:
+    task = tables.tasks.get(event.task_id or "")
+    if task is None:
+        return None
+    return Sighting(event.seq, event.at, task.trace_parent, task.tree_id or task.task_id)
 
 
 def _times_of(event: Event) -> int:
@@ -128,6 +140,7 @@ def _times(tables: Tables, events: Sequence[Event]) -> Iterator[RunTime]:
             ended=run.ended_at,
             status=event.status or "",
             at=event.at,
+            seen=_sighting(tables, event),
         )
         if found is not None:
             yield found

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..core.feed import EventPage, EventQuery, ToldEvent
+from ..core.metrics.marks import Told
 from ..core.model import TaskRecord
 from ..core.spans import AT_ONCE, ENDING, Span, Teller
 from ..errors import StoreError
@@ -109,9 +110,21 @@ class Tracer:
         self._held: _Batch | None = None
         self._under_way: _UnderWay | None = None
         self._failing = 0
+        self._given_up = -1
+        """The newest event of those whose spans nobody took."""
         self._at_once = _Reader("traces", AT_ONCE)
         self._ends = _Reader("trace_ends", ENDING)
         service.on_entered(self._wake.set)
+
+    @property
+    def told(self) -> Told:
+        """The events of which it is known that an endpoint took what there is to tell of them."""
+        upto = min(self._taken_upto(reader) for reader in (self._at_once, self._ends))
+        return Told(self._given_up, upto)
+
+    def _taken_upto(self, reader: _Reader) -> int:
+        held = self._held
+        return held.after if held is not None and held.reader is reader else reader.looked
 
     async def begin(self) -> None:
         """To be called before there is anything to tell. Whoever comes first on a store begins with
@@ -223,6 +236,7 @@ class Tracer:
         if self._failing >= _TRIES and await self._send(()):
             # Whoever listens is well, and wants everything but this.
             self._held = None
+            self._given_up = max(self._given_up, batch.upto)
             self.numbers.dropped += len(batch.spans)
             self._took_again()
             return True

@@ -1,12 +1,15 @@
 """What reaches an OTLP endpoint through a real sidecar, where nothing else is instrumented."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
 import pytest
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from tests.integration.cancel.rig import WITHIN, Desk, desk
+from tests.integration.metrics.rig import OPEN
 from tests.support.otlp_sink import OtlpSink, SinkSpan, broken_trees
 from tests.support.waiting import eventually, eventually_got
 
@@ -237,3 +240,42 @@ async def test_what_was_exported_is_in_the_metrics(sink: OtlpSink) -> None:
 
         told = f'subagent_trace_spans_total{{result="exported"}} {len(sink.spans)}.0'
         await eventually_got(page, lambda text: told in text, within=WITHIN)
+
+
+async def test_an_exemplar_leads_to_a_trace_that_was_taken(sink: OtlpSink) -> None:
+    async with desk(otlp_endpoint=sink.url) as at:
+        await start(at, "quick", traceparent=f"00-{TRACE}-{SPAN}-01")
+        await ended(sink, 1)
+        found = await eventually_got(lambda: exemplars(at), bool, within=WITHIN)
+    assert set(found.values()) == {TRACE} == {span.trace_id for span in sink.spans}
+    assert {"subagent_run_duration_seconds_bucket", "subagent_tasks_finished_total"} <= set(found)
+
+
+@pytest.mark.parametrize("listens", [False, True])
+async def test_there_is_no_exemplar_of_a_trace_that_nobody_took(
+    sink: OtlpSink, listens: bool
+) -> None:
+    sink.status = 503
+    async with desk(otlp_endpoint=sink.url if listens else None) as at:
+        task_id, _ = await start(at, "quick")
+        await eventually_got(
+            lambda: at.task(task_id), lambda task: task["status"] == "success", within=WITHIN
+        )
+        assert "subagent_tasks_finished_total" in (await scraped(at)).decode()
+        assert await exemplars(at) == {}
+
+
+async def scraped(at: Desk) -> bytes:
+    answer = await at.admin.call("GET", "/metrics", headers={"accept": OPEN})
+    return answer.body
+
+
+async def exemplars(at: Desk) -> dict[str, str]:
+    """The traces that the samples of a page lead to, by the samples' names."""
+    parse: Callable[[str], Iterable[Metric]] = text_string_to_metric_families
+    return {
+        sample.name: sample.exemplar.labels["trace_id"]
+        for family in parse((await scraped(at)).decode())
+        for sample in family.samples
+        if sample.exemplar is not None
+    }

@@ -194,6 +194,20 @@ def test_what_is_not_known_is_null_and_not_zero() -> None:
     assert {key: told[key] for key in (*unknown, *polls)} == dict.fromkeys((*unknown, *polls))
 
 
+@pytest.mark.parametrize(
+    ("micro", "metered", "unpriced", "cost"),
+    [(5, 2, 2, "0.000005"), (0, 2, 2, None), (0, 2, 1, "0.000000"), (0, 0, 0, None)],
+)
+def test_what_has_no_price_does_not_cost_nothing(
+    micro: int, metered: int, unpriced: int, cost: str | None
+) -> None:
+    spent = AgentRuns(
+        agent_name="a", cost_micro_usd=micro, metered=metered, unpriced=unpriced, tokens=9
+    )
+    (told,) = report_words(Report(agents=(spent,)), QUERY, RULES, HOUR)["agents"]
+    assert told["cost_usd"] == cost
+
+
 def test_every_word_of_an_ending_is_told_and_what_a_later_version_wrote_too() -> None:
     odd = replace(FULL, cancelled={"gremlin": 1})
     (told,) = report_words(Report(agents=(odd,)), QUERY, RULES, HOUR)["agents"]

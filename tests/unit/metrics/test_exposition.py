@@ -7,7 +7,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as text_families
 
 from subagent_sidecar.core.metrics import instruments as i
-from subagent_sidecar.core.metrics.families import Family, plain
+from subagent_sidecar.core.metrics.families import Exemplar, Family, plain
 from subagent_sidecar.core.metrics.labels import Names
 from subagent_sidecar.core.metrics.meters import LONG, Histogram
 from subagent_sidecar.metrics.exposition import write
@@ -82,3 +82,36 @@ def test_every_metric_of_the_table_can_be_written_in_both_formats() -> None:
         for each in i.ALL:
             ends = ("_bucket", "_sum", "_count") if each.kind is i.Kind.HISTOGRAM else ("",)
             assert {each.name + end for end in ends} <= names
+
+
+def test_exemplars_are_told_where_the_format_has_them() -> None:
+    histogram = Histogram(LONG)
+    histogram.observe(3)
+    exemplar = Exemplar("ab" * 16, 3.0, 1_767_225_600.25)
+    families = [
+        Family(i.TASKS_STARTED, {("up", "a"): 7}, exemplars={(("up", "a"), 0): exemplar}),
+        Family(
+            i.RUN_QUEUE,
+            histograms={("up", "a"): histogram},
+            exemplars={(("up", "a"), 2): exemplar},
+        ),
+    ]
+    accept, parse = FORMATS["open"]
+    body, _ = write(families, accept)
+    told = {
+        (sample.name, sample.labels.get("le")): sample.exemplar
+        for family in parse(body.decode())
+        for sample in family.samples
+        if sample.exemplar is not None
+    }
+    assert set(told) == {
+        ("subagent_tasks_started_total", None),
+        ("subagent_run_queue_seconds_bucket", "5.0"),
+    }
+    for found in told.values():
+        assert (found.labels, found.value) == ({"trace_id": "ab" * 16}, 3.0)
+        assert float(found.timestamp) == 1_767_225_600.25
+    plain_body, _ = write(families, FORMATS["text"][0])
+    assert b"trace_id" not in plain_body
+    assert samples(families, "text")["subagent_tasks_started_total", frozenset(
+        {("upstream", "up"), ("agent", "a")})] == 7  # fmt: skip

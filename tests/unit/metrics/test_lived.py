@@ -1,6 +1,7 @@
 """Counters of what happened and of what was used, since a process began."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.support.refusals import policy
@@ -84,7 +85,7 @@ def test_everything_that_can_be_known_is_there_before_it_happens() -> None:
     ids=lambda value: value["kind"] if isinstance(value, dict) else None,
 )  # fmt: skip
 def test_each_kind_of_event_counts_in_its_own_metric(
-    happened: dict[str, str], name: str, labels: tuple[str, ...]
+    happened: dict[str, Any], name: str, labels: tuple[str, ...]
 ) -> None:
     nothing = lived()
     shown = lived(Happened(times=3, **happened))

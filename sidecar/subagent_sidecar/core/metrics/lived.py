@@ -4,6 +4,7 @@ They are fed from the record, behind what happens, and start at 0 with each proc
 do. So nothing is counted that is not on record, nothing twice, and whoever wrote it.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -12,8 +13,9 @@ from ..model import EndedBy, TaskStatus
 from ..policy import Policy, Rule
 from ..verdict import OPERATOR
 from . import instruments as i
-from .families import Family, Labels, filled
+from .families import Exemplar, Family, Labels, filled
 from .labels import UNKNOWN, Names, Whose
+from .marks import Marks, Place, Told
 from .meters import LONG, Histogram
 from .record import Happened, RunTime, Stretch, Used
 
@@ -35,6 +37,9 @@ OUTCOMES = {
 }
 TOLD = {"budget_near": "near", "budget_exhausted": "exhausted", "would_cancel": "would_cancel"}
 _FREEZE = (OPERATOR, "freeze")
+_QUEUED, _RAN = "queued", "ran"
+_MARKED = frozenset({"started", "updated", "ended", "reaped", "would_reap"})
+"""Kinds of events that are all of a task, and so in its trace."""
 
 
 class Lived:
@@ -45,6 +50,7 @@ class Lived:
         self._counts: dict[str, Counter[Labels]] = {}
         self._queue: dict[Labels, Histogram] = {}
         self._duration: dict[Labels, Histogram] = {}
+        self._marks: dict[str, Marks] = {}
 
     def add(self, stretch: Stretch) -> None:
         """Count a part of the record."""
@@ -56,6 +62,8 @@ class Lived:
     def _count(self, one: Happened) -> None:
         labels = self._labels(one)
         self._counts.setdefault(one.kind, Counter())[labels] += one.times
+        if one.kind in _MARKED:
+            self._marks_of(one.kind).seen((labels, 0), one.last)
 
     def _labels(self, one: Happened) -> Labels:
         word = one.word or ""
@@ -78,26 +86,37 @@ class Lived:
 
     def _time(self, time: RunTime) -> None:
         pair = self._whose.pair(time.upstream, time.agent_name)
-        if time.queued_s is not None:
-            self._queue.setdefault(pair, Histogram(LONG)).observe(time.queued_s)
-        if time.ran_s is not None:
-            self._duration.setdefault(pair, Histogram(LONG)).observe(time.ran_s)
+        for kind, found, seconds in (
+            (_QUEUED, self._queue, time.queued_s),
+            (_RAN, self._duration, time.ran_s),
+        ):
+            if seconds is not None:
+                found.setdefault(pair, Histogram(LONG)).observe(seconds)
+                self._marks_of(kind).seen((pair, bisect_left(LONG, seconds)), time.seen, seconds)
 
-    def families(self, policy: Policy) -> Iterator[Family]:
-        """Of every label set that can be known, also what has not happened yet."""
+    def _marks_of(self, kind: str) -> Marks:
+        return self._marks.setdefault(kind, Marks())
+
+    def families(self, policy: Policy, told: Told | None = None) -> Iterator[Family]:
+        """Of every label set that can be known, also what has not happened yet. `told` is what
+        traces tell, None where there are none."""
+
+        def marks(kind: str) -> Mapping[Place, Exemplar]:
+            return self._marks_of(kind).exemplars(told)
+
         whose, pairs = self._whose, list(self._whose.pairs)
         upstreams = [(name,) for name in whose.upstreams]
         agents = [(name,) for name in whose.agents]
         finishes = [(*pair, status.value, by.value) for pair in pairs for status, by in FINISHES]
         reaps = [(*upstream, reason) for upstream in upstreams for reason in REASONS]
         asked = [(*upstream, by.value) for upstream in upstreams for by in EndedBy]
-        yield filled(i.TASKS_STARTED, pairs, self._of("started"))
-        yield filled(i.TASKS_UPDATED, pairs, self._of("updated"))
-        yield filled(i.TASKS_FINISHED, finishes, self._of("ended"))
-        yield filled(i.TASKS_REAPED, reaps, self._of("reaped"))
-        yield filled(i.TASKS_WOULD_REAP, reaps, self._of("would_reap"))
-        yield Family(i.RUN_QUEUE, histograms=_times(pairs, self._queue))
-        yield Family(i.RUN_DURATION, histograms=_times(pairs, self._duration))
+        yield filled(i.TASKS_STARTED, pairs, self._of("started"), marks("started"))
+        yield filled(i.TASKS_UPDATED, pairs, self._of("updated"), marks("updated"))
+        yield filled(i.TASKS_FINISHED, finishes, self._of("ended"), marks("ended"))
+        yield filled(i.TASKS_REAPED, reaps, self._of("reaped"), marks("reaped"))
+        yield filled(i.TASKS_WOULD_REAP, reaps, self._of("would_reap"), marks("would_reap"))
+        yield _histograms(i.RUN_QUEUE, pairs, self._queue, marks(_QUEUED))
+        yield _histograms(i.RUN_DURATION, pairs, self._duration, marks(_RAN))
         yield filled(i.CANCELS_ASKED, asked, self._of("cancel_asked"))
         yield self._by_word(i.CANCELS_SETTLED, OUTCOMES, upstreams)
         limits, budgets = _names(policy.limits), _names(policy.budgets)
@@ -128,8 +147,15 @@ def _names(rules: Iterable[Rule]) -> list[Labels]:
     return [(rule.policy, rule.name) for rule in rules]
 
 
-def _times(known: Iterable[Labels], found: Mapping[Labels, Histogram]) -> dict[Labels, Histogram]:
-    return {**{pair: Histogram(LONG) for pair in known}, **{k: h.copy() for k, h in found.items()}}
+def _histograms(
+    instrument: i.Instrument,
+    known: Iterable[Labels],
+    found: Mapping[Labels, Histogram],
+    exemplars: Mapping[Place, Exemplar],
+) -> Family:
+    all_told = {pair: Histogram(LONG) for pair in known}
+    all_told |= {pair: histogram.copy() for pair, histogram in found.items()}
+    return Family(instrument, histograms=all_told, exemplars=exemplars)
 
 
 class Spent:

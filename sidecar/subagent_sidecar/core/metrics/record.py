@@ -1,7 +1,7 @@
 """What metrics ask the books: how things stand, what happened since, what was used so far."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..facts import microseconds
 from ..model import Run, RunStatus, Task, TaskStatus, Timestamp, UsageEntry
@@ -59,10 +59,22 @@ class Census:
     freezes: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """An event of a task: its number, when it was, and what says which trace it is told in (see
+    core.trace_ids)."""
+
+    seq: int
+    at: Timestamp
+    trace_parent: str | None
+    root_task_id: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happened:
     """Events that agree in everything metrics tell apart. `upstream` and `agent_name` are None
-    where no task is on record; `word` is that of WORDS."""
+    where no task is on record; `word` is that of WORDS. `last` is one of them, the newest, where
+    they are of a task."""
 
     kind: str
     times: int
@@ -72,16 +84,19 @@ class Happened:
     word: str | None = None
     rule: str | None = None
     policy: str | None = None
+    last: Sighting | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunTime:
-    """How long a run waited, or how long it was at work, in seconds; one of both."""
+    """How long a run waited, or how long it was at work, in seconds; one of both. `seen` is the
+    event that told."""
 
     upstream: str
     agent_name: str
     queued_s: float | None = None
     ran_s: float | None = None
+    seen: Sighting | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +119,7 @@ def run_time(
     ended: Timestamp | None,
     status: str,
     at: Timestamp,
+    seen: Sighting | None = None,
 ) -> RunTime | None:
     """What the event says that saw a run come into `status`.
 
@@ -114,11 +130,11 @@ def run_time(
         if at != began:
             return None
         queued = _seconds(created, at)
-        return RunTime(upstream=upstream, agent_name=agent_name, queued_s=queued)
+        return RunTime(upstream=upstream, agent_name=agent_name, queued_s=queued, seen=seen)
     if began is None or at != ended:
         return None
     ran = _seconds(created if began == ended else began, at)
-    return RunTime(upstream=upstream, agent_name=agent_name, ran_s=ran)
+    return RunTime(upstream=upstream, agent_name=agent_name, ran_s=ran, seen=seen)
 
 
 def _seconds(begin: Timestamp, end: Timestamp) -> float:
