@@ -133,6 +133,8 @@ def check(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
     click.echo(f"traces: {compose.export_to(found) or 'not exported'}")
     if not found.reap_interval:
         click.echo(f"reaping: {_BY_HAND}")
+    if (pushed := compose.push_to(found)) is not None:
+        click.echo(f"metrics: scraped, and pushed to {pushed}")
 
 
 @main.command()

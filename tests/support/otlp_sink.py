@@ -1,4 +1,5 @@
-"""An OTLP/HTTP endpoint in threads of this process, which decodes what it is sent, and keeps it."""
+"""An OTLP/HTTP endpoint in threads of this process, which decodes what it is sent, and keeps it.
+Of metrics it keeps the whole requests."""
 
 import gzip
 import threading
@@ -8,6 +9,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 
@@ -37,6 +41,7 @@ class OtlpSink:
     requests: int = 0
     spans: list[SinkSpan] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
+    pushes: list[ExportMetricsServiceRequest] = field(default_factory=list)
     _speak: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -58,12 +63,15 @@ class OtlpSink:
     def take(self, path: str, headers: Mapping[str, str], body: bytes) -> int:
         self.requests += 1
         self._speak.wait()
-        if path != "/v1/traces":
+        if path not in ("/v1/traces", "/v1/metrics"):
             return 404
         if self.status != 200:
             return self.status
         if headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
+        if path == "/v1/metrics":
+            self.pushes.append(ExportMetricsServiceRequest.FromString(body))
+            return 200
         self.headers.append(headers)
         self.spans += _spans(ExportTraceServiceRequest.FromString(body))
         return 200

@@ -70,6 +70,8 @@ VALUES: list[tuple[str, object, object]] = [
     ("otlp_endpoint", "console", "console"),
     ("otlp_endpoint", None, None),
     ("otlp_protocol", "grpc", "grpc"),
+    ("otlp_metrics", True, True),
+    ("otlp_metrics", None, None),
     ("trace_content", True, True),
     ("otlp_receive", "link", "link"),
     ("otlp_receive", "off", "off"),

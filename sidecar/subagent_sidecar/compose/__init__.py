@@ -14,11 +14,12 @@ from ..config import Settings
 from ..ports import Clock
 from ..proxy.agent_routes import DataPlane
 from . import background as workers
-from . import machine, measuring, planes
+from . import machine, measuring, planes, pushing
 from .base import open_base
 from .books import store_engine
 from .listening import Listeners, bind, serve_admin, serve_data
 from .policies import FirstPolicies, read_policies
+from .pushing import push_to
 from .tracing import export_to
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Listeners",
     "bind",
     "export_to",
+    "push_to",
     "read_policies",
     "running",
     "sources",
@@ -62,6 +64,7 @@ async def running(
         background.start(stack)
         workers.prune(stack, base)
         page = measuring.page(base, background, plane, record)
+        pushing.push_metrics(stack, base, page)
         await serve_admin(stack, planes.admin_plane(base, background, plane, page), listeners.admin)
         await serve_data(stack, plane, settings, listeners.data)
         yield plane

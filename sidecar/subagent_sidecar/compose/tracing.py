@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 
 from ..config import Settings
-from ..core.spans import Teller
+from ..core.spans import Span, Teller
 from ..telemetry import Exporting, Sender, Tracer, Where, where
 from .base import Base
 
@@ -40,7 +40,7 @@ def tracer(stack: AsyncExitStack, base: Base) -> Tracer | None:
     return tracer
 
 
-def _sender(to: Where) -> Sender:
+def _sender(to: Where) -> Sender[Span]:
     """Called late, and on a thread of its own: the exporters take over a second to load."""
-    sender: Sender = importlib.import_module("subagent_sidecar.telemetry.otel").sender(to)
+    sender: Sender[Span] = importlib.import_module("subagent_sidecar.telemetry.otel").sender(to)
     return sender

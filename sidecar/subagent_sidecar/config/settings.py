@@ -72,6 +72,7 @@ class Settings:
     cancel_rollback: str | None
     otlp_endpoint: str | None
     otlp_protocol: str | None
+    otlp_metrics: bool | None
     trace_content: bool
     trace_links: TraceLinks
     otlp_receive: str

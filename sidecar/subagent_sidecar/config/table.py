@@ -45,6 +45,7 @@ SETTINGS: Mapping[str, Setting] = {
     "cancel_rollback": Setting(None, parse.unless_null(parse.one_of("ours", "always", "never"))),
     "otlp_endpoint": Setting(None, parse.unless_null(parse.otlp_endpoint)),
     "otlp_protocol": Setting(None, parse.unless_null(parse.one_of("http/protobuf", "grpc"))),
+    "otlp_metrics": Setting(None, parse.unless_null(parse.flag)),
     "trace_content": Setting(False, parse.flag),
     "trace_links": Setting({}),
     "otlp_receive": Setting("rehome", parse.or_off(parse.one_of("rehome", "link", "pass", "off"))),

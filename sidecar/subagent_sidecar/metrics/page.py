@@ -28,13 +28,22 @@ class Page:
         self._written: dict[str, tuple[bytes, str]] = {}
         self._one_at_a_time = asyncio.Lock()
 
+    async def families(self) -> Sequence[Family]:
+        """All metrics as they stand."""
+        async with self._one_at_a_time:
+            await self._refresh()
+            return self._families
+
+    async def _refresh(self) -> None:
+        if self._now() - self._gathered_at >= self._shared_s:
+            self._families = await self._gather()
+            self._gathered_at = self._now()
+            self._written.clear()
+
     async def written(self, accept: str) -> tuple[bytes, str]:
         """The page in the format that a scraper's `Accept` asks for, and its content type."""
         async with self._one_at_a_time:
-            if self._now() - self._gathered_at >= self._shared_s:
-                self._families = await self._gather()
-                self._gathered_at = self._now()
-                self._written.clear()
+            await self._refresh()
             page = self._written.get(accept)
             if page is None:
                 page = await asyncio.to_thread(_write, self._families, accept)

@@ -12,42 +12,46 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Protocol
-
-from ..core.spans import Span
+from typing import Generic, Protocol, TypeVar
 
 _log = logging.getLogger(__name__)
 
+Item_contra = TypeVar("Item_contra", contravariant=True)
+Item = TypeVar("Item")
 
-class Sender(Protocol):
-    """What takes spans out of here; called on one thread, and blocking as long as it likes."""
 
-    def send(self, spans: Sequence[Span]) -> bool:
+class Sender(Protocol[Item_contra]):
+    """What takes spans, or metrics, out of here; called on one thread, and blocking as long as it
+    likes."""
+
+    def send(self, items: Sequence[Item_contra], /) -> bool:
         """Whether they were taken. May raise what it wants."""
 
     def close(self) -> None:
         """Give up what is under way. Called from another thread."""
 
 
-_Job = tuple[Sequence[Span], "asyncio.Future[bool]"]
+_Job = tuple[Sequence[Item], "asyncio.Future[bool]"]
 
 
-class Exporting:
+class Exporting(Generic[Item]):
     """One batch at a time. `sender` is called to make it, on the thread that uses it: loading an
     exporter takes over a second."""
 
-    def __init__(self, sender: Callable[[], Sender]) -> None:
+    def __init__(self, sender: Callable[[], Sender[Item]], *, thread: str = "trace-export") -> None:
         self._make = sender
-        self._sender: Sender | None = None
+        self._sender: Sender[Item] | None = None
         self._loop = asyncio.get_running_loop()
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._main, name="trace-export", daemon=True)
+        self._jobs: queue.SimpleQueue[tuple[Sequence[Item], asyncio.Future[bool]] | None] = (
+            queue.SimpleQueue()
+        )
+        self._thread = threading.Thread(target=self._main, name=thread, daemon=True)
         self._thread.start()
 
-    def send(self, spans: Sequence[Span]) -> "asyncio.Future[bool]":
-        """Whether the spans were taken, when that is known."""
+    def send(self, items: Sequence[Item]) -> "asyncio.Future[bool]":
+        """Whether they were taken, when that is known."""
         taken: asyncio.Future[bool] = self._loop.create_future()
-        self._jobs.put((spans, taken))
+        self._jobs.put((items, taken))
         return taken
 
     def close(self) -> None:
@@ -58,18 +62,18 @@ class Exporting:
 
     def _main(self) -> None:
         while (job := self._jobs.get()) is not None:
-            spans, taken = job
-            answer = self._send(spans)
+            items, taken = job
+            answer = self._send(items)
             with suppress(RuntimeError):  # the loop is closed: nobody wants to know any more
                 self._loop.call_soon_threadsafe(_tell, taken, answer)
 
-    def _send(self, spans: Sequence[Span]) -> bool:
+    def _send(self, items: Sequence[Item]) -> bool:
         try:
             if self._sender is None:
                 self._sender = self._make()
-            return self._sender.send(spans)
-        except Exception as error:  # noqa: BLE001 - whatever an exporter does, spans are not taken
-            _log.debug("an exporter failed: %s", error, extra={"action": "traces_failed"})
+            return self._sender.send(items)
+        except Exception as error:  # noqa: BLE001 - whatever an exporter does, nothing was taken
+            _log.debug("an exporter failed: %s", error, extra={"action": "export_failed"})
             return False
 
 

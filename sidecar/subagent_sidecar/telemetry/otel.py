@@ -45,12 +45,19 @@ class OtelSender:
 
 def sender(where: Where) -> OtelSender:
     """What exports to `where`; what it leaves open is as the standard variables have it."""
+    return OtelSender(_EXPORTERS[where.protocol](where), resource())
+
+
+def resource(**more: str) -> Resource:
+    """Who tells: ourselves with what else is known (a dot for each underscore), and on top what the
+    standard variables say."""
     # It would tell of every attempt; we tell of outages.
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
-    ours = Resource.create({SERVICE_NAME: "subagent-sidecar", SERVICE_VERSION: __version__})
-    return OtelSender(
-        _EXPORTERS[where.protocol](where), ours.merge(OTELResourceDetector().detect())
+    known = {key.replace("_", "."): value for key, value in more.items()}
+    ours = Resource.create(
+        {SERVICE_NAME: "subagent-sidecar", SERVICE_VERSION: __version__, **known}
     )
+    return ours.merge(OTELResourceDetector().detect())
 
 
 def _http(where: Where) -> SpanExporter:

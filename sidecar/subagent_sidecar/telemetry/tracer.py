@@ -93,7 +93,7 @@ class Tracer:
         service: Service,
         store: Store,
         clock: Clock,
-        exporting: Exporting,
+        exporting: Exporting[Span],
         teller: Teller,
         usage_within: timedelta,
         closing_s: float = _CLOSING_S,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from subagent_sidecar.telemetry import where
+from subagent_sidecar.telemetry import metrics_every, where, where_metrics
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 Case = tuple[str | None, str | None, Mapping[str, str], str]
@@ -59,3 +59,52 @@ def test_where_spans_go(case: str) -> None:
     found = where(endpoint=endpoint, protocol=protocol, environ=environ)
     said = f"{found.protocol} {found.url} {found.timeout_s:g}" if found else "nowhere"
     assert said == expected
+
+
+METRICS = "OTEL_METRICS_EXPORTER"
+PUSHES: dict[str, tuple[bool | None, str | None, Mapping[str, str], str]] = {
+    "an endpoint alone": (None, "http://c:4318", {ENDPOINT: "http://c:4318"}, "nowhere"),
+    "a setting": (True, "http://c:4318", {}, "http/protobuf http://c:4318/v1/metrics 10"),
+    "where traces go": (True, "http://c/v1/traces", {}, "http/protobuf http://c/v1/metrics 10"),
+    "the usual place": (True, None, {}, "http/protobuf None 10"),
+    "turned off": (False, "http://c:4318", {METRICS: "otlp"}, "nowhere"),
+    "a variable": (None, None, {METRICS: "otlp"}, "http/protobuf None 10"),
+    "with an endpoint": (
+        None,
+        "http://c",
+        {METRICS: "OTLP"},
+        "http/protobuf http://c/v1/metrics 10",
+    ),
+    "prometheus": (None, "http://c", {METRICS: "prometheus"}, "nowhere"),
+    "none": (None, "http://c", {METRICS: "none"}, "nowhere"),
+    "all off": (None, None, {METRICS: "otlp", "OTEL_SDK_DISABLED": "true"}, "nowhere"),
+    "a setting is stronger": (True, None, {METRICS: "none"}, "http/protobuf None 10"),
+    "the console": (None, None, {METRICS: "console"}, "console None 10"),
+    "the console, by setting": (True, "console", {}, "console None 10"),
+    "protocol and time": (
+        None,
+        None,
+        {
+            METRICS: "otlp",
+            "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "grpc",
+            "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT": "3",
+        },
+        "grpc None 3",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PUSHES)
+def test_where_metrics_are_pushed(case: str) -> None:
+    wanted, endpoint, environ, expected = PUSHES[case]
+    found = where_metrics(wanted=wanted, endpoint=endpoint, protocol=None, environ=environ)
+    said = f"{found.protocol} {found.url} {found.timeout_s:g}" if found else "nowhere"
+    assert said == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [("", 60), ("15000", 15), ("soon", 60), ("0", 60), ("-5", 60), ("nan", 60), ("inf", 60)],
+)
+def test_how_often_metrics_are_pushed(given: str, seconds: float) -> None:
+    assert metrics_every({"OTEL_METRIC_EXPORT_INTERVAL": given}) == seconds
