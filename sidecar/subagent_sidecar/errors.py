@@ -18,6 +18,9 @@
     |   |-- NoSuchUpstream     404  `/to/<name>` or the header names nobody
     |   |-- AmbiguousUpstream  421  several upstreams, nothing says which
     |   |-- TaskNotFound       404
+    |   |-- NoSuchTool         404
+    |   |-- NoSuchAgent        404  a tool is to start an agent that nobody knows
+    |   |-- TaskIsOver         409  a tool is to cancel a task that has ended
     |   |-- NotAName         400  a name for a lever that can only be a mistake
     |   |-- NoSuchBudget       404  a budget that is not in force
     |   |-- NotFrozen          404  an unfreeze of what is not frozen
@@ -34,6 +37,7 @@
     |   |-- UpstreamBroken         502  the connection broke after something was sent
     |   |-- UpstreamTimeout        504  connect or first byte took too long
     |   |-- UpstreamRefused        502  it answered a question of our own with an error
+    |   |-- NotCancelled           502  a tool's cancel was sent, and the task may go on
     |   `-- AgentUnknown           503  it does not say whose a start is, and rules ask for that
     `-- StoreError             ours
         |-- StoreBusy          503  too many writes are waiting
@@ -153,6 +157,21 @@ class AmbiguousUpstream(RequestError):
 class TaskNotFound(RequestError):
     code = "task_not_found"
     status = 404
+
+
+class NoSuchTool(RequestError):
+    code = "no_such_tool"
+    status = 404
+
+
+class NoSuchAgent(RequestError):
+    code = "no_such_agent"
+    status = 404
+
+
+class TaskIsOver(RequestError):
+    code = "task_is_over"
+    status = 409
 
 
 class NotAName(RequestError):
@@ -285,6 +304,12 @@ class UpstreamRefused(UpstreamError):
     def __init__(self, message: str, *, answered: int = 0) -> None:
         super().__init__(message)
         self.answered = answered
+
+
+class NotCancelled(UpstreamError):
+    """A task was to be cancelled, and its end is not certain. It goes on being tried."""
+
+    code = "not_cancelled"
 
 
 class AgentUnknown(UpstreamError):

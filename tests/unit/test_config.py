@@ -80,6 +80,7 @@ VALUES: list[tuple[str, object, object]] = [
     ("otlp_hold", 0, timedelta()),
     ("otlp_buffer", "64MiB", 2**26),
     ("otlp_max_body", "1MiB", 2**20),
+    ("tool_result_limit", 100, 100),
     (
         "prices",
         {"m": {"input_per_mtok": 0.1, "output_per_mtok": "2.50"}},
@@ -97,7 +98,11 @@ def test_a_setting_of_the_file(tmp_path: Path, key: str, value: object, expected
 def test_every_setting_was_tried() -> None:
     tried = {"keep_purpose" if key == "purpose" else key for key, _, _ in VALUES}
     fields = {field.name for field in dataclasses.fields(Settings)}
-    assert fields - tried == {"upstreams", "default_upstream"}  # these have tests of their own
+    assert fields - tried == {
+        "upstreams",
+        "default_upstream",
+        "agents",
+    }  # these have tests of their own
 
 
 # (line of the file, what is said of it behind `file:line: `)
@@ -149,7 +154,7 @@ MISTAKES = [
     ("policy: {a: b}", "policy: must be one policy or a list"),
     ("policy: []", "policy: names no policy; `none` turns all rules off"),
     ("policy: [none, strict]", "policy: `none` turns all rules off and stands alone"),
-    ("listn: x", "listn: unknown setting; known: admin_listen, answer_timeout, "),
+    ("listn: x", "listn: unknown setting; known: admin_listen, agents, answer_timeout, "),
     ("7: x", "7: unknown setting"),
 ]
 

@@ -32,15 +32,17 @@ from ..proxy.doors import Doors, Serve
 from ..proxy.explaining import Explainer
 from ..proxy.forwarding import Polls
 from ..proxy.idempotency import Once
+from ..proxy.inside import Inside
 from ..proxy.keeping import Keeper
 from ..proxy.otlp_routes import OtlpRoutes
 from ..proxy.session_routes import SessionRoutes
 from ..proxy.starts import Starts
 from ..proxy.telling import Telling
 from ..proxy.threads import Threads
+from ..proxy.tool_routes import ToolRoutes
 from ..proxy.unrecorded import Unrecorded
 from ..proxy.websocket import WebSockets
-from . import policies, upstreams
+from . import policies, tools, upstreams
 from .background import Background
 from .base import Base
 from .lifetimes import spawned
@@ -72,7 +74,9 @@ async def data_plane(stack: AsyncExitStack, base: Base, background: Background) 
         once=once,
     )
     limits = upstreams.limits(base.settings)
-    return DataPlane(
+    inside = Inside()
+    toolbox = tools.make(stack, base, background, inside)
+    plane = DataPlane(
         service=base.service,
         store=base.store,
         upstreams=upstreams.names(base.settings),
@@ -84,6 +88,7 @@ async def data_plane(stack: AsyncExitStack, base: Base, background: Background) 
             service=base.service, store=base.store, clock=base.clock, limits=limits
         ),
         otlp=OtlpRoutes(receiving=background.receiver, limits=limits),
+        tools=ToolRoutes(tools=toolbox, limits=limits),
         starts=once(starts.serve),
         doors=doors,
         polls=Polls(base.service, coalescer, base.credentials, explainer, background.budgets.near),
@@ -99,6 +104,8 @@ async def data_plane(stack: AsyncExitStack, base: Base, background: Background) 
         telling=telling,
         now=base.clock.monotonic,
     )
+    inside.handle = plane.handle
+    return plane
 
 
 def admin_plane(base: Base, background: Background, plane: DataPlane, metrics: Page) -> AdminPlane:

@@ -59,9 +59,11 @@ def _target(upstream: UpstreamSettings, client: HttpUpstream, *, traced: bool) -
 
 
 def names(settings: Settings) -> UpstreamNames:
+    listed = {agent: u.name for u in reversed(settings.upstreams) for agent in u.agents}
+    declared = {agent.name: agent.upstream for agent in settings.agents}
     return UpstreamNames(
         names=[upstream.name for upstream in settings.upstreams],
-        agents={agent: u.name for u in reversed(settings.upstreams) for agent in u.agents},
+        agents={**declared, **listed},
         default=settings.default_upstream,
     )
 

@@ -6,9 +6,11 @@ from typing import Any
 
 from .. import config_values as parse
 from ..config_values import Address
+from ..core.agents import Agent
 from ..core.prices import PriceList, PriceMistakes, price_list
 from ..core.trace_links import LinkMistakes, TraceLinks, trace_links
 from ..errors import ConfigError
+from .agents import AgentMistakes, agents
 from .problems import Problems
 from .settings import Settings, UpstreamSettings
 from .table import FIELDS, SETTINGS
@@ -54,9 +56,11 @@ class _Reader:
                 values[key] = value
                 self._problems.given[key] = f"--{key.replace('_', '-')}"
         upstreams = self._upstreams.upstreams(values["upstreams"], upstream_flags)
+        default = self._default(values["default_upstream"], upstreams)
         parsed: dict[str, Any] = {
             "upstreams": upstreams,
-            "default_upstream": self._default(values["default_upstream"], upstreams),
+            "default_upstream": default,
+            "agents": self._agents(values["agents"], upstreams, default),
             "prices": self._prices(values["prices"]),
             "trace_links": self._trace_links(values["trace_links"]),
             "policy": self._policy(values["policy"]),
@@ -118,6 +122,17 @@ class _Reader:
         if len(names) == 1:
             return names[0]
         return "default" if "default" in names else None
+
+    def _agents(
+        self, given: Any, upstreams: Sequence[UpstreamSettings], default: str | None
+    ) -> tuple[Agent, ...]:
+        names = [upstream.name for upstream in upstreams]
+        try:
+            return agents(given, upstreams=names, default_upstream=default)
+        except AgentMistakes as mistakes:
+            for key, text in mistakes.found:
+                self._problems.add(f"agents.{key}".rstrip("."), text)
+            return ()
 
     def _policy(self, given: Any) -> Any:
         """Paths in a file start where the file is, those of flags where the command was given."""

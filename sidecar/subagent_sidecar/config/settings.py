@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from ..config_values import Address
+from ..core.agents import Agent
 from ..core.prices import PriceList
 from ..core.trace_links import TraceLinks
 
@@ -48,6 +49,8 @@ class Settings:
 
     upstreams: tuple[UpstreamSettings, ...]
     default_upstream: str | None
+    agents: tuple[Agent, ...]
+    tool_result_limit: int
     listen: Address
     admin_listen: Address
     store: str

@@ -21,6 +21,8 @@ class Setting:
 SETTINGS: Mapping[str, Setting] = {
     "upstreams": Setting({}),
     "default_upstream": Setting(None),
+    "agents": Setting([]),
+    "tool_result_limit": Setting(80_000, parse.count),
     "listen": Setting("127.0.0.1:8460", parse.loopback),
     "admin_listen": Setting("127.0.0.1:8461", parse.loopback),
     "store": Setting("sqlite:///subagent-sidecar.db", parse.store),

@@ -34,6 +34,8 @@ from .session_routes import PREFIX as SESSIONS
 from .session_routes import SessionRoutes
 from .telling import Telling
 from .threads import Threads
+from .tool_routes import PATH as TOOLS
+from .tool_routes import ToolRoutes
 
 _UNDERSTOOD = wire.STARTS | wire.DOORS | {Act.THREAD_CREATE, Act.RUNS_CANCEL}
 """Requests whose body must be read before they are sent on."""
@@ -63,6 +65,7 @@ class DataPlane:
         telling: Telling,
         sessions: SessionRoutes,
         otlp: OtlpRoutes,
+        tools: ToolRoutes,
         now: Callable[[], float],
     ) -> None:
         self.meter = ProxyMeter()
@@ -79,6 +82,7 @@ class DataPlane:
         self._telling = telling
         self._sessions = sessions
         self._otlp = otlp
+        self._tools = tools
         self._serve = {
             **dict.fromkeys(wire.STARTS, starts.serve),
             **dict.fromkeys(wire.DOORS, doors.serve),
@@ -101,6 +105,8 @@ class DataPlane:
     @draining.setter
     def draining(self, value: bool) -> None:
         self._doors.draining = value
+        if value:
+            self._tools.stop()
 
     async def handle(self, request: DataRequest) -> web.StreamResponse:
         """Never raises but for a client that left: every failure is an answer."""
@@ -190,6 +196,8 @@ class DataPlane:
             return await self._sessions.serve(request, path)
         if path.startswith(OTLP):
             return await self._otlp.serve(request, path)
+        if path == TOOLS or path.startswith(TOOLS + "/"):
+            return await self._tools.serve(request, path)
         raise NoSuchRoute(
             f"the sidecar has no {request.method} {path[:200]}; paths under /sidecar/ are its own "
             "and are not passed on"

@@ -14,7 +14,7 @@ from subagent_sidecar.testing.engine import Engine
 from subagent_sidecar.testing.fault_effects import BEFORE, Handler, afterwards, instead
 from subagent_sidecar.testing.faults import FaultTable
 from subagent_sidecar.testing.ledger import Ledger, Received
-from subagent_sidecar.testing.records import ApiError, Json, WallClock
+from subagent_sidecar.testing.records import ApiError, Json, WallClock, assistant_id_of
 from subagent_sidecar.testing.routes_crons import CronRoutes
 from subagent_sidecar.testing.routes_runs import FAULT, RunRoutes
 from subagent_sidecar.testing.routes_threads import ThreadRoutes
@@ -95,6 +95,7 @@ class FakeAgentServer:
         routes = RunRoutes(self._engine, self._streamer)
         app.add_routes([*self._crons.table(), *routes.table(), *ThreadRoutes(self._engine).table()])
         app.add_routes([web.get("/ok", _ok), web.get("/info", _info)])
+        app.add_routes([web.post("/assistants/search", self._assistants)])
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -118,6 +119,21 @@ class FakeAgentServer:
         traceback: TracebackType | None,
     ) -> None:
         await self._stack.aclose()
+
+    async def _assistants(self, _request: web.Request) -> web.Response:
+        """One for each graph, as the server makes them itself."""
+        return answer(
+            [
+                {
+                    "assistant_id": assistant_id_of(graph),
+                    "graph_id": graph,
+                    "name": graph,
+                    "description": None,
+                    "metadata": {"created_by": "system"},
+                }
+                for graph in self.graphs
+            ]
+        )
 
     @web.middleware
     async def _journal(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -1,0 +1,185 @@
+"""Requests to the data plane from inside this process: what a client could ask, without a socket.
+
+They are requests like others to all who serve them, and their answers are the same bytes.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
+
+import httptools
+from aiohttp import HttpVersion11, web
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from ..ports import Headers
+from ..tasks import spawn
+from ..tools.door import Answered
+from .server import DataRequest
+
+_LARGEST = 32 * 1024 * 1024
+_HOST = (b"Host", b"subagent-sidecar")
+
+Handle = Callable[[DataRequest], Awaitable[web.StreamResponse]]
+
+
+class Inside:
+    """tools.door.Door over `DataPlane.handle`, which is set once there is a data plane."""
+
+    def __init__(self) -> None:
+        self.handle: Handle | None = None
+
+    async def ask(
+        self,
+        method: str,
+        target: str,
+        *,
+        fields: Headers,
+        body: Mapping[str, Any] | None = None,
+    ) -> Answered:
+        """See tools.door.Door."""
+        line = _Line()
+        task = spawn(self._serve(line, method, target, fields, body), name="tool", awaited=True)
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            line.left(task)
+            raise
+        return line.answer()
+
+    async def _serve(
+        self,
+        line: "_Line",
+        method: str,
+        target: str,
+        fields: Headers,
+        body: Mapping[str, Any] | None,
+    ) -> None:
+        assert self.handle is not None, "the data plane is not up yet"
+        content = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        try:
+            await self.handle(_request(line, method, target, fields, content))
+        except ConnectionError:
+            line.close()  # the client has left, or cannot take so much
+
+
+def _request(
+    line: "_Line", method: str, target: str, fields: Headers, content: bytes | None
+) -> DataRequest:
+    loop = asyncio.get_running_loop()
+    raw = [_HOST, *fields]
+    payload: StreamReader = EMPTY_PAYLOAD
+    if content is not None:
+        raw += [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(content)).encode()),
+        ]
+        payload = StreamReader(cast(Any, line), 2**30, loop=loop)
+        payload.feed_data(content)
+        payload.feed_eof()
+    named = CIMultiDict((k.decode(), v.decode("utf-8", "surrogateescape")) for k, v in raw)
+    message = RawRequestMessage(
+        method=method,
+        path=target,
+        version=HttpVersion11,
+        headers=CIMultiDictProxy(named),
+        raw_headers=tuple(raw),
+        should_close=False,
+        compression=None,
+        upgrade=False,
+        chunked=False,
+        url=URL.build(path="/", encoded=True),
+    )
+    whole = cast(Any, line)
+    request = DataRequest(message, payload, whole, whole, whole, loop)
+    request.raw_target = target
+    request.peer_host = b"127.0.0.1"
+    return request
+
+
+class _Line:
+    """A connection as far as a request sees of it: protocol, transport and writer in one. What is
+    written is read as an answer at once."""
+
+    ssl_context = None
+    peername = sockname = None
+    stopping = False
+    _reading_paused = False
+
+    def __init__(self) -> None:
+        self.held = False
+        self.writing_paused = False
+        self._open = True
+        self._whole = False
+        self._parser = httptools.HttpResponseParser(self)
+        self._reason = b""
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._body = bytearray()
+
+    def answer(self) -> Answered:
+        if not self._whole and not self._parser.get_status_code():
+            return Answered(502, "Bad Gateway", (), b"", cut_off=True)
+        return Answered(
+            self._parser.get_status_code(),
+            self._reason.decode("latin-1"),
+            self._fields,
+            bytes(self._body),
+            cut_off=not self._whole,
+        )
+
+    def left(self, task: "asyncio.Task[None]") -> None:
+        """Whoever asked is gone; see DataProtocol.connection_lost."""
+        self._open = False
+        if not self.held:
+            task.cancel()
+
+    # What requests and answers ask of a protocol, a transport and a writer
+
+    @property
+    def transport(self) -> "_Line | None":
+        return self if self._open else None
+
+    def write(self, data: bytes) -> None:
+        if self._open:
+            self._parser.feed_data(data)
+
+    def is_closing(self) -> bool:
+        return not self._open
+
+    def close(self) -> None:
+        self._open = False
+
+    def abort(self) -> None:
+        self._open = False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return default
+
+    async def drain(self) -> None:
+        raise ConnectionResetError("an answer too long to be read")
+
+    def pause_reading(self) -> None:
+        """All of the body is here."""
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """All of the body is here."""
+
+    # Called by llhttp
+
+    def on_status(self, reason: bytes) -> None:
+        self._reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._fields.append((name, value))
+
+    def on_body(self, piece: bytes) -> None:
+        self._body += piece
+        if len(self._body) > _LARGEST:
+            self._body.clear()
+            self.writing_paused = True  # whoever writes waits, and is told in `drain`
+
+    def on_message_complete(self) -> None:
+        self._whole = True

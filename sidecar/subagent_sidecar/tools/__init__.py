@@ -1,0 +1,20 @@
+"""The tools with which any harness delegates in the background, whatever door it comes by."""
+
+from .catalog import Catalog
+from .door import Answered, Caller, Door
+from .interrupting import Interrupts
+from .service import Tools
+from .told import Told, ToolFailed
+from .waits import Waits
+
+__all__ = [
+    "Answered",
+    "Caller",
+    "Catalog",
+    "Door",
+    "Interrupts",
+    "Told",
+    "ToolFailed",
+    "Tools",
+    "Waits",
+]
