@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import importlib
 import logging
 import os
 import signal
@@ -23,6 +24,7 @@ from .errors import ConfigError, StoreCorrupt, StoreError
 _log = logging.getLogger("subagent_sidecar")
 
 EXIT_CONFIG = 64
+EXIT_UNREACHABLE = 69
 EXIT_STORE = 74
 _BY_HAND = "nothing ends by itself (reap_interval is 0); `subagentctl reap` does it by hand"
 
@@ -142,6 +144,33 @@ def check(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
 def demo(keep: bool) -> None:
     """Play the whole story on real parts in under a minute."""
     sys.exit(asyncio.run(play(keep=keep, out=click.echo, err=partial(click.echo, err=True))))
+
+
+@main.command()
+@click.option(
+    "--server",
+    metavar="URL",
+    default="http://127.0.0.1:8460",
+    show_default=True,
+    envvar="SUBAGENT_SIDECAR_SERVER",
+    help="The data plane of a sidecar that runs.",
+)
+@click.option(
+    "--session",
+    metavar="NAME",
+    envvar="SUBAGENT_SIDECAR_SESSION",
+    help="The session of all tasks, which then outlive the client.  [default: one of its own]",
+)
+def mcp(server: str, session: str | None) -> None:
+    """Serve the tools over stdin and stdout, to MCP clients that start programs.
+
+    Exits with 0 when stdin ends, or with 69 when no sidecar runs there.
+    """
+    stdio = importlib.import_module("subagent_sidecar.mcp_stdio")  # takes seconds to load
+    try:
+        asyncio.run(stdio.bridge(server.rstrip("/"), session=session))
+    except stdio.Unreachable as error:
+        _fail([str(error)], EXIT_UNREACHABLE)
 
 
 def _read(

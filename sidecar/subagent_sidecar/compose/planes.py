@@ -35,6 +35,7 @@ from ..proxy.idempotency import Once
 from ..proxy.inside import Inside
 from ..proxy.keeping import Keeper
 from ..proxy.otlp_routes import OtlpRoutes
+from ..proxy.mcp_routes import McpRoutes
 from ..proxy.session_routes import SessionRoutes
 from ..proxy.starts import Starts
 from ..proxy.telling import Telling
@@ -88,7 +89,8 @@ async def data_plane(stack: AsyncExitStack, base: Base, background: Background) 
             service=base.service, store=base.store, clock=base.clock, limits=limits
         ),
         otlp=OtlpRoutes(receiving=background.receiver, limits=limits),
-        tools=ToolRoutes(tools=toolbox, limits=limits),
+        tools=ToolRoutes(tools=toolbox.tools, limits=limits),
+        mcp=McpRoutes(door=toolbox.mcp, limits=limits),
         starts=once(starts.serve),
         doors=doors,
         polls=Polls(base.service, coalescer, base.credentials, explainer, background.budgets.near),

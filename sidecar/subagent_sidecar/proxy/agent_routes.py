@@ -29,6 +29,8 @@ from .idempotency import Once
 from .incoming import NOTHING, Incoming, Limits, read
 from .otlp_routes import PREFIX as OTLP
 from .otlp_routes import OtlpRoutes
+from .mcp_routes import PATH as MCP
+from .mcp_routes import McpRoutes
 from .server import DataRequest
 from .session_routes import PREFIX as SESSIONS
 from .session_routes import SessionRoutes
@@ -66,6 +68,7 @@ class DataPlane:
         sessions: SessionRoutes,
         otlp: OtlpRoutes,
         tools: ToolRoutes,
+        mcp: McpRoutes,
         now: Callable[[], float],
     ) -> None:
         self.meter = ProxyMeter()
@@ -83,6 +86,7 @@ class DataPlane:
         self._sessions = sessions
         self._otlp = otlp
         self._tools = tools
+        self._mcp = mcp
         self._serve = {
             **dict.fromkeys(wire.STARTS, starts.serve),
             **dict.fromkeys(wire.DOORS, doors.serve),
@@ -107,6 +111,7 @@ class DataPlane:
         self._doors.draining = value
         if value:
             self._tools.stop()
+            self._mcp.stop()
 
     async def handle(self, request: DataRequest) -> web.StreamResponse:
         """Never raises but for a client that left: every failure is an answer."""
@@ -198,6 +203,8 @@ class DataPlane:
             return await self._otlp.serve(request, path)
         if path == TOOLS or path.startswith(TOOLS + "/"):
             return await self._tools.serve(request, path)
+        if path == MCP:
+            return await self._mcp.serve(request)
         raise NoSuchRoute(
             f"the sidecar has no {request.method} {path[:200]}; paths under /sidecar/ are its own "
             "and are not passed on"

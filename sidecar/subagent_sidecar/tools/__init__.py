@@ -3,6 +3,8 @@
 from .catalog import Catalog
 from .door import Answered, Caller, Door
 from .interrupting import Interrupts
+from .mcp_door import McpDoor
+from .mcp_sessions import McpSessions
 from .service import Tools
 from .told import Told, ToolFailed
 from .waits import Waits
@@ -13,6 +15,8 @@ __all__ = [
     "Catalog",
     "Door",
     "Interrupts",
+    "McpDoor",
+    "McpSessions",
     "Told",
     "ToolFailed",
     "Tools",

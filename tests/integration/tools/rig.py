@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.contract.agent_client import AgentClient, Answer, agent_client
-from tests.integration.http.rig import sidecar
+from tests.integration.http.rig import settings_for
 from tests.support.waiting import eventually_got
 
+from subagent_sidecar import compose
+from subagent_sidecar.ports import Clock
 from subagent_sidecar.testing import FakeAgentServer, Script
 
 WITHIN = 30.0
@@ -58,15 +60,18 @@ async def bench(
     *,
     graphs: Mapping[str, Script] | None = None,
     pickup_seconds: float = 0.0,
+    clock: Clock | None = None,
     **config: object,
 ) -> AsyncIterator[Bench]:
     path = folder / "policy.yaml"
     path.write_text(json.dumps({"version": 1, **(policy or {})}), "utf-8")
     values = {"coalesce": "0s", "cancel_verify_for": "100ms", "policy": str(path), **config}
-    async with (
-        FakeAgentServer(graphs, pickup_seconds=pickup_seconds) as server,
-        sidecar(server.url, **values) as front,
-        agent_client(f"http://127.0.0.1:{front.port}") as client,
-        agent_client(f"http://127.0.0.1:{front.admin_port}") as admin,
-    ):
-        yield Bench(server, client, admin)
+    async with FakeAgentServer(graphs, pickup_seconds=pickup_seconds) as server:
+        found = settings_for(server.url, **{"drain_timeout": "100ms", **values})
+        listeners = compose.bind(found)
+        async with (
+            compose.running(found, listeners, clock=clock),
+            agent_client(listeners.data_url) as client,
+            agent_client(listeners.admin_url) as admin,
+        ):
+            yield Bench(server, client, admin)
