@@ -5,6 +5,8 @@
 | nothing                                  | Unreachable | 3    |
 | not JSON, not ours, a redirect           | Unreachable | 3    |
 | ours, but about upstreams (data plane)   | Unreachable | 3    |
+| of a tool, 404                           | NotFound    | 4    |
+| of a tool, anything else                 | Failed      | 1    |
 | ours, 404                                | NotFound    | 4    |
 | ours, 400 `not_a_name`                   | Misused     | 2    |
 | 401, 403, from whomever                  | Failed      | 1    |
@@ -55,6 +57,8 @@ def refusal(
     payload: Mapping[str, Any] | None,
 ) -> CliError:
     """The error for an answer other than a 200 with a JSON object (see the table above)."""
+    if payload is not None and isinstance(payload.get("text"), str):
+        return _of_tool(status, payload["text"])
     problem = payload if _is_ours(payload) else None
     if status in (401, 403):
         said = f" ({_sentence(problem)})" if problem else ""
@@ -64,6 +68,11 @@ def refusal(
     if problem is None:
         return not_a_sidecar(server, _description(status, content_type, location))
     return _from_problem(server, status, problem)
+
+
+def _of_tool(status: int, text: str) -> CliError:
+    """A tool did not do it, and has words for that."""
+    return NotFound(text) if status == 404 else Failed(text)
 
 
 def _from_problem(server: Server, status: int, problem: Mapping[str, Any]) -> CliError:

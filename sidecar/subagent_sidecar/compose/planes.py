@@ -24,6 +24,7 @@ from ..proxy.admin_routes import AdminPlane
 from ..proxy.admin_sessions import SessionRoutes as AdminSessionRoutes
 from ..proxy.admin_spans import SpanRoutes
 from ..proxy.admin_tasks import TaskRoutes
+from ..proxy.admin_tools import AdminToolRoutes
 from ..proxy.admin_traces import TraceRoutes
 from ..proxy.agent_routes import DataPlane
 from ..proxy.assistants import Assistants
@@ -34,8 +35,8 @@ from ..proxy.forwarding import Polls
 from ..proxy.idempotency import Once
 from ..proxy.inside import Inside
 from ..proxy.keeping import Keeper
-from ..proxy.otlp_routes import OtlpRoutes
 from ..proxy.mcp_routes import McpRoutes
+from ..proxy.otlp_routes import OtlpRoutes
 from ..proxy.session_routes import SessionRoutes
 from ..proxy.starts import Starts
 from ..proxy.telling import Telling
@@ -142,6 +143,7 @@ def admin_plane(base: Base, background: Background, plane: DataPlane, metrics: P
         sessions=AdminSessionRoutes(service=base.service, store=base.store, clock=base.clock),
         spans=SpanRoutes(seen=background.seen),
         audit=AuditRoutes(auditor=background.auditor, upstreams=upstreams.names(base.settings)),
+        tools=AdminToolRoutes(tools=plane.tools.tools, credentials=base.credentials.of),
         metrics=MetricsRoutes(written=metrics.written),
         traces=TraceRoutes(store=base.store, clock=base.clock, links=base.settings.trace_links),
         report=ReportRoutes(service=base.service, store=base.store, clock=base.clock),

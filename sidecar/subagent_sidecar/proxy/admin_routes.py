@@ -27,6 +27,7 @@ from .admin_report import ReportRoutes
 from .admin_sessions import SessionRoutes
 from .admin_spans import SpanRoutes
 from .admin_tasks import TaskRoutes
+from .admin_tools import AdminToolRoutes
 from .admin_traces import TraceRoutes
 
 _PATIENCE_S = 0.5
@@ -53,6 +54,7 @@ class AdminPlane:
         sessions: SessionRoutes,
         spans: SpanRoutes,
         audit: AuditRoutes,
+        tools: AdminToolRoutes,
         metrics: MetricsRoutes,
         traces: TraceRoutes,
         report: ReportRoutes,
@@ -72,6 +74,7 @@ class AdminPlane:
         self._sessions = sessions
         self._spans = spans
         self._audit = audit
+        self._tools = tools
         self._metrics = metrics
         self._traces = traces
         self._report = report
@@ -92,6 +95,7 @@ class AdminPlane:
         self._spans.register(app, resolve, self._up_to_date)
         self._reap.register(app)
         self._audit.register(app)
+        self._tools.register(app)
         self._metrics.register(app)
         self._traces.register(app, resolve, with_refusals, self._tasks.shown)
         self._report.register(app, with_refusals)

@@ -27,10 +27,10 @@ from .coalescing import Coalescer
 from .doors import Doors
 from .idempotency import Once
 from .incoming import NOTHING, Incoming, Limits, read
-from .otlp_routes import PREFIX as OTLP
-from .otlp_routes import OtlpRoutes
 from .mcp_routes import PATH as MCP
 from .mcp_routes import McpRoutes
+from .otlp_routes import PREFIX as OTLP
+from .otlp_routes import OtlpRoutes
 from .server import DataRequest
 from .session_routes import PREFIX as SESSIONS
 from .session_routes import SessionRoutes
@@ -85,7 +85,7 @@ class DataPlane:
         self._telling = telling
         self._sessions = sessions
         self._otlp = otlp
-        self._tools = tools
+        self.tools = tools
         self._mcp = mcp
         self._serve = {
             **dict.fromkeys(wire.STARTS, starts.serve),
@@ -110,7 +110,7 @@ class DataPlane:
     def draining(self, value: bool) -> None:
         self._doors.draining = value
         if value:
-            self._tools.stop()
+            self.tools.stop()
             self._mcp.stop()
 
     async def handle(self, request: DataRequest) -> web.StreamResponse:
@@ -202,7 +202,7 @@ class DataPlane:
         if path.startswith(OTLP):
             return await self._otlp.serve(request, path)
         if path == TOOLS or path.startswith(TOOLS + "/"):
-            return await self._tools.serve(request, path)
+            return await self.tools.serve(request, path)
         if path == MCP:
             return await self._mcp.serve(request)
         raise NoSuchRoute(

@@ -1,7 +1,6 @@
 """The tools over HTTP: what there is, and calls."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
@@ -9,34 +8,33 @@ from urllib.parse import parse_qs
 from aiohttp import web
 
 from ..core.toolset import SHAPES
-from ..errors import BadBody, BadQuery, ForeignOrigin, NoSuchRoute, NotJson, SidecarError
-from ..tools import Answered, Caller, Told, ToolFailed, Tools
-from . import answering, headers, problems
+from ..errors import BadBody, BadQuery, ForeignOrigin, NoSuchRoute, NotJson
+from ..tools import Caller, ToolFailed, Tools
+from . import answering, headers
 from .admin_guard import is_local
 from .calls import SUPERVISOR
 from .headers import Field
 from .incoming import Limits, read
 from .server import DataRequest
+from .tool_json import failure, told_json
 
 PATH = "/sidecar/tools"
 
 _JSON: list[Field] = [(b"content-type", b"application/json")]
 _MAX_BODY = 8 * 1024 * 1024
 _TRACE = frozenset({b"traceparent", b"tracestate"})
-_PASSED_ON = frozenset({b"retry-after", b"x-subagent-sidecar", b"x-request-id"})
-"""Of an answer that is a failure: what its caller may go by."""
 
 
 class ToolRoutes:
     """`GET /sidecar/tools` and `POST /sidecar/tools/<tool>`."""
 
     def __init__(self, *, tools: Tools, limits: Limits) -> None:
-        self._tools = tools
+        self.tools = tools
         self._limits = replace(limits, max_body=_MAX_BODY, inspect_limit=_MAX_BODY)
 
     def stop(self) -> None:
         """See Tools."""
-        self._tools.stop()
+        self.tools.stop()
 
     async def serve(self, request: DataRequest, path: str) -> web.StreamResponse:
         """`path` begins with PATH. Raises what `_call` does not answer itself."""
@@ -56,7 +54,7 @@ class ToolRoutes:
         [shape] = query.get("format", ["openai"])[-1:]
         if shape not in SHAPES:
             raise BadQuery(f"format: must be one of: {', '.join(SHAPES)}")
-        tools = await self._tools.offered(caller_of(request))
+        tools = await self.tools.offered(caller_of(request))
         told = {"tools": [SHAPES[shape](tool) for tool in tools]}
         return answering.send(request, 200, _JSON, json.dumps(told).encode())
 
@@ -64,10 +62,12 @@ class ToolRoutes:
         given = await self._arguments(request)
         request.timed = False  # most of it is spent with agent servers
         try:
-            told = await self._tools.call(tool, given, caller_of(request))
+            told = await self.tools.call(tool, given, caller_of(request))
         except ToolFailed as failed:
-            return _failure(request, failed)
-        return answering.send(request, 200, _JSON, json.dumps(_told_json(tool, told)).encode())
+            request_id = headers.text(request.headers.get("x-request-id"), limit=128)
+            status, fields, body = failure(failed, request_id=request_id)
+            return answering.send(request, status, fields, json.dumps(body).encode())
+        return answering.send(request, 200, _JSON, json.dumps(told_json(tool, told)).encode())
 
     async def _arguments(self, request: DataRequest) -> Any:
         body = (await read(request, self._limits, understand=True)).whole or b"{}"
@@ -102,41 +102,3 @@ def caller_of(request: DataRequest) -> Caller:
         context=tuple(field for field in request.raw_headers if field[0].lower() in _TRACE),
         key=keys[0] if len(keys) == 1 else None,
     )
-
-
-def _told_json(tool: str, told: Told) -> dict[str, Any]:
-    found: dict[str, Any] = {"tool": tool, "text": told.text}
-    if told.blocks:
-        found["content"] = told.content
-    return {**found, **(told.task or {})}
-
-
-def _failure(request: DataRequest, failed: ToolFailed) -> web.StreamResponse:
-    """The problem that there was, with the text for the model."""
-    request_id = headers.text(request.headers.get("x-request-id"), limit=128)
-    cause = failed.cause
-    if isinstance(cause, SidecarError):
-        status, fields, body = problems.problem(cause, request_id=request_id)
-        told = json.loads(body)
-    else:
-        status, fields = cause.status, _fields(cause)
-        told = _problem_of(cause, failed.text)
-    return answering.send(
-        request, status, fields, json.dumps({**told, "text": failed.text}).encode()
-    )
-
-
-def _fields(answered: Answered) -> list[Field]:
-    return [*_JSON, *(f for f in answered.headers if f[0].lower() in _PASSED_ON)]
-
-
-def _problem_of(answered: Answered, text: str) -> Mapping[str, Any]:
-    """What the sidecar or the server said, as it said it; in our form where it said nothing."""
-    if isinstance(answered.json, dict):
-        return answered.json
-    return {
-        "error": "upstream_refused",
-        "code": "upstream_refused",
-        "message": text,
-        "detail": text,
-    }
