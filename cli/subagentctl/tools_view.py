@@ -35,7 +35,9 @@ def _body(standing: Standing) -> Iterator[str]:
         for each in interrupts:
             value = each.get("value") if isinstance(each, dict) else each
             yield from lines(value if isinstance(value, str) else json.dumps(value))
-    elif isinstance(found.get("note"), str) and standing.status != "running":
+    elif "waited_s" in found:
+        yield f"It is not over after {found['waited_s']} s, and goes on."
+    elif isinstance(found.get("note"), str):
         yield from lines(found["note"])
 
 

@@ -1,6 +1,7 @@
 """An ASGI application as one of our routes: a request in, an answer out as it comes."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -22,21 +23,24 @@ App = Callable[
     Awaitable[None],
 ]
 
+_log = logging.getLogger(__name__)
+
 _AHEAD = 16
 """Messages that wait for a slow client before the application does."""
 _OWN = frozenset({b"content-length", b"transfer-encoding", b"connection", b"date", b"server"})
 
 
 async def serve(app: App, request: DataRequest, body: bytes) -> web.StreamResponse:
-    """Have `app` answer. A client that leaves cancels it."""
+    """Have `app` answer. It is told when its client leaves, and decides itself what that means:
+    some clients leave as soon as they have read what they wanted."""
     exchange = _Exchange(body)
     running = spawn(_run(app, _scope(request), exchange), name="asgi", awaited=True)
     running.add_done_callback(exchange.over)
     try:
-        start = await exchange.messages.get()
+        start = await exchange.message()
         if start is None:
             return await _failed(running)
-        first = await exchange.messages.get()
+        first = await exchange.message()
         fields = [f for f in start.get("headers", ()) if f[0].lower() not in _OWN]
         if first is None or not first.get("more_body"):
             whole = b"" if first is None else first.get("body", b"")
@@ -49,9 +53,7 @@ async def serve(app: App, request: DataRequest, body: bytes) -> web.StreamRespon
         await asyncio.wait([running])  # it may have something to do behind its answer
         return sent
     finally:
-        if not running.done():
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+        exchange.left()
 
 
 async def _run(app: App, scope: dict[str, Any], exchange: "_Exchange") -> None:
@@ -84,27 +86,43 @@ def _scope(request: DataRequest) -> dict[str, Any]:
 
 
 class _Exchange:
-    """What the application is handed. `messages` are what it sends, None once it is over."""
+    """What the application is handed, and what it sends."""
 
     def __init__(self, body: bytes) -> None:
-        self.messages: asyncio.Queue[Message | None] = asyncio.Queue(_AHEAD)
+        self._messages: asyncio.Queue[Message | None] = asyncio.Queue(_AHEAD)
         self._body: bytes | None = body
-        self._ended = False
+        self._over = False
+        self._gone = asyncio.Event()
 
     async def receive(self) -> Message:
         if self._body is None:
-            await asyncio.get_running_loop().create_future()  # whoever leaves cancels us
+            await self._gone.wait()
+            return {"type": "http.disconnect"}
         body, self._body = self._body, None
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(self, message: Message) -> None:
-        await self.messages.put(message)
+        if not self._gone.is_set():
+            await self._messages.put(message)
 
-    def over(self, _running: "asyncio.Task[None]") -> None:
-        while self.messages.full():
-            self.messages.get_nowait()  # nobody reads any more, or it would not be full
-            self._ended = True
-        self.messages.put_nowait(None)
+    def left(self) -> None:
+        """Nobody reads any more."""
+        self._gone.set()
+        while not self._messages.empty():  # whoever waits to send is let go
+            self._messages.get_nowait()
+
+    def over(self, running: "asyncio.Task[None]") -> None:
+        if not running.cancelled() and (error := running.exception()) is not None:
+            _log.debug("an ASGI application failed: %r", error)
+        self._over = True
+        if self._messages.empty():  # else whoever reads what there is will see
+            self._messages.put_nowait(None)
+
+    async def message(self) -> Message | None:
+        """The next one; None once it is over."""
+        if self._over and self._messages.empty():
+            return None
+        return await self._messages.get()
 
     async def pieces(self, first: Message) -> AsyncIterator[bytes]:
         """Raises UpstreamBroken where the application ended in the midst."""
@@ -114,5 +132,5 @@ class _Exchange:
                 yield message["body"]
             if not message.get("more_body"):
                 return
-            message = await self.messages.get()
+            message = await self.message()
         raise UpstreamBroken("the answer ended in its midst")

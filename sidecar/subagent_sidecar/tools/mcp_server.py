@@ -15,6 +15,7 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, Too
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from .. import __version__
+from ..core.storable import name
 from ..core.toolset import Tool
 from ..core.toolset import tools as all_tools
 from ..errors import SidecarError
@@ -134,9 +135,9 @@ class McpServer:
         return types.CallToolResult(content=list(_content(told)))
 
     def _caller(self, ctx: Context) -> Caller:
-        session = _header(ctx, "x-subagent-session")
+        session = name(_header(ctx, "x-subagent-session"))
         if session is None and (own := _header(ctx, "mcp-session-id")) is not None:
-            session = named(own)
+            session = name(named(own))
         return Caller(
             supervisor=self._supervisor,
             session=session,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID, uuid5
 
 from ..core import tool_results, tool_words
@@ -110,7 +111,7 @@ class Tools:
         fields = _with_session(caller)
         if caller.key is not None:
             fields.append((b"idempotency-key", caller.key.encode()))
-        target = f"/to/{agent.upstream}/threads/{task_id}/runs"
+        target = f"/to/{agent.upstream}/threads/{quote(task_id, safe='')}/runs"
         answered = await self._door.ask("POST", target, fields=fields, body=body)
         if not answered.good:
             raise _not_launched(agent, answered)

@@ -81,7 +81,7 @@ def test_on_a_terminal_it_says_how_it_goes(run: Run, admin: FakeAdmin) -> None:
         ({"status": "error", "error": "boom"}, "boom"),
         ({"status": "waiting", "interrupts": [{"id": "1", "value": {"q": "EU?"}}]}, '{"q": "EU?"}'),
         ({"status": "cancelled"}, "cancelled"),
-        ({"status": "running", "note": "goes on"}, "running"),
+        ({"status": "running", "note": "for models", "waited_s": 3.0}, "not over after 3.0 s"),
     ],
 )
 def test_what_did_not_succeed_is_exit_code_1(

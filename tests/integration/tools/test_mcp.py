@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -224,3 +225,12 @@ async def test_a_program_without_a_sidecar_says_so() -> None:
     _, said = await process.communicate()
     assert process.returncode == 69
     assert said.decode().startswith(f"subagent-sidecar: no sidecar answers at {NOBODY} (")
+
+
+def test_a_sidecar_without_mcp_clients_loads_nothing_for_them() -> None:
+    code = (
+        "import sys, subagent_sidecar.__main__; "
+        "print(*{'mcp', 'mcp_types', 'pydantic', 'starlette', 'httpx2'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert done.stdout.strip() == ""

@@ -4,6 +4,7 @@ import json
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from tests.contract.agent_client import agent_client
@@ -277,6 +278,37 @@ async def test_a_start_with_a_key_is_made_once(tmp_path: Path) -> None:
     assert answers[0].json == answers[1].json
     assert len(runs) == 1
     assert (other.status, other.json["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_a_start_whose_caller_has_left_is_seen_through(tmp_path: Path) -> None:
+    """failures.md row 19."""
+    said = {"description": "d", "subagent_type": "hang"}
+    async with bench(tmp_path) as at:
+        at.server.faults.add(FaultKind.DELAY_HEAD, "/threads/*/runs", method="POST", seconds=0.3)
+        leaving = spawn(at.send("start_async_task", said), name="leaves", awaited=True)
+        await eventually(lambda: at.server.received("POST", "/runs"), within=WITHIN)
+        leaving.cancel()
+        [found] = await eventually_got(
+            lambda: listed(at), lambda tasks: bool(tasks and tasks[0]["run_id"]), within=WITHIN
+        )
+        assert at.server.ledger.run_ids == [found["run_id"]]
+        assert not found["in_doubt"]
+
+
+async def listed(at: Bench) -> Any:
+    return (await at.admin.call("GET", "/v1/tasks")).json["tasks"]
+
+
+@pytest.mark.parametrize("thread_id", ["a/b", "a b", "a?b#c", "a%2Fb", "日本"])
+async def test_an_id_of_any_shape_is_one_segment(tmp_path: Path, thread_id: str) -> None:
+    body = json.dumps({"thread_id": thread_id, "status": "idle", "metadata": {}}).encode()
+    async with bench(tmp_path) as at:
+        at.server.faults.add(
+            FaultKind.STATUS, "/threads", method="POST", status=200, body=body, times=1
+        )
+        await at.call("start_async_task", description="d", subagent_type="researcher")
+        [start] = at.server.received("POST", "/runs")
+    assert start.raw_path == f"/threads/{quote(thread_id, safe='')}/runs"
 
 
 async def test_credentials_and_the_trace_go_on_with_a_start(tmp_path: Path) -> None:
