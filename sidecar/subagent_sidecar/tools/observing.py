@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from ..core import tool_results
 from ..core.model import Task, TaskStatus
-from ..errors import StartInDoubt
+from ..errors import NoSuchUpstream, StartInDoubt
 from .door import Answered, Caller, Door
 from .told import ToolFailed, why
 
@@ -84,12 +84,17 @@ class Observing:
     async def _get(self, target: str, caller: Caller) -> Json | None:
         """None where there is no such thing. Raises Unread."""
         answered = await self._door.ask("GET", target, fields=caller.fields)
-        if answered.status in _GONE:
+        if answered.status in _GONE and not _is_ours(answered):
             return None
         if not answered.good or not isinstance(answered.json, dict):
             raise Unread(answered)
         found: Json = answered.json
         return found
+
+
+def _is_ours(answered: Answered) -> bool:
+    """Whether the sidecar said it, not the server: its upstream is not configured any more."""
+    return isinstance(answered.json, dict) and answered.json.get("code") == NoSuchUpstream.code
 
 
 def _on_record(task: Task) -> Seen:
