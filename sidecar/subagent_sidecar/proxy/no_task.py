@@ -25,16 +25,14 @@ def _is_meant(task_id: str | None, given: str) -> bool:
 
 
 def _told(event: Event) -> str:
+    at = f"{event.at[:19]}Z"
     match event.kind:
         case "refused":
             by = f"rule {event.detail.get('rule')} of policy {event.detail.get('policy')}"
             if event.detail.get("code") == "frozen":
                 by = "an operator's freeze"
-            return (
-                f"its start was refused by {by} at {event.at}; "
-                f"GET /v1/decisions?task={event.task_id} says more"
-            )
+            return f"its start was refused by {by} at {at}"
         case "start_failed":
-            return f"its start came to nothing at {event.at}: {event.detail.get('reason')}"
+            return f"its start came to nothing at {at}: {event.detail.get('reason')}"
         case _:
             return f"it is the thread of a cron, {event.detail.get('cron_id')}"
