@@ -10,16 +10,7 @@ from ..core.decisions import Decision
 from ..core.facts import Fact, Unit
 from ..core.matching import Call, Scope
 from ..core.metrics.record import Used
-from ..core.model import (
-    Event,
-    Intent,
-    Run,
-    Task,
-    Thread,
-    Timestamp,
-    UsageEntry,
-    in_order,
-)
+from ..core.model import Event, Intent, Run, Task, Thread, Timestamp, UsageEntry, in_order
 from ..core.moves import intent_moves, run_moves, task_moves
 from ..core.policy import NOTHING, Amounts
 from ..core.sessions import Session, SessionKey
