@@ -40,6 +40,7 @@ def _relay(to: Where, base: Base) -> Relay:
 
 def _poster(to: Where) -> Poster:
     """Called late, and on a thread of its own: what it needs takes its time to load."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it writes between the lines of the log
     posting = importlib.import_module("subagent_sidecar.telemetry.receiving.posting")
     poster: Poster = posting.poster(to, os.environ)
     return poster

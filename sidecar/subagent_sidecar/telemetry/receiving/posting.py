@@ -8,9 +8,10 @@ CLIENT_CERTIFICATE,INSECURE}`. Loaded late: gRPC takes its time.
 
 import gzip
 import http.client
-import logging
+import socket
 import ssl
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -30,23 +31,23 @@ from ... import __version__
 from ..where import CONSOLE, GRPC, HTTP, Where
 from .relay import Later, Poster, Refused, Result, Taken
 
-_log = logging.getLogger(__name__)
-
+_PROTOBUF = "application/x-protobuf"
 _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
+_OF_THE_PAYLOAD = frozenset({400, 413, 422})
+"""What is answered to a request that nobody could take. All else is about the endpoint, or whatever
+stands before it: a key that is wrong today may be right tomorrow."""
 _LONGEST_ANSWER = 64 * 1024
-_GRPC_AGAIN = frozenset(
-    {
-        grpc.StatusCode.CANCELLED,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
-        grpc.StatusCode.ABORTED,
-        grpc.StatusCode.OUT_OF_RANGE,
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.DATA_LOSS,
-        grpc.StatusCode.UNKNOWN,
-    }
+_GRPC_OF_THE_PAYLOAD = frozenset(
+    {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION}
 )
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (socket.gaierror, "its name cannot be resolved"),
+    (ConnectionRefusedError, "nothing listens there"),
+    (ssl.SSLError, "TLS fails"),
+    (TimeoutError, "it does not answer in time"),
+    (http.client.RemoteDisconnected, "it hangs up without an answer"),
+)
+"""What is said of an error. Their own words hold URLs and headers, which hold keys."""
 
 
 class Variables:
@@ -99,7 +100,7 @@ class HttpPoster:
         self._headers = {
             "user-agent": f"subagent-sidecar/{__version__}",
             **given.headers,
-            "content-type": "application/x-protobuf",
+            "content-type": _PROTOBUF,
         }
         if self._zipped:
             self._headers["content-encoding"] = "gzip"
@@ -110,16 +111,17 @@ class HttpPoster:
     def post(self, payload: bytes) -> Result:
         body = gzip.compress(payload, 5) if self._zipped else payload
         request = urllib.request.Request(self._url, data=body, headers=self._headers, method="POST")
+        give_up = time.monotonic() + self._timeout_s
         try:
             with self._opener.open(request, timeout=self._timeout_s) as answer:
-                return Taken(_rejected(answer.read(_LONGEST_ANSWER)))
+                return _taken(answer.headers.get_content_type(), _read(answer, give_up))
         except urllib.error.HTTPError as error:
             with error:
                 return _not_taken(error.code, error.headers.get("Retry-After"))
         except http.client.HTTPException as error:  # before OSError: some are both
-            return Later(str(error) or type(error).__name__, None, reached=True)
+            return Later(_reason(error), None, reached=True)
         except OSError as error:
-            return Later(str(error), None, reached=False)
+            return Later(_reason(error), None, reached=False)
 
     def close(self) -> None:
         """Nothing is kept open."""
@@ -132,11 +134,34 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
+def _read(answer: http.client.HTTPResponse, give_up: float) -> bytes:
+    """As much as matters, and for as long as it matters."""
+    body = b""
+    while len(body) < _LONGEST_ANSWER and time.monotonic() < give_up:
+        piece = answer.read1(_LONGEST_ANSWER)
+        if not piece:
+            break
+        body += piece
+    return body
+
+
+def _taken(kind: str, body: bytes) -> Result:
+    """A page is the answer of whatever stands before the collector, and not of one."""
+    if "html" in kind:
+        return Later("it answers with a page, which no collector does", None, reached=True)
+    return Taken(_rejected(body) if kind == _PROTOBUF else 0)
+
+
 def _not_taken(status: int, retry_after: str | None) -> Result:
-    if status not in _AGAIN:
-        return Refused(f"it answered {status}")
+    if status in _OF_THE_PAYLOAD:
+        return Refused(f"it answers {status}")
     seconds = float(retry_after) if retry_after and retry_after.isdecimal() else None
-    return Later(f"it answered {status}", seconds, reached=True)
+    return Later(f"it answers {status}", seconds, reached=True)
+
+
+def _reason(error: Exception) -> str:
+    cause = error.reason if isinstance(error, urllib.error.URLError) else error
+    return next((said for kind, said in _REASONS if isinstance(cause, kind)), "it is out of reach")
 
 
 def _tls(given: Variables) -> ssl.SSLContext:
@@ -175,10 +200,10 @@ class GrpcPoster:
             answer = self._export(payload, timeout=self._timeout_s, metadata=self._metadata)
         except grpc.RpcError as error:
             code = error.code()
-            if code in _GRPC_AGAIN:
-                reached = code is not grpc.StatusCode.UNAVAILABLE
-                return Later(f"it answered {code.name}", None, reached=reached)
-            return Refused(f"it answered {code.name}")
+            if code in _GRPC_OF_THE_PAYLOAD:
+                return Refused(f"it answers {code.name}")
+            reached = code not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+            return Later(f"it answers {code.name}", None, reached=reached)
         except ValueError:
             return Later("the channel is closed", None, reached=False)
         return Taken(_rejected(answer))

@@ -191,7 +191,7 @@ class Relay:
                 self._poster = self._make()
             return self._poster.post(payload)
         except Exception as error:  # noqa: BLE001 - whatever it does, nothing was taken
-            return Later(str(error) or type(error).__name__, None, reached=False)
+            return Later(f"sending fails with {type(error).__name__}", None, reached=False)
 
     def _pause(self, result: Later, tries: int) -> bool:
         """Wait until it may be tried again; False if there is no more time for that."""
