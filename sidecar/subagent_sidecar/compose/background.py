@@ -1,5 +1,6 @@
 """What works without being asked: it follows, reads, settles, cancels and prunes."""
 
+import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -61,7 +62,8 @@ class Background:
 
 def make(stack: AsyncExitStack, base: Base) -> Background:
     seen = SpansSeen()
-    tracer = tracing.tracer(stack, base)  # first: it closes when all others have
+    tracer, receiver = tracing.tracer(base), receiving.receiver(base, seen)
+    stack.push_async_callback(_closed, tracer, receiver)  # first: when all others have closed
     watcher = _watcher(stack, base)
     reconciler = Reconciler(
         service=base.service,
@@ -94,8 +96,13 @@ def make(stack: AsyncExitStack, base: Base) -> Background:
         auditor=_auditor(base, watcher),
         tracer=tracer,
         seen=seen,
-        receiver=receiving.receiver(stack, base, seen),
+        receiver=receiver,
     )
+
+
+async def _closed(*telling: Tracer | Receiver | None) -> None:
+    """Together: each of them may wait for an endpoint for as long as it may."""
+    await asyncio.gather(*(each.aclose() for each in telling if each is not None))
 
 
 def _watcher(stack: AsyncExitStack, base: Base) -> Watcher:

@@ -2,7 +2,6 @@
 
 import importlib
 import os
-from contextlib import AsyncExitStack
 
 from ..core.rehoming.homes import Mode
 from ..core.spans_seen import SpansSeen
@@ -14,13 +13,13 @@ from .tracing import export_to
 _OFF = "off"
 
 
-def receiver(stack: AsyncExitStack, base: Base, seen: SpansSeen) -> Receiver | None:
-    """Closed before the store is, and after all who may be asked to receive."""
+def receiver(base: Base, seen: SpansSeen) -> Receiver | None:
+    """To be closed before the store is, and when nobody is served any more."""
     settings = base.settings
     if settings.otlp_receive == _OFF:
         return None
     found = export_to(settings)
-    receiver = Receiver(
+    return Receiver(
         store=base.store,
         seen=seen,
         relay=None if found is None else _relay(found, base),
@@ -30,8 +29,6 @@ def receiver(stack: AsyncExitStack, base: Base, seen: SpansSeen) -> Receiver | N
         most=settings.otlp_max_body,
         now=base.clock.monotonic,
     )
-    stack.push_async_callback(receiver.aclose)
-    return receiver
 
 
 def _relay(to: Where, base: Base) -> Relay:

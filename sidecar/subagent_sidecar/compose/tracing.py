@@ -3,7 +3,6 @@
 import importlib
 import os
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
 from datetime import timedelta
 
 from ..config import Settings
@@ -19,13 +18,13 @@ def export_to(settings: Settings, environ: Mapping[str, str] = os.environ) -> Wh
     return where(endpoint=settings.otlp_endpoint, protocol=settings.otlp_protocol, environ=environ)
 
 
-def tracer(stack: AsyncExitStack, base: Base) -> Tracer | None:
-    """Closed before the store is, and after all who write to it."""
+def tracer(base: Base) -> Tracer | None:
+    """To be closed before the store is, and after all who write to it."""
     found = export_to(base.settings)
     if found is None:
         return None
     settings = base.settings
-    tracer = Tracer(
+    return Tracer(
         service=base.service,
         store=base.store,
         clock=base.clock,
@@ -36,8 +35,6 @@ def tracer(stack: AsyncExitStack, base: Base) -> Tracer | None:
         ),
         usage_within=_USAGE_WITHIN,
     )
-    stack.push_async_callback(tracer.aclose)
-    return tracer
 
 
 def _sender(to: Where) -> Sender[Span]:

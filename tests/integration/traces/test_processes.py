@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.contract.agent_client import agent_client
+from tests.support.otlp_request import B, Emitted, request
 from tests.support.otlp_sink import OtlpSink, broken_trees
 from tests.support.ports import free_port
 from tests.support.processes import SidecarProcess
@@ -88,6 +89,19 @@ async def test_an_endpoint_that_never_answers_does_not_hold_up_the_end(
         await eventually(lambda: sink.requests, within=WITHIN)
         assert await at.stopped_within() < PATIENCE_S
         assert "traces_dropped" in at.sidecar.log
+
+
+async def test_nor_do_spans_of_others_that_it_does_not_take(sink: OtlpSink, tmp_path: Path) -> None:
+    """What it has not taken is counted; what was held, too."""
+    sink.silence()
+    async with stand(tmp_path, sink.url) as at, agent_client(at.sidecar.url) as client:
+        for number in range(1, 4):
+            body = request(Emitted(id=number), Emitted(id=9, trace=B)).SerializeToString()
+            path, kind = "/sidecar/otlp/v1/traces", {"content-type": "application/x-protobuf"}
+            answer = await client.call("POST", path, raw=body, headers=kind)
+            assert answer.status == 200
+        assert await at.stopped_within() < PATIENCE_S
+        assert "6 spans of others were dropped" in at.sidecar.log
 
 
 async def test_an_endpoint_that_is_not_there_costs_one_line_and_no_span(tmp_path: Path) -> None:
