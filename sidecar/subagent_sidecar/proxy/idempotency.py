@@ -35,6 +35,7 @@ from .calls import SUPERVISOR, Call
 from .explaining import Whole
 from .keeping import Keeper
 from .retelling import answer_of, retell, reused, under_way
+from .server import DataRequest
 from .unread import is_unread
 
 _log = logging.getLogger(__name__)
@@ -203,13 +204,8 @@ class _First:
 
 def claim_of(call: Call) -> Claim | None:
     """What a start says about being the same as another one; None for most."""
-    keys = call.request.headers.getall("idempotency-key", ())
-    if keys:
-        key = keys[0]
-        if len(keys) > 1 or not _is_key(key):
-            raise BadHeader(
-                f"an Idempotency-Key is one value of 1 to {LONGEST_KEY} printable ASCII characters"
-            )
+    key = key_of(call.request)
+    if key is not None:
         if is_unread(call):
             raise BodyTooLarge(
                 f"a start with an Idempotency-Key has at most {call.limits.inspect_limit} bytes "
@@ -220,6 +216,18 @@ def claim_of(call: Call) -> Claim | None:
     if request_id is None or is_unread(call):
         return None
     return claim_by_request_id(request_id, _asked(call))
+
+
+def key_of(request: DataRequest) -> str | None:
+    """The Idempotency-Key of a request. Raises BadHeader for one that is none."""
+    keys = request.headers.getall("idempotency-key", ())
+    if not keys:
+        return None
+    if len(keys) > 1 or not _is_key(keys[0]):
+        raise BadHeader(
+            f"an Idempotency-Key is one value of 1 to {LONGEST_KEY} printable ASCII characters"
+        )
+    return keys[0]
 
 
 def _asked(call: Call) -> Asked:

@@ -14,6 +14,7 @@ from . import answering, headers
 from .admin_guard import is_local
 from .calls import SUPERVISOR
 from .headers import Field
+from .idempotency import key_of
 from .incoming import Limits, read
 from .server import DataRequest
 from .tool_json import failure, told_json
@@ -93,12 +94,11 @@ def refuse_foreign_pages(request: DataRequest) -> None:
 
 
 def caller_of(request: DataRequest) -> Caller:
-    """Who calls, by the headers of a request."""
-    keys = request.headers.getall("idempotency-key", [])
+    """Who calls, by the headers of a request. Raises BadHeader."""
     return Caller(
         supervisor=SUPERVISOR,
         session=headers.text(request.headers.get("x-subagent-session")),
         fields=tuple(headers.credentials(request.raw_headers)),
         context=tuple(field for field in request.raw_headers if field[0].lower() in _TRACE),
-        key=keys[0] if len(keys) == 1 else None,
+        key=key_of(request),
     )

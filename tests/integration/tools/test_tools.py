@@ -280,6 +280,14 @@ async def test_a_start_with_a_key_is_made_once(tmp_path: Path) -> None:
     assert (other.status, other.json["code"]) == (422, "idempotency_key_reused")
 
 
+async def test_a_key_that_is_none_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    said = {"description": "d", "subagent_type": "hang"}
+    async with bench(tmp_path) as at:
+        answer = await at.send("start_async_task", said, {"idempotency-key": "x" * 300})
+        assert not at.server.received("POST", "/threads")
+    assert (answer.status, answer.json["code"]) == (400, "bad_header")
+
+
 async def test_a_start_whose_caller_has_left_is_seen_through(tmp_path: Path) -> None:
     """failures.md row 19."""
     said = {"description": "d", "subagent_type": "hang"}
