@@ -38,13 +38,14 @@ class Agent:
 
 def discovered(upstream: str, listed: Iterable[Any]) -> list[Agent]:
     """The agents among a server's assistants: for each graph the one that the server itself made
-    of it, by the graph's name, and those that people made, each by its own."""
+    of it, by the graph's name, and those that people made, each by its own. In the order of their
+    names, whatever the server's: what models are shown should not change for nothing."""
     found: dict[str, Agent] = {}
     for each in listed:
         agent = _assistant(upstream, each) if isinstance(each, dict) else None
         if agent is not None and len(found) < MOST:
             found.setdefault(agent.name, agent)
-    return list(found.values())
+    return sorted(found.values(), key=lambda agent: agent.name)
 
 
 def _assistant(upstream: str, listed: dict[str, Any]) -> Agent | None:

@@ -185,7 +185,7 @@ class Tools:
         return Told(
             text=tool_words.as_json(found),
             blocks=() if text is not None else tuple(blocks),
-            task=_task_json(task, seen.status),
+            task=_task_json(task, seen.status) | _newest(seen),
         )
 
     def _cut(self, block: tool_results.Block) -> tool_results.Block:
@@ -341,6 +341,12 @@ def _with_session(caller: Caller) -> list[tuple[bytes, bytes]]:
 def _is_thread(session: str | None) -> bool:
     """Whether a session is called like a thread, so that apps may look for it as one."""
     return session is not None and _THREAD.fullmatch(session) is not None
+
+
+def _newest(seen: Seen) -> dict[str, Any]:
+    """The run that was looked at, which may be newer than the one on record."""
+    run_id = seen.run.get("run_id") if seen.run is not None else None
+    return {"run_id": run_id} if isinstance(run_id, str) else {}
 
 
 def _task_json(task: Task, status: str | None) -> dict[str, Any]:

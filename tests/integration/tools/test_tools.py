@@ -227,7 +227,7 @@ async def test_nobody_waits_for_a_sidecar_that_stops(tmp_path: Path) -> None:
             {"description": "d", "subagent_type": "nobody"},
             404,
             "no_such_agent",
-            "Unknown async subagent type `nobody`. Available types: `researcher`, `coder`",
+            "Unknown async subagent type `nobody`. Available types: `asker`, `coder`",
         ),
         ("start_async_task", {"description": " ", "subagent_type": "x"}, 400, "bad_body", "empty"),
     ],
