@@ -266,3 +266,17 @@ def test_what_is_wrong_with_settings_does_not_hide_which_policies_they_name(
     with pytest.raises(BadSettings) as error:
         parsed(tmp_path, "policy: 1\n")
     assert error.value.policy == ()
+
+
+def test_a_sidecar_that_would_send_its_traces_to_itself_does_not_start(tmp_path: Path) -> None:
+    """A shell that has the variables for its agent server has them for the sidecar, too."""
+    to_itself = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:8460/sidecar/otlp"}
+    (problem,) = problems(tmp_path, "", environ=to_itself)
+    assert problem.startswith("OTEL_EXPORTER_OTLP_ENDPOINT: is this sidecar itself")
+    off = to_itself | {"OTEL_SDK_DISABLED": "true"}
+    elsewhere = to_itself | {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://localhost:4318"}
+    for fine in (off, elsewhere, to_itself | {"OTEL_TRACES_EXPORTER": "none"}):
+        assert parsed(tmp_path, "", environ=fine).otlp_endpoint is None
+    assert (
+        parsed(tmp_path, "otlp_endpoint: console\n", environ=to_itself).otlp_endpoint == "console"
+    )

@@ -14,6 +14,7 @@ from .agents import AgentMistakes, agents
 from .problems import Problems
 from .settings import Settings, UpstreamSettings
 from .table import FIELDS, SETTINGS
+from .telemetry import check_telemetry
 from .upstreams import UpstreamReader
 
 
@@ -47,6 +48,7 @@ def settings(
 class _Reader:
     def __init__(self, problems: Problems, environ: Mapping[str, str]) -> None:
         self._problems = problems
+        self._environ = environ
         self._upstreams = UpstreamReader(problems, environ)
 
     def settings(self, flags: Mapping[str, Any], upstream_flags: Sequence[str]) -> Settings:
@@ -71,7 +73,7 @@ class _Reader:
                 parsed[FIELDS.get(key, key)] = value
         if not self._problems.found:
             self._check_addresses(parsed["listen"], parsed["admin_listen"], upstreams)
-            self._check_receiving(parsed)
+            check_telemetry(parsed, self._environ, self._problems)
         if self._problems.found:
             raise BadSettings(self._problems.found, parsed["policy"] or ())
         return Settings(**parsed)
@@ -101,16 +103,6 @@ class _Reader:
         for upstream in upstreams:
             if Address(upstream.host, upstream.port) in (listen, admin):
                 self._problems.found.append(f"upstream '{upstream.name}' is this sidecar itself")
-
-    def _check_receiving(self, parsed: Mapping[str, Any]) -> None:
-        """What goes to ourselves would go round for ever; what is larger than the buffer would be
-        told to come again for ever."""
-        if parsed["otlp_max_body"] > parsed["otlp_buffer"]:
-            self._problems.add("otlp_max_body", "must not be more than `otlp_buffer`")
-        if parsed["otlp_endpoint"] not in (None, "console"):
-            host, port, *_ = parse.server_url(parsed["otlp_endpoint"])
-            if Address(host, port) in (parsed["listen"], parsed["admin_listen"]):
-                self._problems.add("otlp_endpoint", "is this sidecar itself")
 
     def _default(self, given: Any, upstreams: Sequence[UpstreamSettings]) -> str | None:
         names = [upstream.name for upstream in upstreams]
