@@ -200,7 +200,7 @@ async def test_an_endpoint_that_is_down_fills_the_buffer_and_emitters_are_told(
         await metric_is(at, "otlp_requests_turned_away_total", 1)
         assert 0 < await metric(at, "otlp_buffer_bytes") <= 64 * 1024
         sink.speak()
-        await eventually(lambda: len(sink.named("big")) == sent, within=WITHIN)
+        await eventually(lambda: len(sink.named("big")) >= sent, within=WITHIN)
         await metric_is(at, "otlp_spans_sent_total", sent)
 
 
