@@ -16,7 +16,7 @@ from .homes import Fate, Home
 _LOW_BITS = 0xFF
 _REMOTE = 0x300
 """Flags of OTLP: whether the parent is in another process is known, and it is."""
-_REMEMBERED = 50_000
+_REMEMBERED = 20_000
 
 
 class SpanIds:
