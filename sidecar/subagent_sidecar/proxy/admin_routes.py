@@ -20,6 +20,7 @@ from .admin_freeze import FreezeRoutes
 from .admin_guard import no_foreign_pages
 from .admin_json import answer
 from .admin_metrics import MetricsRoutes
+from .admin_openapi import OpenApiRoutes
 from .admin_past import PastRoutes
 from .admin_policy import PolicyRoutes
 from .admin_reap import ReapRoutes
@@ -99,6 +100,7 @@ class AdminPlane:
         self._metrics.register(app)
         self._traces.register(app, resolve, with_refusals, self._tasks.shown)
         self._report.register(app, with_refusals)
+        OpenApiRoutes().register(app)
         app.router.add_get("/healthz", self.healthz)
         app.router.add_get("/readyz", self.readyz)
         return app
@@ -126,9 +128,12 @@ async def _as_json(
     try:
         return await handler(request)
     except web.HTTPException as error:
-        return _problem(
+        found = _problem(
             NoSuchRoute(f"{request.method} {request.path}: {error.reason}"), error.status
         )
+        if isinstance(error, web.HTTPMethodNotAllowed):
+            found.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
+        return found
     except Exception as error:  # noqa: BLE001 - the edge: whatever fails becomes an answer
         return _problem(error)
 

@@ -1,0 +1,94 @@
+"""The document as a whole."""
+
+from typing import Any
+
+from ... import __version__
+from . import answers
+from .governing import GOVERNING
+from .kinds import Schema, ref
+from .operation import JSON, Operation, Parameter
+from .operations import OPERATIONS
+from .records import RECORDS
+
+_ABOUT = (
+    "What is on record of the tasks behind a subagent sidecar, and the levers. For programs on the "
+    "same machine or in the same network: under another host's name nothing is answered. A POST "
+    "must say `content-type: application/json`."
+)
+_STATUSES = {
+    400: "it cannot be understood",
+    404: "there is no such thing",
+    409: "several fit",
+    413: "the body is larger than a MiB",
+    415: "not sent as application/json",
+    421: "asked under the name of another host, as web pages do",
+    422: "the policy files have mistakes; all is as it was",
+    503: "not now: the store cannot do it, or the sidecar is stopping",
+}
+
+
+def document() -> dict[str, Any]:
+    """OpenAPI 3.1, as JSON has it."""
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Subagent sidecar: admin plane",
+            "version": __version__,
+            "description": _ABOUT,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "http://127.0.0.1:8461", "description": "where it listens by default"}],
+        "paths": paths,
+        "components": {"schemas": {**RECORDS, **GOVERNING, "Problem": answers.PROBLEM}},
+    }
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "operationId": operation.name,
+        "summary": operation.says,
+        "responses": _responses(operation),
+    }
+    if operation.parameters:
+        found["parameters"] = [_parameter(each) for each in operation.parameters]
+    if operation.body is not None:
+        found["requestBody"] = {"required": True, "content": {JSON: {"schema": operation.body}}}
+    return found
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "name": parameter.name,
+        "in": parameter.where,
+        "description": parameter.says,
+        "required": parameter.required,
+        "schema": parameter.schema,
+    }
+    if parameter.listed:
+        found["schema"] = {"type": "array", "items": parameter.schema, "minItems": 1}
+        found |= {"style": "form", "explode": False}
+    return found
+
+
+def _responses(operation: Operation) -> dict[str, Any]:
+    media: dict[str, Schema] = dict(operation.media)
+    if operation.answer:
+        media[JSON] = operation.answer
+    found = {"200": _response("what was asked for", media)}
+    everywhere = (421, 503) if operation.path.startswith("/v1/") else ()
+    for status in sorted({*operation.refusals, *everywhere}):
+        found[str(status)] = _response(_STATUSES[status], {JSON: ref("Problem")})
+    for status, schema in operation.others.items():
+        found[str(status)] = _response(_STATUSES[status], {JSON: schema})
+    found["default"] = _response("any other problem", {JSON: ref("Problem")})
+    return found
+
+
+def _response(says: str, media: dict[str, Schema]) -> dict[str, Any]:
+    return {
+        "description": says,
+        "content": {kind: {"schema": schema} for kind, schema in media.items()},
+    }

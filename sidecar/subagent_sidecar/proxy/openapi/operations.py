@@ -1,0 +1,14 @@
+"""Every route of the admin plane: what it takes and what it answers."""
+
+from .of_policy import levers, policy, process
+from .of_record import record, sessions, tasks
+from .operation import Operation
+
+OPERATIONS: tuple[Operation, ...] = (
+    *tasks(),
+    *sessions(),
+    *record(),
+    *policy(),
+    *levers(),
+    *process(),
+)
