@@ -14,6 +14,7 @@ from tests.support.stores import open_sqlite
 from tests.support.waiting import eventually
 
 from subagent_sidecar.core.changes import RunSeen, UsageSeen
+from subagent_sidecar.core.metrics.marks import Told
 from subagent_sidecar.core.model import RunStatus
 from subagent_sidecar.core.spans import Span, Teller
 from subagent_sidecar.ports import Store
@@ -212,6 +213,30 @@ async def test_a_batch_that_nobody_will_ever_take_does_not_stop_the_others(world
     await world.started("good", 2)
     await told(tracer)
     assert endpoint.names == [START]
+    await tracer.aclose()
+
+
+async def test_what_was_taken_is_known_to_be_told_and_what_waits_or_was_given_up_is_not(
+    world: World,
+) -> None:
+    endpoint = Endpoint()
+    tracer = world.tracer(endpoint)
+    assert tracer.told == Told(-1, -1)
+    await world.started("taken", 1)
+    await told(tracer)
+    first = await world.store.last_event()
+    assert tracer.told == Told(-1, first)
+    endpoint.takes = lambda spans: False
+    await world.started("waits", 2)
+    await tracer.turn()
+    assert tracer.told == Told(-1, first)
+    endpoint.takes = lambda spans: not spans
+    await tracer.turn()
+    await tracer.turn()
+    await told(tracer)
+    given_up = await world.store.last_event()
+    assert tracer.numbers.dropped == 1
+    assert tracer.told == Told(given_up, given_up)
     await tracer.aclose()
 
 
