@@ -64,7 +64,7 @@ async def running(
         background.start(stack)
         workers.prune(stack, base)
         page = measuring.page(base, background, plane, record)
-        pushing.push_metrics(stack, base, page)
+        pushing.push_metrics(stack, base, page, port=listeners.admin.getsockname()[1])
         await serve_admin(stack, planes.admin_plane(base, background, plane, page), listeners.admin)
         await serve_data(stack, plane, settings, listeners.data)
         yield plane

@@ -32,14 +32,19 @@ def push_to(settings: Settings, environ: Mapping[str, str] = os.environ) -> Wher
 
 
 def push_metrics(
-    stack: AsyncExitStack, base: Base, page: Page, environ: Mapping[str, str] = os.environ
+    stack: AsyncExitStack,
+    base: Base,
+    page: Page,
+    *,
+    port: int,
+    environ: Mapping[str, str] = os.environ,
 ) -> None:
-    """Until the stack is left, if anybody wants it: last when nobody is served any more."""
+    """Until the stack is left, if anybody wants it: last when nobody is served any more.
+    `port` is that of the admin plane, which tells this sidecar from others on its host."""
     found = push_to(base.settings, environ)
     if found is None:
         return
-    listen = base.settings.admin_listen
-    instance = f"{socket.gethostname()}:{listen.port}"
+    instance = f"{socket.gethostname()}:{port}"
     push = MetricsPush(
         gather=page.families,
         clock=base.clock,

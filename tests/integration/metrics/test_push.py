@@ -1,5 +1,6 @@
 """Metrics of a real sidecar, pushed to a real OTLP endpoint."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,6 +40,9 @@ async def test_what_is_on_the_page_is_pushed(sink: OtlpSink) -> None:
     (resource,) = sink.pushes[-1].resource_metrics
     assert {metric.name for metric in resource.scope_metrics[0].metrics} == scraped
     assert value(sink, "subagent_tasks_finished_total") == 1
+    whose = {each.key: each.value.string_value for each in resource.resource.attributes}
+    assert whose["service.name"] == "subagent-sidecar"
+    assert re.fullmatch(r".+:[1-9]\d+", whose["service.instance.id"])
 
 
 async def test_nothing_is_pushed_unless_somebody_asks_for_it(sink: OtlpSink) -> None:
