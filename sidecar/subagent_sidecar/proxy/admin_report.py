@@ -1,5 +1,6 @@
 """`/v1/report`: how agents did, and what to make of it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -31,6 +32,9 @@ class ReportRoutes:
         self._store = store
         self._clock = clock
         self._up_to_date: UpToDate
+        self._one_at_a_time = asyncio.Lock()
+        """A report keeps a reader of the store busy for seconds where much is on record, and
+        supervisors' requests need readers, too."""
 
     def register(self, app: web.Application, up_to_date: UpToDate) -> None:
         """`up_to_date` lets the books catch up with what just happened, refusals included."""
@@ -51,7 +55,8 @@ class ReportRoutes:
         )
         break_even = _break_even(given.get("break_even"))
         await self._up_to_date()
-        found = await self._store.report(asked)
+        async with self._one_at_a_time:
+            found = await self._store.report(asked)
         return answer(report_words(found, asked, self._service.policy, break_even))
 
 
