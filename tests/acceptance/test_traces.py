@@ -51,15 +51,15 @@ def test_a_tree_three_deep_on_two_real_servers_is_one_trace(
         session = nested.attributes["gen_ai.conversation.id"]
         client.base_url = httpx.URL(f"{sidecar_to_both.url}/to/far")
         started(client, "researcher", "cats", **{"x-subagent-session": session})
-    # Of the third the start will do: its end waits ten seconds for a usage that nobody tells.
-    all_three = {"invoke_agent nester", "invoke_agent inner", "start_async_task researcher"}
+    all_three = {"invoke_agent nester", "invoke_agent inner", "invoke_agent researcher"}
     spans = spans_when(otlp, trace_id, lambda names: all_three <= set(names))
     assert broken_trees(spans) == []
     (outer,) = [span for span in spans if span.name == "invoke_agent nester"]
     (inner,) = [span for span in spans if span.name == "invoke_agent inner"]
-    (leaf,) = [span for span in spans if span.name == "start_async_task researcher"]
+    (leaf,) = [span for span in spans if span.name == "invoke_agent researcher"]
+    (start,) = [span for span in spans if span.name == "start_async_task researcher"]
     assert (inner.parent, nested.parent) == (nested.span_id, outer.span_id)
-    assert leaf.parent == inner.span_id
+    assert (leaf.parent, start.parent) == (start.span_id, inner.span_id)
     assert run["metadata"]["sidecar_traceparent"] == f"00-{outer.trace_id}-{outer.span_id}-01"
     assert inner.end_ns - inner.start_ns >= 1_000_000_000
     assert outer.start_ns <= inner.start_ns <= leaf.start_ns

@@ -2,10 +2,10 @@
 
 import sys
 
-from . import admission, otlp, polling, requests, startup, streams, watcher
+from . import admission, otlp, polling, requests, startup, streams, tracing, watcher
 
 if __name__ == "__main__":
     sys.argv[1:] = []
-    for module in (requests, streams, polling, startup, admission, watcher, otlp):
+    for module in (requests, streams, polling, startup, admission, watcher, otlp, tracing):
         print(f"\n== {module.__name__.rpartition('.')[2]}")
         module.main()

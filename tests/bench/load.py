@@ -10,7 +10,7 @@ from .rig import START_BODY, Server
 _REQUESTS = re.compile(r"(\d+) requests in")
 _ERRORS = re.compile(r"Non-2xx or 3xx responses: (\d+)")
 _SOCKET_ERRORS = re.compile(r"Socket errors: (.*)")
-_P50 = re.compile(r"50%\s+([\d.]+)(us|ms|s)")
+_PERCENTILE = re.compile(r"(50|99)%\s+([\d.]+)(us|ms|s)")
 _UNIT_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 # Every request asks after another run of another thread, as a fleet of supervisors does.
@@ -44,6 +44,7 @@ class Load:
     p50_ms: float
     cpu_us: float
     """User + system time of the server per request, in microseconds."""
+    p99_ms: float
 
 
 def script(folder: Path, kind: str) -> Path:
@@ -65,6 +66,5 @@ def wrk(server: Server, lua: Path, *, connections: int, seconds: int) -> Load:
     if found := _ERRORS.search(text) or _SOCKET_ERRORS.search(text):
         raise RuntimeError(f"{server.name}: {found[0]}")
     requests = int(_REQUESTS.search(text)[1])  # type: ignore[index]
-    p50 = _P50.search(text)
-    assert p50 is not None
-    return Load(requests, float(p50[1]) * _UNIT_MS[p50[2]], used / requests * 1e6)
+    late = {which: float(n) * _UNIT_MS[unit] for which, n, unit in _PERCENTILE.findall(text)}
+    return Load(requests, late["50"], used / requests * 1e6, late["99"])

@@ -215,13 +215,16 @@ def sidecar(
     store: str | None = None,
     policy: str | None = None,
     name: str = "sidecar",
+    otlp: str | None = None,
 ) -> contextlib.AbstractContextManager[Server]:
     """A sidecar with everything on, the default policy's rules among it (`policy` names another).
-    Polls are not shared unless asked: sharing would make the proxy look better than it is."""
+    Polls are not shared unless asked: sharing would make the proxy look better than it is. `otlp`
+    is where traces go, if anywhere."""
     port, admin = free_port(), free_port()
     config = folder / f"sidecar-{port}.yaml"
     rules = policy or wide_policy(folder)
-    config.write_text(f"coalesce: {coalesce}\nlog_level: error\npolicy: {rules}\n")
+    traces = f"otlp_endpoint: {otlp}\n" if otlp else ""
+    config.write_text(f"coalesce: {coalesce}\nlog_level: error\npolicy: {rules}\n{traces}")
     command = [sys.executable, "-m", "subagent_sidecar", "serve", "--config", str(config)]
     command += ["--upstream", f"http://127.0.0.1:{upstream}"]
     command += ["--listen", f"127.0.0.1:{port}", "--admin-listen", f"127.0.0.1:{admin}"]
