@@ -39,5 +39,6 @@ def tracer(base: Base) -> Tracer | None:
 
 def _sender(to: Where) -> Sender[Span]:
     """Called late, and on a thread of its own: the exporters take over a second to load."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it writes between the lines of the log
     sender: Sender[Span] = importlib.import_module("subagent_sidecar.telemetry.otel").sender(to)
     return sender

@@ -24,6 +24,14 @@ class Sender(Protocol[Item_contra]):
     """What takes spans, or metrics, out of here; called on one thread, and blocking as long as it
     likes."""
 
+    @property
+    def problem(self) -> str:
+        """Why nothing was taken the last time, if that is known."""
+
+    @property
+    def rejected(self) -> int:
+        """How many items of what was taken were not, all told, as the endpoint says."""
+
     def send(self, items: Sequence[Item_contra], /) -> bool:
         """Whether they were taken. May raise what it wants."""
 
@@ -41,6 +49,7 @@ class Exporting(Generic[Item]):
     def __init__(self, sender: Callable[[], Sender[Item]], *, thread: str = "trace-export") -> None:
         self._make = sender
         self._sender: Sender[Item] | None = None
+        self._problem = ""
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[tuple[Sequence[Item], asyncio.Future[bool]] | None] = (
             queue.SimpleQueue()
@@ -53,6 +62,16 @@ class Exporting(Generic[Item]):
         taken: asyncio.Future[bool] = self._loop.create_future()
         self._jobs.put((items, taken))
         return taken
+
+    @property
+    def problem(self) -> str:
+        """See Sender."""
+        return self._problem or ("" if self._sender is None else self._sender.problem)
+
+    @property
+    def rejected(self) -> int:
+        """See Sender."""
+        return 0 if self._sender is None else self._sender.rejected
 
     def close(self) -> None:
         """Returns at once; what is under way is told to give up."""
@@ -71,8 +90,10 @@ class Exporting(Generic[Item]):
         try:
             if self._sender is None:
                 self._sender = self._make()
+            self._problem = ""
             return self._sender.send(items)
         except Exception as error:  # noqa: BLE001 - whatever an exporter does, nothing was taken
+            self._problem = f"the exporter fails with {type(error).__name__}"
             _log.debug("an exporter failed: %s", error, extra={"action": "export_failed"})
             return False
 

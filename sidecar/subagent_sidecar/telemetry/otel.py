@@ -1,6 +1,7 @@
 """Spans as the OpenTelemetry SDK has them, and its exporters. Loaded late: it takes a second."""
 
 import logging
+import re
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,10 +21,12 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 
 from .. import __version__
 from ..core.spans import Span
+from .answers import WaryAdapter, wary_session
 from .where import CONSOLE, GRPC, HTTP, Where
 
 _SCOPE = InstrumentationScope("subagent_sidecar", __version__)
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
+_CODE = re.compile(r"StatusCode\.([A-Z_]+)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -31,9 +34,22 @@ _MICROSECOND = timedelta(microseconds=1)
 class OtelSender:
     """telemetry.exporting.Sender over an exporter of the SDK."""
 
-    def __init__(self, exporter: SpanExporter, resource: Resource) -> None:
+    def __init__(
+        self, exporter: SpanExporter, resource: Resource, answers: WaryAdapter | None = None
+    ) -> None:
         self._exporter = exporter
         self._resource = resource
+        self._answers = answers
+        self._words = _StatusCodes()
+        logging.getLogger("opentelemetry").addHandler(self._words)
+
+    @property
+    def problem(self) -> str:
+        return self._words.last if self._answers is None else self._answers.problem
+
+    @property
+    def rejected(self) -> int:
+        return 0 if self._answers is None else self._answers.rejected
 
     def send(self, spans: Sequence[Span]) -> bool:
         made = [readable(span, self._resource) for span in spans]
@@ -43,25 +59,36 @@ class OtelSender:
         self._exporter.shutdown()
 
 
+class _StatusCodes(logging.Handler):
+    """Hears what the gRPC exporter has to say of its failures, and keeps the code alone."""
+
+    last = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if (found := _CODE.search(record.getMessage())) is not None:
+            self.last = f"it answers {found[1]}"
+
+
 def sender(where: Where) -> OtelSender:
     """What exports to `where`; what it leaves open is as the standard variables have it."""
-    return OtelSender(_EXPORTERS[where.protocol](where), resource())
+    if where.protocol != HTTP:
+        return OtelSender(_EXPORTERS[where.protocol](where), resource())
+    answers = WaryAdapter(where.timeout_s)
+    session = wary_session(answers)
+    exporter = HttpExporter(endpoint=where.url, timeout=where.timeout_s, session=session)
+    return OtelSender(exporter, resource(), answers)
 
 
 def resource(**more: str) -> Resource:
     """Who tells: ourselves with what else is known (a dot for each underscore), and on top what the
     standard variables say."""
     # It would tell of every attempt; we tell of outages.
-    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
+    logging.getLogger("opentelemetry").propagate = False
     known = {key.replace("_", "."): value for key, value in more.items()}
     ours = Resource.create(
         {SERVICE_NAME: "subagent-sidecar", SERVICE_VERSION: __version__, **known}
     )
     return ours.merge(OTELResourceDetector().detect())
-
-
-def _http(where: Where) -> SpanExporter:
-    return HttpExporter(endpoint=where.url, timeout=where.timeout_s)
 
 
 def _grpc(where: Where) -> SpanExporter:
@@ -73,7 +100,6 @@ def _console(where: Where) -> SpanExporter:
 
 
 _EXPORTERS: dict[str, Callable[[Where], SpanExporter]] = {
-    HTTP: _http,
     GRPC: _grpc,
     CONSOLE: _console,
 }

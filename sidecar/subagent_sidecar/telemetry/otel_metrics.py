@@ -37,6 +37,7 @@ from .. import __version__
 from ..core.metrics import meters
 from ..core.metrics.families import Family, Labels
 from ..core.metrics.instruments import Kind
+from .answers import WaryAdapter, wary_session
 from .otel import resource
 from .push import Reading
 from .where import CONSOLE, GRPC, HTTP, Where
@@ -47,6 +48,8 @@ _CUMULATIVE = AggregationTemporality.CUMULATIVE
 
 class OtelMetricsSender:
     """telemetry.exporting.Sender over an exporter of the SDK."""
+
+    problem, rejected = "", 0
 
     def __init__(self, exporter: MetricExporter, resource: Resource) -> None:
         self._exporter = exporter
@@ -71,7 +74,8 @@ def sender(where: Where, instance: str) -> OtelMetricsSender:
 
 
 def _http(where: Where) -> MetricExporter:
-    return HttpExporter(endpoint=where.url, timeout=where.timeout_s)
+    session = wary_session(WaryAdapter(where.timeout_s))
+    return HttpExporter(endpoint=where.url, timeout=where.timeout_s, session=session)
 
 
 def _grpc(where: Where) -> MetricExporter:

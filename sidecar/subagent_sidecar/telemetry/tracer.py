@@ -14,7 +14,6 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..core.feed import EventPage, EventQuery, ToldEvent
@@ -24,6 +23,7 @@ from ..core.spans import AT_ONCE, ENDING, Span, Teller
 from ..errors import StoreError
 from ..ports import Clock, Store
 from ..service import Service
+from .batches import Batch, Numbers, Reader, UnderWay
 from .exporting import Exporting
 
 _log = logging.getLogger(__name__)
@@ -42,46 +42,6 @@ _UNTOLD = 5_000
 """Events with nothing to tell that are looked through again, at most, by the next process."""
 _CLOSING_S = 1.0
 _ANSWER_S = 0.5
-
-
-@dataclass(slots=True)
-class Numbers:
-    """What became of spans since this process began. `dropped`: it is not known that they were
-    taken, and they are not offered again. `failed`: attempts that were in vain."""
-
-    exported: int = 0
-    dropped: int = 0
-    failed: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class _Reader:
-    """`name` is that of its place in the store. Past that it has looked up to `looked`, and found
-    nothing to tell."""
-
-    name: str
-    kinds: frozenset[str]
-    place: int = -1
-    looked: int = -1
-
-    def found_at(self, place: int) -> None:
-        """It stands at `place`, wherever this process has left it."""
-        if place != self.place:
-            self.place = self.looked = place
-
-
-@dataclass(frozen=True, slots=True)
-class _UnderWay:
-    spans: Sequence[Span]
-    taken: "asyncio.Future[bool]"
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    reader: _Reader
-    after: int
-    upto: int
-    spans: Sequence[Span]
 
 
 class Tracer:
@@ -107,13 +67,15 @@ class Tracer:
         self._usage_within = usage_within
         self._closing_s = closing_s
         self._wake = asyncio.Event()
-        self._held: _Batch | None = None
-        self._under_way: _UnderWay | None = None
+        self._held: Batch | None = None
+        self._under_way: UnderWay | None = None
         self._failing = 0
         self._given_up = -1
         """The newest event of those whose spans nobody took."""
-        self._at_once = _Reader("traces", AT_ONCE)
-        self._ends = _Reader("trace_ends", ENDING)
+        self._rejected = 0
+        self._told_of_rejected = False
+        self._at_once = Reader("traces", AT_ONCE)
+        self._ends = Reader("trace_ends", ENDING)
         service.on_entered(self._wake.set)
 
     @property
@@ -122,7 +84,7 @@ class Tracer:
         upto = min(self._taken_upto(reader) for reader in (self._at_once, self._ends))
         return Told(self._given_up, upto)
 
-    def _taken_upto(self, reader: _Reader) -> int:
+    def _taken_upto(self, reader: Reader) -> int:
         held = self._held
         return held.after if held is not None and held.reader is reader else reader.looked
 
@@ -165,7 +127,7 @@ class Tracer:
                 return False
         return more
 
-    async def _go_on(self, reader: _Reader, *, last: bool) -> bool:
+    async def _go_on(self, reader: Reader, *, last: bool) -> bool:
         await self._find_place(reader)
         query = EventQuery(after=reader.looked, limit=_PAGE, kinds=reader.kinds)
         page = await self._store.events_after(query)
@@ -181,10 +143,10 @@ class Tracer:
         reader.place = reader.looked = upto
         if not spans:
             return page.more
-        self._held = _Batch(reader, query.after, upto, spans)
+        self._held = Batch(reader, query.after, upto, spans)
         return await self._offer(self._held)
 
-    async def _find_place(self, reader: _Reader) -> None:
+    async def _find_place(self, reader: Reader) -> None:
         place = await self._store.spans_claimed(reader.name)
         if place is None:
             await self.begin()
@@ -224,11 +186,11 @@ class Tracer:
         age = self._clock.now() - datetime.fromisoformat(told.event.at)
         return not timedelta(0) <= age < self._usage_within
 
-    async def _offer(self, batch: _Batch) -> bool:
+    async def _offer(self, batch: Batch) -> bool:
         """Whether it was taken, or is given up."""
         if await self._send(batch.spans):
             self._held = None
-            self.numbers.exported += len(batch.spans)
+            self._count(batch)
             self._took_again()
             return True
         self.numbers.failed += 1
@@ -242,12 +204,27 @@ class Tracer:
             return True
         return False
 
+    def _count(self, batch: Batch) -> None:
+        """A batch was taken, but for what the endpoint says that it threw away."""
+        rejected = min(self._exporting.rejected - self._rejected, len(batch.spans))
+        self._rejected = self._exporting.rejected
+        self.numbers.exported += len(batch.spans) - rejected
+        self.numbers.dropped += rejected
+        if rejected and not self._told_of_rejected:
+            self._told_of_rejected = True
+            _log.warning(
+                "the OTLP endpoint takes batches and throws away some of their spans, %d of the "
+                "last one; the metrics count them as dropped, and the endpoint's log says why",
+                rejected,
+                extra={"action": "traces_rejected"},
+            )
+
     async def _send(self, spans: Sequence[Span]) -> bool:
         """Whether they were taken. Called off in the middle, it is as it was: nobody knows, and
         who asks again gets the answer to that."""
         while True:
             if self._under_way is None:
-                self._under_way = _UnderWay(spans, self._exporting.send(spans))
+                self._under_way = UnderWay(spans, self._exporting.send(spans))
             current = self._under_way
             taken = await asyncio.shield(current.taken)
             self._under_way = None
@@ -258,8 +235,9 @@ class Tracer:
         self._failing += 1
         if self._failing == 1:
             _log.warning(
-                "traces are not taken: the OTLP endpoint cannot be reached, or refuses them. They "
-                "wait in the record, and are offered again",
+                "traces are not taken by the OTLP endpoint: %s. They wait in the record, and are "
+                "offered again",
+                self._exporting.problem or "it cannot be reached, or refuses them",
                 extra={"action": "traces_wait"},
             )
 
@@ -286,7 +264,7 @@ class Tracer:
                 extra={"action": "traces_dropped"},
             )
 
-    async def _give_back(self, batch: _Batch) -> None:
+    async def _give_back(self, batch: Batch) -> None:
         """The process ends with a batch in its hands. One that was refused for sure is the next
         process's to tell; of one whose answer is out nobody knows, and it is not told twice."""
         with suppress(TimeoutError, StoreError):
@@ -294,7 +272,7 @@ class Tracer:
                 current = self._under_way
                 mine = current is not None and current.spans is batch.spans
                 if mine and current is not None and await asyncio.shield(current.taken):
-                    self.numbers.exported += len(batch.spans)
+                    self._count(batch)
                     return
                 if await self._store.claim_spans(batch.reader.name, batch.upto, batch.after):
                     return

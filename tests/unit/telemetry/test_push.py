@@ -121,6 +121,9 @@ class Endpoint:
     attempts: int = 0
     hole: threading.Event | None = None
 
+    problem: str = ""
+    rejected: int = 0
+
     def send(self, readings: Sequence[Reading]) -> bool:
         self.attempts += 1
         if self.hole is not None:

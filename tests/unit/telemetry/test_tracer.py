@@ -33,6 +33,9 @@ class Endpoint:
     attempts: int = 0
     closed: int = 0
     hole: threading.Event | None = None
+    rejects: int = 0
+    rejected: int = 0
+    problem: str = ""
 
     def send(self, spans: Sequence[Span]) -> bool:
         self.attempts += 1
@@ -42,6 +45,7 @@ class Endpoint:
         if not self.takes(spans):
             return False
         self.taken += spans
+        self.rejected += self.rejects
         return True
 
     def close(self) -> None:
@@ -237,6 +241,20 @@ async def test_what_was_taken_is_known_to_be_told_and_what_waits_or_was_given_up
     given_up = await world.store.last_event()
     assert tracer.numbers.dropped == 1
     assert tracer.told == Told(given_up, given_up)
+    await tracer.aclose()
+
+
+async def test_what_an_endpoint_takes_and_throws_away_is_counted_and_told_of_once(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint = Endpoint(rejects=1)
+    tracer = world.tracer(endpoint)
+    for number in range(3):
+        await world.started(f"a{number}", number)
+        await world.started(f"b{number}", number)
+        await told(tracer)
+    assert (tracer.numbers.exported, tracer.numbers.dropped) == (3, 3)
+    assert [getattr(r, "action", "") for r in caplog.records] == ["traces_rejected"]
     await tracer.aclose()
 
 
