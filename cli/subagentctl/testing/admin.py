@@ -190,6 +190,7 @@ class FakeAdmin:
                 "total": len(self.tasks),
                 "events": [event for task in page for event in self._events_of(task)],
                 "refusals": [],
+                "spans": [],
                 "links": {},
                 "next_cursor": str(end) if end < len(self.tasks) else None,
             }

@@ -145,7 +145,12 @@ def admin_plane(base: Base, background: Background, plane: DataPlane, metrics: P
         audit=AuditRoutes(auditor=background.auditor, upstreams=upstreams.names(base.settings)),
         tools=AdminToolRoutes(tools=plane.tools.tools, credentials=base.credentials.of),
         metrics=MetricsRoutes(written=metrics.written),
-        traces=TraceRoutes(store=base.store, clock=base.clock, links=base.settings.trace_links),
+        traces=TraceRoutes(
+            store=base.store,
+            clock=base.clock,
+            links=base.settings.trace_links,
+            seen=background.seen,
+        ),
         report=ReportRoutes(service=base.service, store=base.store, clock=base.clock),
     )
 

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from ..core.decisions import Decision
 from ..core.model import TaskRecord, timestamp
+from ..core.spans_seen import SpansSeen
 from ..core.trace_ids import trace_of
 from ..core.trace_links import TraceLinks, filled
 from ..core.trees import TreePage
@@ -15,6 +16,7 @@ from ..errors import TaskNotFound
 from ..ports import Clock, Store
 from . import admin_query as query
 from .admin_json import answer
+from .admin_spans import span_json
 from .task_json import event_json
 
 Resolve = Callable[[str], Awaitable[str]]
@@ -30,13 +32,15 @@ _MOST_TREES = 100
 _MOMENTS = 50
 _REFUSALS = 200
 _HIGHEST = 100
+_SPANS_OF_ONE, _SPANS = 100, 2_000
 
 
 class TraceRoutes:
     """Handlers; `register` adds them."""
 
-    def __init__(self, *, store: Store, clock: Clock, links: TraceLinks) -> None:
+    def __init__(self, *, store: Store, clock: Clock, links: TraceLinks, seen: SpansSeen) -> None:
         self._store = store
+        self._seen = seen
         self._clock = clock
         self._links = links
 
@@ -117,9 +121,19 @@ class TraceRoutes:
             "refusals": [
                 _refusal(each) for each in await self._store.refused_in(ids, limit=_REFUSALS)
             ],
+            "spans": self._spans(ids),
             "links": {} if about is None else filled(self._links, about),
             "next_cursor": query.cursor(page.next_after),
         }
+
+    def _spans(self, task_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """The newest of each task: those come last that the others are under."""
+        found: list[dict[str, Any]] = []
+        for task_id in task_ids:
+            room = min(_SPANS_OF_ONE, _SPANS - len(found))
+            spans = self._seen.of(task_id, limit=room) if room else ()
+            found += [{"task_id": task_id, **span_json(span)} for span in spans]
+        return found
 
 
 def _refusal(decision: Decision) -> dict[str, Any]:

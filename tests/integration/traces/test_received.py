@@ -69,6 +69,7 @@ async def test_what_a_server_tells_of_a_run_is_part_of_its_tasks_trace(sink: Otl
         graph = await named(sink, "graph")
         task = await at.task(task_id)
         told = await at.admin.call("GET", f"/v1/tasks/{task_id}/spans")
+        tree = await at.admin.call("GET", f"/v1/traces/{root}")
     assert broken_trees(sink.spans) == []
     assert (graph.trace_id, graph.parent) == (task["trace_id"], task["span_id"])
     assert sink.named("query")[0].parent == graph.span_id
@@ -78,6 +79,7 @@ async def test_what_a_server_tells_of_a_run_is_part_of_its_tasks_trace(sink: Otl
         ("query", "agents", run_id),
         ("graph", "agents", run_id),
     ]
+    assert tree.json["spans"] == [{"task_id": task_id, **span} for span in told.json["spans"]]
 
 
 async def test_in_mode_link_a_root_points_to_its_run_and_nothing_moves(sink: OtlpSink) -> None:
