@@ -1,6 +1,6 @@
 """What happened in a tree of tasks, in words, below its bars. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -32,9 +32,10 @@ def story_lines(told: Sequence[Moment], trace: Trace, begin: datetime, view: Vie
     if not told:
         return []
     tasks = {fields.text(task, "task_id"): task for task in trace.tasks}
-    rows = [_moment_row(each, tasks.get(each.task_id, {}), begin) for each in told[-_MOMENTS:]]
+    alike = _alike(told)
+    rows = [_moment_row(each, tasks, begin) for each in alike[-_MOMENTS:]]
     lines = ["", view.look.paint("WHAT HAPPENED", "title")]
-    if left := len(told) - len(rows):
+    if left := sum(map(len, alike[:-_MOMENTS])):
         note = f"{view.look.ellipsis} {left:,} before; `subagentctl task ID` tells them of each"
         lines.append(view.look.paint(note, "dim"))
     return [*lines, *table(_MOMENT_COLUMNS, _folded_rows(rows, view.look), view.look)]
@@ -58,12 +59,32 @@ def _folded_rows(rows: Sequence[list[Cell]], look: Look) -> list[list[Cell]]:
     return folded
 
 
-def _moment_row(each: Moment, task: Record, begin: datetime) -> list[Cell]:
+def _alike(told: Sequence[Moment]) -> list[list[Moment]]:
+    """What happened to several tasks at once, in the same words, together."""
+    groups: list[list[Moment]] = []
+    for each in told:
+        if groups and _words(groups[-1][0]) == _words(each):
+            groups[-1].append(each)
+        else:
+            groups.append([each])
+    return groups
+
+
+def _words(each: Moment) -> tuple[str, str]:
+    return each.at.isoformat(timespec="seconds"), clause(each.event)
+
+
+def _moment_row(alike: list[Moment], tasks: Mapping[str, Record], begin: datetime) -> list[Cell]:
+    each, whose = alike[0], {moment.task_id for moment in alike}
+    task = tasks.get(each.task_id, {})
     day = "" if each.at.date() == begin.date() else "%m-%d "
+    words = clause(each.event)
+    if len(alike) > len(whose):
+        words += f" ({len(alike):,} times)"
     return [
         cell(each.at.strftime(f"{day}%H:%M:%S")),
         cell(f"+{span((each.at - begin).total_seconds())}"),
-        cell(fields.text(task, "agent_name")),
-        cell(short_id(task) if task else each.task_id[-8:]),
-        cell(clause(each.event), style_of(each.event)),
+        cell(fields.text(task, "agent_name") if len(whose) == 1 else f"{len(whose):,} tasks"),
+        cell(short_id(task) or each.task_id[-8:] if len(whose) == 1 else ""),
+        cell(words, style_of(each.event)),
     ]

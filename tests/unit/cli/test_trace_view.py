@@ -160,10 +160,28 @@ def test_why_something_happened_is_never_cut_off() -> None:
 
 
 def test_of_many_moments_the_newest_are_told() -> None:
-    asked = [event("updated", 9 - n / 10) for n in range(40)]
+    asked = [event("updated", 9 - n / 10) for n in range(40)]  # six seconds apart
     told = lines(task(ROOT, ran(10, 10, None)), events=asked)
     assert "… 10 before; `subagentctl task ID` tells them of each" in told
     assert sum("follow-up sent" in line for line in told) == 30
+
+
+def test_what_happened_to_several_tasks_at_once_is_told_once() -> None:
+    told = lines(
+        task(ROOT, ran(10, 10, None)),
+        task(CHILD, ran(10, 10, None), parent=ROOT),
+        events=[
+            event("cancel_asked", 4, ROOT, by="operator", reason="too dear"),
+            event("cancel_asked", 4, CHILD, by="operator", reason="too dear"),
+            event("thread_deleted", 3, by="operator"),
+        ],
+        refusals=[event("refused", 2, "x", session=ROOT, rule="few") for _ in range(3)],
+    )
+    assert told[-3:] == [
+        "02:56:00  +6m 0s  2 tasks            cancel asked for by an operator: too dear",
+        "02:57:00  +7m 0s  agent-1  000000a1  thread deleted by an operator",
+        "02:58:00  +8m 0s  agent-1  000000a1  start refused by few (3 times)",
+    ]
 
 
 def a_span(name: str, begin: float, end: float, parent: str = "outside", **more: Any) -> JsonObject:
