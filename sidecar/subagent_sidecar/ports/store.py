@@ -92,7 +92,8 @@ class Store(Replies, Figures, Reports, SpanPlaces, Trees, Protocol):
     async def task(self, task_id: str) -> TaskRecord | None: ...
 
     async def tasks_with(self, task_ids: Sequence[str]) -> Sequence[TaskRecord]:
-        """Those of the tasks that are on record, in any order: read together, at most 500."""
+        """Those of the tasks that are on record, in any order: read together, at most 500.
+        Without their short ids, which cost as much as all the rest."""
 
     async def tasks_named(self, fragment: str, *, limit: int) -> Sequence[str]:
         """At most `limit` ids of tasks that begin or end with `fragment`, or else whose last 8

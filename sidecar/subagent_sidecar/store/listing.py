@@ -88,8 +88,10 @@ def _hidden(conn: sqlite3.Connection, filters: _Where, query: TaskQuery) -> int:
     return int(conn.execute(sql, values).fetchone()[0])
 
 
-def records(conn: sqlite3.Connection, tasks: Sequence[Task]) -> tuple[TaskRecord, ...]:
-    """Tasks with their runs and the shortest tails nobody else has."""
+def records(
+    conn: sqlite3.Connection, tasks: Sequence[Task], *, short: bool = True
+) -> tuple[TaskRecord, ...]:
+    """Tasks with their runs and, if `short`, the shortest tails nobody else has."""
     runs: dict[str, list[Run]] = {task.task_id: [] for task in tasks}
     for start in range(0, len(tasks), _AT_ONCE):
         ids = [task.task_id for task in tasks[start : start + _AT_ONCE]]
@@ -98,12 +100,12 @@ def records(conn: sqlite3.Connection, tasks: Sequence[Task]) -> tuple[TaskRecord
             runs[run.task_id].append(run)
     usage = _usage(conn, list(runs))
     doubted = {row[0] for row in conn.execute(_IN_DOUBT)}
-    tails = Tails(conn)
+    tails = Tails(conn) if short else None
     return tuple(
         TaskRecord(
             task=task,
             runs=tuple(in_order(runs[task.task_id])),
-            short_id=tails.short_id(task.task_id),
+            short_id="" if tails is None else tails.short_id(task.task_id),
             usage=tuple(usage[task.task_id]),
             in_doubt=task.task_id in doubted,
         )

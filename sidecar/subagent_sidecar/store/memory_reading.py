@@ -1,6 +1,7 @@
 """What is read of the tables in memory: the twin of sqlite_reading.py."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from ..core.candidates import Candidate
@@ -100,7 +101,8 @@ class MemoryReading:
 
     async def tasks_with(self, task_ids: Sequence[str]) -> Sequence[TaskRecord]:
         found = (self._tables.task(task_id) for task_id in task_ids)
-        return [memory_listing.record(self._tables, task) for task in found if task is not None]
+        shown = [memory_listing.record(self._tables, task) for task in found if task is not None]
+        return [replace(record, short_id="") for record in shown]
 
     async def tasks_named(self, fragment: str, *, limit: int) -> Sequence[str]:
         return memory_listing.tasks_named(self._tables, fragment, limit)

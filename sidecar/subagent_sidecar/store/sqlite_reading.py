@@ -153,7 +153,7 @@ class SqliteReading:
     async def tasks_with(self, task_ids: Sequence[str]) -> Sequence[TaskRecord]:
         def work(conn: sqlite3.Connection) -> Sequence[TaskRecord]:
             rows = conn.execute(TASKS.select_keys(len(task_ids)), list(task_ids)).fetchall()
-            return records(conn, [TASKS.read(row) for row in rows])
+            return records(conn, [TASKS.read(row) for row in rows], short=False)
 
         return await self._read(work) if task_ids else ()
 

@@ -19,7 +19,8 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 PARTIAL = ExportTraceServiceResponse(
     partial_success=ExportTracePartialSuccess(rejected_spans=7, error_message="no")
 ).SerializeToString()
-TIMEOUT_S = 0.5
+LONG_S, SHORT_S = 20.0, 1.0
+"""For what is answered at once; and for what is never answered, or not to its end."""
 
 
 @contextmanager
@@ -63,8 +64,8 @@ def says(status: int, kind: str = "", body: bytes = b"", more: str = "") -> Answ
     return answer
 
 
-def sent(url: str) -> tuple[bool, otel.OtelSender]:
-    sender = otel.sender(Where(protocol="http/protobuf", url=url, timeout_s=TIMEOUT_S))
+def sent(url: str, timeout_s: float = LONG_S) -> tuple[bool, otel.OtelSender]:
+    sender = otel.sender(Where(protocol="http/protobuf", url=url, timeout_s=timeout_s))
     try:
         return sender.send([SPAN]), sender
     finally:
@@ -130,15 +131,15 @@ def test_an_answer_that_comes_byte_by_byte_is_not_waited_for() -> None:
 
     with endpoint(drips) as url:
         try:
-            assert sent(url)[0]
+            assert sent(url, 3 * SHORT_S)[0]
         finally:
             over.set()
 
 
 def test_why_nobody_takes_anything_is_said_without_the_url() -> None:
     url = f"http://127.0.0.1:{free_port()}/v1/traces?key=secret"
-    taken, sender = sent(url)
+    taken, sender = sent(url, SHORT_S)
     assert (taken, sender.problem) == (False, "nothing listens there")
     with endpoint(says(200)) as plain:
-        taken, sender = sent(plain.replace("http:", "https:"))
+        taken, sender = sent(plain.replace("http:", "https:"), SHORT_S)
     assert (taken, sender.problem) == (False, "TLS fails")
