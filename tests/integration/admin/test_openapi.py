@@ -9,6 +9,8 @@ from tests.integration.budgets.rig import Desk, desk
 from tests.integration.http.rig import sidecar
 from tests.support.openapi import Document, answer_schema, mistakes, operations
 
+from subagent_sidecar.core.toolset import NAMES as TOOLS
+
 POLICY: dict[str, Any] = {
     "limits": [
         {"name": "fan-out", "concurrent": 50, "per": "session"},
@@ -77,6 +79,15 @@ async def test_answers_are_what_is_said_of_them(tmp_path: Path) -> None:
         await held(at, told, "POST", "/v1/reap", query="?dry_run=true")
         await held(at, told, "POST", "/v1/reap", {"wait_s": 1})
         await held(at, told, "POST", "/v1/audit", {"adopt": "all"})
+        tool = "/v1/tools/{tool}"
+        of_task = {"arguments": {"task_id": quick}}
+        new = {"arguments": {"subagent_type": "quick", "description": "Look."}, "session": "s1"}
+        await held(at, told, "POST", tool, new, tool="start_async_task")
+        await held(at, told, "POST", tool, of_task, tool="check_async_task")
+        await held(at, told, "POST", tool, {}, tool="list_async_tasks")
+        await held(at, told, "POST", tool, {}, tool="check_async_task", status=400)
+        await held(at, told, "POST", tool, of_task, tool="no_such_tool", status=404)
+        await held(at, told, "POST", tool, of_task, tool="cancel_async_task", status=409)
         cancel = "/v1/tasks/{task_id}/cancel"
         await held(at, told, "POST", cancel, {"wait_s": 5}, task_id=child)
         end = "/v1/sessions/{session_id}/end"
@@ -104,7 +115,9 @@ async def test_every_query_and_every_body_knows_what_is_said_and_nothing_else() 
     ):
         told = await said(admin)
         for path, method, operation in operations(told):
-            target = path.format(task_id="some-task", session_id="some-session", id="some-task")
+            target = path.format(
+                task_id="some-task", session_id="some-session", id="some-task", tool=TOOLS[0]
+            )
             listed = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "query"}
             if listed:
                 given: Any = {} if method == "post" else None
@@ -133,7 +146,9 @@ async def test_a_method_that_is_none_of_a_routes_is_told_those_that_are() -> Non
     ):
         told = await said(admin)
         for path, methods in told["paths"].items():
-            answer = await admin.call("DELETE", path.format(task_id="t", session_id="s", id="t"))
+            answer = await admin.call(
+                "DELETE", path.format(task_id="t", session_id="s", id="t", tool="t")
+            )
             assert (answer.status, answer.json["code"]) == (405, "no_such_route")
             allowed = {each.lower() for each in answer.headers["allow"].split(", ")}
             assert (path, allowed - {"head"}) == (path, set(methods))

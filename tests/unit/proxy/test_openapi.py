@@ -23,6 +23,7 @@ from subagent_sidecar.proxy.admin_routes import AdminPlane
 from subagent_sidecar.proxy.admin_sessions import SessionRoutes
 from subagent_sidecar.proxy.admin_spans import SpanRoutes
 from subagent_sidecar.proxy.admin_tasks import TaskRoutes
+from subagent_sidecar.proxy.admin_tools import AdminToolRoutes
 from subagent_sidecar.proxy.admin_traces import TraceRoutes
 from subagent_sidecar.proxy.openapi import document
 
@@ -56,9 +57,10 @@ def application() -> web.Application:
         reap=ReapRoutes(reaping=any_),
         sessions=SessionRoutes(service=any_, store=any_, clock=any_),
         spans=SpanRoutes(seen=any_),
-        traces=TraceRoutes(store=any_, clock=any_, links=any_),
+        traces=TraceRoutes(store=any_, clock=any_, links=any_, seen=any_),
         audit=AuditRoutes(auditor=any_, upstreams=any_),
         metrics=MetricsRoutes(written=any_),
+        tools=AdminToolRoutes(tools=any_, credentials=any_),
         report=ReportRoutes(service=any_, store=any_, clock=any_),
     ).application()
 

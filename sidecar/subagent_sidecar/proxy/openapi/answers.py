@@ -44,6 +44,7 @@ TRACE = record(
                 }
             )
         ),
+        "spans": several(ref("SpanOfATask")),
         "links": by_name(TEXT),
         "next_cursor": maybe(TEXT),
     }
@@ -228,8 +229,9 @@ PROBLEM: Schema = {
                 }
             ),
             "problems": several(TEXT),
+            "text": {**TEXT, "description": "of a tool: what its model is given"},
         },
-        optional=("candidates", "problems"),
+        optional=("candidates", "problems", "text"),
     ),
     "examples": [
         {

@@ -17,13 +17,17 @@ _ABOUT = (
 )
 _STATUSES = {
     400: "it cannot be understood",
+    402: "a budget refuses it",
+    403: "a rule or a freeze refuses it",
     404: "there is no such thing",
-    409: "several fit",
+    409: "several fit, or it is over",
     413: "the body is larger than a MiB",
     415: "not sent as application/json",
     421: "asked under the name of another host, as web pages do",
     422: "the policy files have mistakes; all is as it was",
+    502: "the agent server is out of reach, or its answer was no good one",
     503: "not now: the store cannot do it, or the sidecar is stopping",
+    504: "the agent server did not answer in time",
 }
 
 

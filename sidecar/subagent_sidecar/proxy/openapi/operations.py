@@ -2,6 +2,7 @@
 
 from .of_policy import levers, policy, process
 from .of_record import record, sessions, tasks
+from .of_tools import tools
 from .operation import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -10,5 +11,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *record(),
     *policy(),
     *levers(),
+    *tools(),
     *process(),
 )

@@ -101,20 +101,18 @@ _TASK = record(
         "usage": maybe(ref("Usage")),
     }
 )
-_SPAN_OF_OTHERS = record(
-    {
-        "name": TEXT,
-        "service": TEXT,
-        "start": MOMENT,
-        "end": MOMENT,
-        "status": words("unset", "error"),
-        "error": maybe(TEXT),
-        "trace_id": _TRACE_ID,
-        "span_id": _SPAN_ID,
-        "parent_span_id": maybe(TEXT),
-        "run_id": maybe(TEXT),
-    }
-)
+_SPAN_OF_OTHERS: dict[str, Schema] = {
+    "name": TEXT,
+    "service": TEXT,
+    "start": MOMENT,
+    "end": MOMENT,
+    "status": words("unset", "error"),
+    "error": maybe(TEXT),
+    "trace_id": _TRACE_ID,
+    "span_id": _SPAN_ID,
+    "parent_span_id": maybe(TEXT),
+    "run_id": maybe(TEXT),
+}
 _EVENT_FIELDS: dict[str, Schema] = {
     "seq": COUNT,
     "at": MOMENT,
@@ -163,7 +161,8 @@ RECORDS: dict[str, Schema] = {
     "Usage": _USAGE,
     "Event": record(_EVENT_FIELDS),
     "ToldEvent": _TOLD_EVENT,
-    "SpanOfOthers": _SPAN_OF_OTHERS,
+    "SpanOfOthers": record(_SPAN_OF_OTHERS),
+    "SpanOfATask": record({**_SPAN_OF_OTHERS, "task_id": NAME}),
     "Session": _SESSION,
 }
 """By the names under which they are referred to."""
