@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,8 +17,10 @@ from subagentctl.app import EXIT_CODES, OUTPUTS, App, parsed
 from subagentctl.errors import Misused
 from subagentctl.outside import Outside, forsake_stdout
 from subagentctl.server import DEFAULT, Server, parse_server, parse_token
+from subagentctl.trust import Trust
 
 _INTERRUPTED = 130
+_FILE = click.Path(path_type=Path)
 
 
 class OneSentence(click.Group):
@@ -81,6 +84,31 @@ def _sentence(text: str) -> str:
     "variable.",
 )
 @click.option(
+    "--ca",
+    metavar="FILE",
+    type=_FILE,
+    envvar="SUBAGENTCTL_CA",
+    show_envvar=True,
+    help="The authority behind the certificate of an https server, in PEM, in place of the "
+    "machine's own ones.",
+)
+@click.option(
+    "--cert",
+    metavar="FILE",
+    type=_FILE,
+    envvar="SUBAGENTCTL_CERT",
+    show_envvar=True,
+    help="A client certificate, for a server that asks for one.",
+)
+@click.option(
+    "--key",
+    metavar="FILE",
+    type=_FILE,
+    envvar="SUBAGENTCTL_KEY",
+    show_envvar=True,
+    help="Its key, if that is not in the same file.",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Choice(OUTPUTS),
@@ -90,10 +118,19 @@ def _sentence(text: str) -> str:
 )
 @click.version_option(package_name="subagent-sidecar")
 @click.pass_context
-def cli(ctx: click.Context, server: Server, token: str | None, output: str) -> None:
+def cli(
+    ctx: click.Context,
+    server: Server,
+    token: str | None,
+    output: str,
+    ca: Path | None,
+    cert: Path | None,
+    key: Path | None,
+) -> None:
     """See the tasks that run behind a subagent sidecar."""
     outside = ctx.obj if isinstance(ctx.obj, Outside) else Outside()
-    ctx.obj = App(outside=outside, server=server, token=token, output=output)
+    trust = Trust(ca=ca, cert=cert, key=key)
+    ctx.obj = App(outside=outside, server=server, token=token, output=output, trust=trust)
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 

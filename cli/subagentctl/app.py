@@ -1,15 +1,16 @@
 """What every command shares: the options, the connection, the way output goes out."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
 import click
 
-from subagentctl.client import Client
+from subagentctl.client import TIMEOUT_S, Client
 from subagentctl.outside import Outside
 from subagentctl.server import Server, parse_server, parse_token
+from subagentctl.trust import Trust
 from subagentctl.when import parse_since, to_wire
 
 OUTPUTS = ("table", "json", "csv")
@@ -34,10 +35,11 @@ class App:
     server: Server
     token: str | None
     output: str
+    trust: Trust = field(default_factory=Trust)
 
-    def client(self) -> Client:
+    def client(self, *, timeout: float = TIMEOUT_S) -> Client:
         """A new connection; use it as a context manager."""
-        return Client(self.server, self.token)
+        return Client(self.server, self.token, timeout=timeout, trust=self.trust)
 
 
 def parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:

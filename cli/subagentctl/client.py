@@ -13,9 +13,10 @@ from typing import Any, Self
 from urllib.parse import quote, urlencode
 
 from subagentctl.errors import Unreachable
-from subagentctl.problems import not_a_sidecar, refusal, unreachable
+from subagentctl.problems import not_a_sidecar, not_trusted, refusal, unreachable
 from subagentctl.server import Server
 from subagentctl.sse import Message, messages
+from subagentctl.trust import Trust
 
 TIMEOUT_S = 10.0
 _MAX_BODY = 64 * 2**20
@@ -36,13 +37,22 @@ class Answer:
 class Client:
     """Calls the admin plane at `server`. A context manager, since it keeps its connection open.
 
-    `timeout` in seconds holds for connecting, for every silence, and for a whole answer.
+    `timeout` in seconds holds for connecting, for every silence, and for a whole answer. Raises
+    Misused where the server is https and `trust` cannot be used.
     """
 
-    def __init__(self, server: Server, token: str | None, *, timeout: float = TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        server: Server,
+        token: str | None,
+        *,
+        timeout: float = TIMEOUT_S,
+        trust: Trust = Trust(),  # noqa: B008 - frozen, and nothing but defaults
+    ) -> None:
         self._server = server
         self._timeout = timeout
-        self._connection = _connection(server, timeout)
+        self._tls = trust.context() if server.scheme == "https" else None
+        self._connection = self._connect(timeout)
         self._headers = {"Accept": "application/json", "User-Agent": "subagentctl"}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
@@ -71,7 +81,7 @@ class Client:
         It goes over a connection of its own and is never sent twice: when that breaks, nobody
         knows what was done. Raises as `get` does.
         """
-        connection = _connection(self._server, timeout)
+        connection = self._connect(timeout)
         headers = {**self._headers, "Content-Type": "application/json"}
         target = f"{self._server.base}{path}"
         try:
@@ -90,7 +100,7 @@ class Client:
 
         Over a connection of its own. Raises as `get` does, also while it is read.
         """
-        connection = _connection(self._server, silence)
+        connection = self._connect(silence)
         headers = {**self._headers, "Accept": "text/event-stream", "Last-Event-ID": last_id}
         try:
             with _foreign_errors(self._server, silence):
@@ -124,6 +134,12 @@ class Client:
         """The error for an answer of 200 that is not what the admin plane would say."""
         return not_a_sidecar(self._server, what)
 
+    def _connect(self, timeout: float) -> http.client.HTTPConnection:
+        host, port = self._server.host, self._server.port
+        if self._tls is not None:
+            return http.client.HTTPSConnection(host, port, timeout=timeout, context=self._tls)
+        return http.client.HTTPConnection(host, port, timeout=timeout)
+
     def _exchange(self, target: str) -> Answer:
         with _foreign_errors(self._server, self._timeout):
             return self._fresh_if_stale(target)
@@ -152,12 +168,6 @@ class Client:
 def segment(text: str) -> str:
     """`text` as one path segment, whatever it holds."""
     return quote(text.encode("utf-8", "surrogateescape"), safe="")
-
-
-def _connection(server: Server, timeout: float) -> http.client.HTTPConnection:
-    if server.scheme == "https":
-        return http.client.HTTPSConnection(server.host, server.port, timeout=timeout)
-    return http.client.HTTPConnection(server.host, server.port, timeout=timeout)
 
 
 def _answer(connection: http.client.HTTPConnection, *, until: float) -> Answer:
@@ -211,6 +221,8 @@ def _foreign_errors(server: Server, timeout: float) -> Iterator[None]:
         yield
     except TimeoutError as error:
         raise unreachable(server, f"no answer within {timeout:g} s") from error
+    except ssl.SSLCertVerificationError as error:
+        raise not_trusted(server, error.verify_message) from error
     except ssl.SSLError as error:
         raise unreachable(server, f"TLS failed: {error.reason or error}") from error
     except http.client.RemoteDisconnected as error:

@@ -40,6 +40,14 @@ def unreachable(server: Server, cause: str) -> Unreachable:
     )
 
 
+def not_trusted(server: Server, why: str) -> Unreachable:
+    """Something answers whose certificate is not the one of a sidecar we know."""
+    return Unreachable(
+        f"what answers at {server} has a certificate that is not trusted ({why.rstrip('.')}). "
+        "Name the authority that signed it with --ca or SUBAGENTCTL_CA."
+    )
+
+
 def not_a_sidecar(server: Server, what: str) -> Unreachable:
     """Something answers that does not speak like the admin plane; `what` is what it did."""
     return Unreachable(

@@ -27,6 +27,7 @@ EXIT_CONFIG = 64
 EXIT_UNREACHABLE = 69
 EXIT_STORE = 74
 _BY_HAND = "nothing ends by itself (reap_interval is 0); `subagentctl reap` does it by hand"
+_UNVERIFIED = "the certificate of upstream %s is not verified (tls_verify: false)"
 
 _config = click.option(
     "--config",
@@ -130,6 +131,8 @@ def check(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
     """
     found, policies = _read(config, upstreams, flags)
     click.echo(f"configuration is valid; upstreams: {', '.join(compose.sources(found))}")
+    for each in compose.unverified(found):
+        click.echo(f"warning: {_UNVERIFIED % each}")
     click.echo(f"store: {found.store}, {compose.store_engine(found)}")
     click.echo(f"policy: {policies.state}")
     click.echo(f"traces: {compose.export_to(found) or 'not exported'}")
@@ -204,12 +207,25 @@ def _fail(problems: Sequence[str], code: int) -> NoReturn:
 async def _serve(
     found: Settings, listeners: compose.Listeners, policies: compose.FirstPolicies
 ) -> None:
-    stop, reload_asked = asyncio.Event(), asyncio.Event()
+    stop, reload_asked, renewal_asked = asyncio.Event(), asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload_asked.set)
-    async with compose.running(found, listeners, policies=policies, reload_asked=reload_asked):
+
+    def reload() -> None:
+        reload_asked.set()
+        renewal_asked.set()
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    for each in compose.unverified(found):
+        _log.warning(_UNVERIFIED, each, extra={"action": "upstream_not_verified"})
+    async with compose.running(
+        found,
+        listeners,
+        policies=policies,
+        reload_asked=reload_asked,
+        renewal_asked=renewal_asked,
+    ):
         _calm_collector()
         _log.info(
             "ready: supervisors at %s, subagentctl at %s; upstreams: %s; store: %s; policy: %s",

@@ -25,8 +25,11 @@ class Address:
 
     @property
     def url(self) -> str:
+        return self.url_as("http")
+
+    def url_as(self, scheme: str) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return f"{scheme}://{host}:{self.port}"
 
 
 def server_url(text: Any) -> tuple[str, int, bool, str]:
@@ -148,6 +151,17 @@ def policies(folder: Path) -> Callable[[Any], tuple[str, ...]]:
 def _path(path: Path) -> str:
     """`path` as nobody can take it for the name of a bundled policy."""
     return f"./{path}" if str(path) in BUNDLED else str(path)
+
+
+def path(folder: Path) -> Callable[[Any], Path]:
+    """A file; relative ones start at `folder`."""
+
+    def parse(given: Any) -> Path:
+        if not isinstance(given, str) or not given or "\0" in given:
+            raise ValueError("must be the path of a file")
+        return folder / given
+
+    return parse
 
 
 def names(given: Any) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ def audit(
     """
     if thread_ids and not adopt:
         raise Misused("IDs are for --adopt; without it all that is found is shown.")
-    with Client(app.server, app.token, timeout=_PATIENCE_S) as client:
+    with app.client(timeout=_PATIENCE_S) as client:
         if adopt:
             clean = _adopt(app, client, thread_ids, upstream)
         else:

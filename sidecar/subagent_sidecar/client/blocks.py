@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import ssl
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
@@ -33,9 +34,10 @@ class session_lease:
     For `with` and for `async with`. `url` is the sidecar's (SUBAGENT_SIDECAR_URL, else
     http://127.0.0.1:8460). `session_id` is what the block's starts go by: the supervisor's thread
     id, or what it sends as `x-subagent-session`. `lease_s` (10 to 86,400) is the lease to ask for;
-    without it the policy says, or it is 15 minutes. `headers` are sent along. Several blocks may
-    hold the same session: the last one ends it. Raises ValueError at once for a `url` or a lease
-    that is none, and nothing afterwards.
+    without it the policy says, or it is 15 minutes. `headers` are sent along; `ssl_context` is
+    for an https sidecar whose authority this machine does not know, or that wants a client
+    certificate. Several blocks may hold the same session: the last one ends it. Raises ValueError
+    at once for a `url` or a lease that is none, and nothing afterwards.
     """
 
     def __init__(
@@ -45,8 +47,11 @@ class session_lease:
         *,
         lease_s: int | None = None,
         headers: Mapping[str, str] | None = None,
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        self._keeper = keeper_of(sidecar_url(url), dict(headers or {}), end_at_exit=True)
+        self._keeper = keeper_of(
+            sidecar_url(url), dict(headers or {}), end_at_exit=True, ssl_context=ssl_context
+        )
         self.session_id = session_id
         self._lease_s = checked_lease(lease_s)
 

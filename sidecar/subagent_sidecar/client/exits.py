@@ -10,6 +10,7 @@ by the same signal once more, with all handlers taken back, and comes to no exit
 import atexit
 import os
 import signal
+import ssl
 import threading
 from types import FrameType
 from typing import Any
@@ -26,16 +27,22 @@ _before: Any = signal.SIG_DFL
 _TERMINATED = "its supervisor's process was terminated"
 
 
-def keeper_of(url: str, headers: dict[str, str], *, end_at_exit: bool) -> Keeper:
+def keeper_of(
+    url: str,
+    headers: dict[str, str],
+    *,
+    end_at_exit: bool,
+    ssl_context: ssl.SSLContext | None = None,
+) -> Keeper:
     """This process's keeper for a sidecar, the same one for everybody who asks alike."""
     place = Place.of(url)
-    key = (place, tuple(sorted(headers.items())), end_at_exit)
+    key = (place, tuple(sorted(headers.items())), end_at_exit, ssl_context)
     with _lock:
         _arm()
         _catch_sigterm()
         found = _keepers.get(key)
         if found is None:
-            found = _keepers[key] = (Keeper(place, headers), end_at_exit)
+            found = _keepers[key] = (Keeper(place, headers, ssl_context=ssl_context), end_at_exit)
         return found[0]
 
 

@@ -11,6 +11,7 @@ moments, and so is the queue's `put`.
 """
 
 import logging
+import ssl
 import threading
 import time
 from collections.abc import Mapping
@@ -71,12 +72,14 @@ class Keeper:
         place: Place,
         headers: Mapping[str, str],
         *,
+        ssl_context: ssl.SSLContext | None = None,
         idle_s: float = IDLE_S,
         retry_s: tuple[float, ...] = _RETRY_S,
         end_s: float = END_S,
     ) -> None:
         self._place = place
         self._headers = dict(headers)
+        self._ssl_context = ssl_context
         self._idle_s = idle_s
         self._retry_s = retry_s
         self._end_s = end_s
@@ -180,7 +183,7 @@ class Keeper:
     # On the thread
 
     def _main(self, notes: "SimpleQueue[_End | None]") -> None:
-        caller = Caller(self._place, self._headers)
+        caller = Caller(self._place, self._headers, self._ssl_context)
         while True:
             note = None
             with suppress(Empty):

@@ -1,6 +1,7 @@
 """`SessionLease`: a LangChain agent middleware that keeps the lease of the agent's conversation."""
 
 import logging
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -22,8 +23,9 @@ class SessionLease(AgentMiddleware[Any, Any, Any]):
     says what the subagents' `x-subagent-session` header says. `lease_s` (10 to 86,400) is the
     lease to ask for; without it the policy says, or it is 15 minutes. With `end_at_exit=False`
     sessions are not ended when the process exits: for services that are restarted under
-    conversations that go on. `headers` are sent along. Raises ValueError at once for a `url` or a
-    lease that is none, and nothing afterwards.
+    conversations that go on. `headers` are sent along; `ssl_context` is for an https sidecar whose
+    authority this machine does not know, or that wants a client certificate. Raises ValueError at
+    once for a `url` or a lease that is none, and nothing afterwards.
     """
 
     def __init__(
@@ -34,9 +36,12 @@ class SessionLease(AgentMiddleware[Any, Any, Any]):
         lease_s: int | None = None,
         end_at_exit: bool = True,
         headers: Mapping[str, str] | None = None,
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__()
-        self._keeper = keeper_of(sidecar_url(url), dict(headers or {}), end_at_exit=end_at_exit)
+        self._keeper = keeper_of(
+            sidecar_url(url), dict(headers or {}), end_at_exit=end_at_exit, ssl_context=ssl_context
+        )
         self._session_id = session_id
         self._lease_s = checked_lease(lease_s)
         self._told = False

@@ -17,7 +17,7 @@ from . import background as workers
 from . import machine, measuring, planes, pushing
 from .base import open_base
 from .books import store_engine
-from .listening import Listeners, bind, serve_admin, serve_data
+from .listening import Listeners, bind, secured, serve_admin, serve_data
 from .policies import FirstPolicies, read_policies
 from .pushing import push_to
 from .tracing import export_to
@@ -32,6 +32,7 @@ __all__ = [
     "running",
     "sources",
     "store_engine",
+    "unverified",
 ]
 
 
@@ -42,12 +43,14 @@ async def running(
     *,
     policies: FirstPolicies | None = None,
     reload_asked: asyncio.Event | None = None,
+    renewal_asked: asyncio.Event | None = None,
     clock: Clock | None = None,
 ) -> AsyncIterator[DataPlane]:
     """A sidecar that serves while the context is open, and has drained when it is closed.
 
     `policies` are those of `settings`, if they were read already; they are read again when
-    `reload_asked` is set. `clock` is for tests that set it; the default is the machine's.
+    `reload_asked` is set, and the listeners' certificates when `renewal_asked` is. `clock` is for
+    tests that set it; the default is the machine's.
     Raises StoreError when the store cannot be opened, ConfigError when the policies cannot be used
     or this build of aiohttp cannot be trusted with requests.
     """
@@ -55,6 +58,7 @@ async def running(
     machine.raise_file_limit()
     first = policies or read_policies(settings.policy, clock=clock)
     async with AsyncExitStack() as stack:
+        tls = secured(stack, settings, renewal_asked)
         base = await open_base(stack, settings, clock, first, reload_asked)
         record = await measuring.record_figures(stack, base)
         background = workers.make(stack, base)
@@ -65,8 +69,9 @@ async def running(
         workers.prune(stack, base)
         page = measuring.page(base, background, plane, record)
         pushing.push_metrics(stack, base, page, port=listeners.admin.getsockname()[1])
-        await serve_admin(stack, planes.admin_plane(base, background, plane, page), listeners.admin)
-        await serve_data(stack, plane, settings, listeners.data)
+        admin = planes.admin_plane(base, background, plane, page)
+        await serve_admin(stack, admin, settings, listeners.admin, tls.admin)
+        await serve_data(stack, plane, settings, listeners.data, tls.data)
         yield plane
         plane.draining = True
 
@@ -74,3 +79,8 @@ async def running(
 def sources(settings: Settings) -> Sequence[str]:
     """One line for each upstream, for the log."""
     return [f"{upstream.name} -> {upstream.url}" for upstream in settings.upstreams]
+
+
+def unverified(settings: Settings) -> Sequence[str]:
+    """The upstreams that could be anybody, since the operator turned their check off."""
+    return [f"{u.name} ({u.url})" for u in settings.upstreams if not u.tls_files.verify]

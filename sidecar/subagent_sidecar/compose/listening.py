@@ -2,19 +2,26 @@
 
 import asyncio
 import socket
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from aiohttp import web
 
+from ..certificates import CertificateKeeper
 from ..config import Settings
 from ..config_values import Address
 from ..errors import ConfigError
 from ..proxy.admin_routes import AdminPlane
 from ..proxy.agent_routes import DataPlane
 from ..proxy.server import DataServer
+from ..tls import BadFile, Renewable, ServerFiles
+from .lifetimes import spawned
 
 _BACKLOG = 2_048
+_GOODBYE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -23,14 +30,19 @@ class Listeners:
 
     data: socket.socket
     admin: socket.socket
+    schemes: tuple[str, str] = ("http", "http")
+    """What is spoken at the first, and at the second."""
 
     @property
     def data_url(self) -> str:
-        return Address(*self.data.getsockname()[:2]).url
+        return self._url(self.data, self.schemes[0])
 
     @property
     def admin_url(self) -> str:
-        return Address(*self.admin.getsockname()[:2]).url
+        return self._url(self.admin, self.schemes[1])
+
+    def _url(self, sock: socket.socket, scheme: str) -> str:
+        return Address(*sock.getsockname()[:2]).url_as(scheme)
 
 
 def bind(settings: Settings) -> Listeners:
@@ -38,7 +50,12 @@ def bind(settings: Settings) -> Listeners:
     return Listeners(
         data=_bind(settings.listen, "--listen"),
         admin=_bind(settings.admin_listen, "--admin-listen"),
+        schemes=(_scheme(settings.tls), _scheme(settings.admin_tls)),
     )
+
+
+def _scheme(files: ServerFiles | None) -> str:
+    return "http" if files is None else "https"
 
 
 def _bind(address: Address, flag: str) -> socket.socket:
@@ -55,22 +72,79 @@ def _bind(address: Address, flag: str) -> socket.socket:
     return sock
 
 
-async def serve_admin(stack: AsyncExitStack, admin: AdminPlane, sock: socket.socket) -> None:
+@dataclass(frozen=True)
+class Secured:
+    """The contexts of both listeners; None: no TLS there."""
+
+    data: Renewable | None
+    admin: Renewable | None
+
+
+def secured(
+    stack: AsyncExitStack, settings: Settings, renewal_asked: asyncio.Event | None
+) -> Secured:
+    """Contexts that are made anew when their files change or when it is asked, until the stack is
+    left. Raises ConfigError: files may have changed since the settings were read."""
+    try:
+        found = Secured(
+            data=None if settings.tls is None else Renewable(settings.tls),
+            admin=None if settings.admin_tls is None else Renewable(settings.admin_tls),
+        )
+    except BadFile as error:
+        raise ConfigError([str(error)]) from error
+    kept = [each for each in (found.data, found.admin) if each is not None]
+    if kept:
+        keeper = CertificateKeeper(kept)
+        spawned(stack, keeper.watch(), name="watch certificates")
+        if renewal_asked is not None:
+            spawned(stack, keeper.heed(renewal_asked), name="renew certificates when asked")
+    return found
+
+
+def _tls(secured: Renewable | None, settings: Settings) -> Mapping[str, Any]:
+    """What a listener is made with. A client that shakes hands slowly is as late as one that is
+    slow with its request, and is not waited for when it does not say good-bye."""
+    if secured is None:
+        return {}
+    return {
+        "ssl": secured.context,
+        "ssl_handshake_timeout": settings.header_timeout.total_seconds(),
+        "ssl_shutdown_timeout": _GOODBYE_S,
+    }
+
+
+async def serve_admin(
+    stack: AsyncExitStack,
+    admin: AdminPlane,
+    settings: Settings,
+    sock: socket.socket,
+    secured: Renewable | None = None,
+) -> None:
     runner = web.AppRunner(admin.application(), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    await web.SockSite(runner, sock).start()
+    assert runner.server is not None
+    stack.push_async_callback(_end, runner.server, runner.cleanup)
+    listener = await asyncio.get_running_loop().create_server(
+        runner.server, sock=sock, backlog=_BACKLOG, **_tls(secured, settings)
+    )
+    stack.callback(listener.close)
 
 
 async def serve_data(
-    stack: AsyncExitStack, plane: DataPlane, settings: Settings, sock: socket.socket
+    stack: AsyncExitStack,
+    plane: DataPlane,
+    settings: Settings,
+    sock: socket.socket,
+    secured: Renewable | None = None,
 ) -> None:
     server = DataServer(
         plane.handle,
         header_timeout_s=settings.header_timeout.total_seconds(),
         max_connections=settings.max_connections,
     )
-    listener = await asyncio.get_running_loop().create_server(server, sock=sock, backlog=_BACKLOG)
+    listener = await asyncio.get_running_loop().create_server(
+        server, sock=sock, backlog=_BACKLOG, **_tls(secured, settings)
+    )
     server.start_sweeping()
     stack.push_async_callback(_drain, listener, server, settings.drain_timeout.total_seconds())
 
@@ -80,4 +154,14 @@ async def _drain(listener: asyncio.Server, server: DataServer, timeout_s: float)
     listener.close()
     server.stop_sweeping()
     server.pre_shutdown()
-    await server.shutdown(timeout_s)
+    await _end(server, partial(server.shutdown, timeout_s))
+
+
+async def _end(server: web.Server, shut_down: Callable[[], Awaitable[None]]) -> None:
+    """Shut down, and do not wait for the good-byes of clients: over TLS they may never come."""
+    open_ones = [each.transport for each in server.connections]
+    await shut_down()
+    for transport in open_ones:
+        with suppress(AttributeError):  # asyncio's own TLS transport, where it is gone
+            if transport is not None and not transport.get_write_buffer_size():
+                transport.abort()

@@ -1,6 +1,5 @@
 """From the settings of an upstream to what talks to it."""
 
-import ssl
 from collections.abc import Mapping
 
 from ..config import Settings, UpstreamSettings
@@ -8,6 +7,7 @@ from ..core.routing import UpstreamNames
 from ..ports import AgentServer, Clock, Upstream
 from ..proxy.calls import Target
 from ..proxy.incoming import Limits
+from ..tls import client_context
 from ..upstream.agent import AgentClient
 from ..upstream.pool import HttpUpstream
 
@@ -19,7 +19,7 @@ def client(upstream: UpstreamSettings, settings: Settings, clock: Clock) -> Http
         port=upstream.port,
         display_url=upstream.url,
         now=clock.monotonic,
-        ssl_context=ssl.create_default_context() if upstream.tls else None,
+        ssl_context=client_context(upstream.tls_files) if upstream.tls else None,
         connect_timeout=settings.connect_timeout.total_seconds(),
     )
 
@@ -41,10 +41,15 @@ def targets(
     settings: Settings, clients: Mapping[str, HttpUpstream], *, traced: bool
 ) -> dict[str, Target]:
     """Where requests go, by the upstream's name. `traced`: spans are exported."""
-    return {u.name: _target(u, clients[u.name], traced=traced) for u in settings.upstreams}
+    front = b"http" if settings.tls is None else b"https"
+    return {
+        u.name: _target(u, clients[u.name], traced=traced, front=front) for u in settings.upstreams
+    }
 
 
-def _target(upstream: UpstreamSettings, client: HttpUpstream, *, traced: bool) -> Target:
+def _target(
+    upstream: UpstreamSettings, client: HttpUpstream, *, traced: bool, front: bytes
+) -> Target:
     return Target(
         name=upstream.name,
         client=client,
@@ -55,6 +60,8 @@ def _target(upstream: UpstreamSettings, client: HttpUpstream, *, traced: bool) -
         own=_own_headers(upstream),
         inject=upstream.inject,
         traced=traced,
+        front=front,
+        ssl_context=client.ssl_context,
     )
 
 

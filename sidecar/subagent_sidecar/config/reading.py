@@ -15,6 +15,7 @@ from .problems import Problems
 from .settings import Settings, UpstreamSettings
 from .table import FIELDS, SETTINGS
 from .telemetry import check_telemetry
+from .tls import TlsReader
 from .upstreams import UpstreamReader
 
 
@@ -49,7 +50,8 @@ class _Reader:
     def __init__(self, problems: Problems, environ: Mapping[str, str]) -> None:
         self._problems = problems
         self._environ = environ
-        self._upstreams = UpstreamReader(problems, environ)
+        self._tls = TlsReader(problems)
+        self._upstreams = UpstreamReader(problems, environ, self._tls)
 
     def settings(self, flags: Mapping[str, Any], upstream_flags: Sequence[str]) -> Settings:
         values = {key: setting.default for key, setting in SETTINGS.items()} | self._file_values()
@@ -59,7 +61,10 @@ class _Reader:
                 self._problems.given[key] = f"--{key.replace('_', '-')}"
         upstreams = self._upstreams.upstreams(values["upstreams"], upstream_flags)
         default = self._default(values["default_upstream"], upstreams)
+        tls, admin_tls = self._tls.listeners(values)
         parsed: dict[str, Any] = {
+            "tls": tls,
+            "admin_tls": admin_tls,
             "upstreams": upstreams,
             "default_upstream": default,
             "agents": self._agents(values["agents"], upstreams, default),

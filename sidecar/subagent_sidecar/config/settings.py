@@ -7,6 +7,7 @@ from ..config_values import Address
 from ..core.agents import Agent
 from ..core.prices import PriceList
 from ..core.trace_links import TraceLinks
+from ..tls import ClientFiles, ServerFiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class UpstreamSettings:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     preserve_host: bool = False
     inject: bool = True
+    tls_files: ClientFiles = field(default_factory=ClientFiles)
 
     @property
     def authority(self) -> str:
@@ -53,6 +55,8 @@ class Settings:
     tool_result_limit: int
     listen: Address
     admin_listen: Address
+    tls: ServerFiles | None
+    admin_tls: ServerFiles | None
     store: str
     drain_timeout: timedelta
     connect_timeout: timedelta

@@ -6,19 +6,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import config_values as parse
+from ..tls import ClientFiles
 from .problems import Problems
 from .settings import UpstreamSettings
+from .tls import CLIENT_KEYS, TlsReader
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _ENV_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_KEYS = frozenset({"url", "agents", "headers", "preserve_host", "inject"})
+_KEYS = frozenset({"url", "agents", "headers", "preserve_host", "inject"}) | CLIENT_KEYS
 
 
 class UpstreamReader:
     """`environ` resolves `${VAR}` in headers."""
 
-    def __init__(self, problems: Problems, environ: Mapping[str, str]) -> None:
+    def __init__(self, problems: Problems, environ: Mapping[str, str], tls: TlsReader) -> None:
         self._problems = problems
+        self._tls = tls
         self._environ = environ
 
     def upstreams(self, given: Any, flags: Sequence[str]) -> tuple[UpstreamSettings, ...]:
@@ -83,6 +86,7 @@ class UpstreamReader:
             headers=read.parsed("headers", self._headers, default=()),
             preserve_host=read.parsed("preserve_host", parse.flag, default=False),
             inject=read.parsed("inject", parse.flag, default=True),
+            tls_files=self._tls.client(key, body, tls=tls) if host else ClientFiles(),
         )
         return upstream if len(self._problems.found) == before else None
 

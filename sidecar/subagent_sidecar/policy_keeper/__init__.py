@@ -5,8 +5,8 @@ is in force is then replaced by one assignment. If anything at all is wrong with
 replaced, and whoever asked is told everything that is wrong.
 """
 
+from ..file_looks import Look
 from .keeper import PolicyKeeper
-from .looks import Look
 from .reading import PolicyFiles
 
 __all__ = ["Look", "PolicyFiles", "PolicyKeeper"]

@@ -10,8 +10,8 @@ from ..core.model import Timestamp, timestamp
 from ..core.policy import Policy
 from ..core.policy_state import FailedReload, PolicyState
 from ..errors import ConfigError, PolicyInvalid
+from ..file_looks import Look, Settling
 from ..ports import Clock
-from .looks import Look, Settling
 from .reading import PolicyFiles
 
 _log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from pathlib import Path
 from ..core.model import Timestamp
 from ..core.policy import Policy
 from ..core.policy_state import PolicyState, state
-from .looks import Look, look
+from ..file_looks import Look, look
 
 Load = Callable[[Sequence[Path]], Policy]
 """The policies in files as one. Raises ConfigError with every problem."""

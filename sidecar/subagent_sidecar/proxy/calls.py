@@ -1,5 +1,6 @@
 """One request on the data plane, as far as it is understood; and where it can go."""
 
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -36,6 +37,10 @@ class Target:
     inject: bool
     traced: bool = False
     """Whether the run's span is going to be exported, so that a server's own may be under it."""
+    front: bytes = b"http"
+    """The scheme by which clients come here."""
+    ssl_context: ssl.SSLContext | None = None
+    """What TLS to it goes by; None: there is none."""
 
 
 class Witness(Protocol):
@@ -106,7 +111,7 @@ class Call:
             host=self.target.host,
             own=self.target.own,
             peer=request.peer_host,
-            scheme=b"http",
+            scheme=self.target.front,
         )
 
     @property
@@ -182,4 +187,4 @@ class Call:
             return value
         host = headers.first(self.fields, b"host") or b""
         prefix = f"/to/{self.prefix}".encode() if self.prefix is not None else b""
-        return b"http://" + host + prefix + path if host else prefix + path
+        return self.target.front + b"://" + host + prefix + path if host else prefix + path

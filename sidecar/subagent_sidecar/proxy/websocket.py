@@ -73,6 +73,7 @@ class WebSockets:
                 headers=_offered(call, outgoing.headers),
                 skip_auto_headers=_NOTHING_ADDED,
                 allow_redirects=False,
+                ssl=call.target.ssl_context or True,
                 timeout=ClientTimeout(
                     sock_connect=_CONNECT_S, sock_read=call.limits.answer_timeout_s
                 ),

@@ -7,6 +7,7 @@ either --abort, fail, server gone, nonsense--> CLOSED, for good
 import asyncio
 import math
 import select
+import ssl
 from collections.abc import Callable
 from typing import Final, Protocol, cast
 
@@ -63,6 +64,7 @@ class Connection(asyncio.Protocol):
         self._write_blocked = False
         self._drained: asyncio.Future[None] | None = None
         self._read_paused = False
+        self._tls = False
 
     @property
     def closed(self) -> bool:
@@ -231,16 +233,28 @@ class Connection(asyncio.Protocol):
             self._linger.cancel()
             self._linger = None
 
-    def _gone(self, error: Exception | None) -> None:
+    def _gone(self, error: Exception | None, *, unannounced: bool = False) -> None:
+        """`unannounced`: without an end of file. Over TLS that is a good-bye which only the server
+        can say; anyone on the way can cut the connection, and what comes by then is half. (uvloop
+        tells the two apart, asyncio's own loop does not.)"""
         streamed = self._streamed
-        if streamed is not None and error is None and self._reader.ends_at_close():
+        said_so = error is None and not (self._tls and unannounced)
+        if streamed is not None and said_so and self._reader.ends_at_close():
             self.abort()
             streamed.end()
         elif self._state == BUSY:
             where = "in the middle of its" if self._reader.phase == BODY else "without an"
-            self._broken(f"closed the connection {where} answer")
+            self._broken(f"closed the connection {where} answer{self._hint(error)}")
         else:
             self.abort()
+
+    def _hint(self, error: Exception | None) -> str:
+        """With TLS 1.3 a server that refuses the client does so behind the handshake."""
+        if isinstance(error, ssl.SSLError) and error.reason:
+            return f" ({error.reason.lower().replace('_', ' ')})"
+        if self._tls and not self._answered and not self._reused:
+            return " (it may want a client certificate, or another one: `tls_cert`)"
+        return ""
 
     def _broken(self, how: str) -> None:
         self.fail(UpstreamBroken(f"upstream {self._owner.display_url} {how}"))
@@ -249,6 +263,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._tls = transport.get_extra_info("sslcontext") is not None
         if hasattr(select, "poll"):
             self._poll = select.poll()
             self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
@@ -273,7 +288,7 @@ class Connection(asyncio.Protocol):
         self._gone(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._gone(exc)
+        self._gone(exc, unannounced=True)
         self._owner.lost(self)
 
     def pause_writing(self) -> None:

@@ -49,9 +49,9 @@ class HttpUpstream:
     ) -> None:
         self.display_url = display_url
         self.meter = UpstreamMeter()
+        self.ssl_context = ssl_context
         self._host = host
         self._port = port
-        self._ssl_context = ssl_context
         self._connect_timeout = connect_timeout
         self._keepalive = keepalive
         self._now = now
@@ -187,7 +187,7 @@ class HttpUpstream:
                     lambda: Connection(self, self._now),
                     self._host,
                     self._port,
-                    ssl=self._ssl_context,
+                    ssl=self.ssl_context,
                 )
         except TimeoutError:
             message = f"{self._prefix}took no connection within {self._connect_timeout:g} s"

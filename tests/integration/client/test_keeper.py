@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from tests.support.ports import free_port
@@ -29,7 +30,7 @@ def told(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-def keeper(sidecar: SessionSidecar, **more: float) -> Keeper:
+def keeper(sidecar: SessionSidecar, **more: Any) -> Keeper:
     return Keeper(Place.of(sidecar.url), {"x-key": "k"}, retry_s=SOON, **more)
 
 

@@ -7,6 +7,7 @@ The script runs once for each connection; when it returns, the connection is clo
 """
 
 import asyncio
+import os
 import re
 import socket
 import ssl
@@ -65,6 +66,11 @@ class Peer:
             return await self.reader.read()
         except ConnectionError:
             return b""
+
+    def hang_up(self) -> None:
+        """End the TCP connection: over TLS, without the good-bye that belongs there."""
+        with socket.socket(fileno=os.dup(self._writer.get_extra_info("socket").fileno())) as sock:
+            sock.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
         sock = self._writer.get_extra_info("socket")
