@@ -13,6 +13,7 @@ from .core.policy_names import BUNDLED, NONE
 T = TypeVar("T")
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_ORIGIN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#@\s]+")
 _NOT_TO_SET = frozenset(
     {"host", "connection", "content-length", "transfer-encoding", "upgrade", "expect", "te"}
 )
@@ -168,6 +169,17 @@ def names(given: Any) -> tuple[str, ...]:
     if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
         raise ValueError("must be a list of agent names")
     return tuple(given)
+
+
+def origins(given: Any) -> tuple[str, ...]:
+    """Origins as browsers send them, or `*`."""
+    form = "must be a list of origins such as https://app.example, or of `*`"
+    if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
+        raise ValueError(form)
+    for each in given:
+        if each != "*" and not _ORIGIN.fullmatch(each):
+            raise ValueError(f"{each!r} is no origin: {form}")
+    return tuple(each.lower() for each in given)
 
 
 def flag(given: Any) -> bool:

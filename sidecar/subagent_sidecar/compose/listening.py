@@ -15,6 +15,7 @@ from ..config import Settings
 from ..config_values import Address
 from ..errors import ConfigError
 from ..proxy.admin_routes import AdminPlane
+from ..proxy.admin_server import AdminServer
 from ..proxy.agent_routes import DataPlane
 from ..proxy.server import DataServer
 from ..tls import BadFile, Renewable, ServerFiles
@@ -124,8 +125,14 @@ async def serve_admin(
     await runner.setup()
     assert runner.server is not None
     stack.push_async_callback(_end, runner.server, runner.cleanup)
+    server = AdminServer(
+        runner.server,
+        header_timeout_s=settings.header_timeout.total_seconds(),
+        max_connections=settings.max_connections,
+    )
+    spawned(stack, server.sweep(), name="close overdue admin connections")
     listener = await asyncio.get_running_loop().create_server(
-        runner.server, sock=sock, backlog=_BACKLOG, **_tls(secured, settings)
+        server, sock=sock, backlog=_BACKLOG, **_tls(secured, settings)
     )
     stack.callback(listener.close)
 
@@ -141,6 +148,7 @@ async def serve_data(
         plane.handle,
         header_timeout_s=settings.header_timeout.total_seconds(),
         max_connections=settings.max_connections,
+        max_client_connections=settings.max_client_connections,
     )
     listener = await asyncio.get_running_loop().create_server(
         server, sock=sock, backlog=_BACKLOG, **_tls(secured, settings)

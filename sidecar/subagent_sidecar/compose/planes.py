@@ -102,7 +102,12 @@ async def data_plane(stack: AsyncExitStack, base: Base, background: Background) 
             canceller=background.canceller,
             coalescer=coalescer,
         ),
-        websockets=WebSockets(_LazySession(stack), doors=doors, telling=telling),
+        websockets=WebSockets(
+            _LazySession(stack),
+            doors=doors,
+            telling=telling,
+            origins=base.settings.allowed_origins,
+        ),
         coalescer=coalescer,
         telling=telling,
         now=base.clock.monotonic,
@@ -152,6 +157,7 @@ def admin_plane(base: Base, background: Background, plane: DataPlane, metrics: P
             seen=background.seen,
         ),
         report=ReportRoutes(service=base.service, store=base.store, clock=base.clock),
+        body_timeout_s=base.settings.body_timeout.total_seconds(),
     )
 
 

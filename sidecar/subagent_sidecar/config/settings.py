@@ -69,6 +69,8 @@ class Settings:
     max_body: int
     inspect_limit: int
     max_connections: int
+    max_client_connections: int | None
+    allowed_origins: tuple[str, ...]
     keep_purpose: bool
     retention: timedelta
     usage_interval: timedelta

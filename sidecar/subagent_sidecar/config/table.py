@@ -43,6 +43,8 @@ SETTINGS: Mapping[str, Setting] = {
     "max_body": Setting("300MiB", parse.some(size)),
     "inspect_limit": Setting("32MiB", parse.some(size)),
     "max_connections": Setting(10_000, parse.count),
+    "max_client_connections": Setting(None, parse.unless_null(parse.count)),
+    "allowed_origins": Setting([], parse.origins),
     "purpose": Setting(True, parse.flag),
     "retention": Setting("30d", duration),
     "usage_interval": Setting("15s", duration),

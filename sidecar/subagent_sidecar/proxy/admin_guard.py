@@ -26,7 +26,7 @@ async def no_foreign_pages(request: web.Request, handler: Handler) -> web.Stream
         if host and not is_local(f"//{host}"):
             raise ForeignOrigin(
                 f"this is answered at localhost, IP addresses and names without a dot, not at "
-                f"'{host[:80]}': a proxy in front must send its own Host"
+                f"'{host.rpartition('@')[2][:80]}': a proxy in front must send its own Host"
             )
         if origin is not None and not is_local(origin):
             raise ForeignOrigin(f"pages of '{origin[:80]}' have no business here")

@@ -4,20 +4,28 @@ A POST must say `content-type: application/json`: a page in a browser cannot sen
 origin without asking first, and the admin plane answers no such question.
 """
 
+import asyncio
 import json
 from typing import Any
 
 from aiohttp import web
 
-from ..errors import BadBody, BodyTooLarge, NotJson
+from ..errors import BadBody, BodyTimeout, BodyTooLarge, NotJson
+
+BODY_TIMEOUT = web.AppKey("body_timeout", float)
+"""How many seconds a body may take."""
 
 
 async def json_body(request: web.Request, known: frozenset[str]) -> dict[str, Any]:
-    """The object in the body, empty for none. Raises NotJson, BodyTooLarge, BadBody."""
+    """The object in the body, empty for none. Raises NotJson, BadBody, BodyTimeout and
+    BodyTooLarge."""
     if request.content_type != "application/json":
         raise NotJson("send this with content-type: application/json")
     try:
-        text = await request.read()
+        async with asyncio.timeout(request.app.get(BODY_TIMEOUT)):
+            text = await request.read()
+    except TimeoutError as error:
+        raise BodyTimeout("the body did not come within `body_timeout`") from error
     except web.HTTPRequestEntityTooLarge as error:
         raise BodyTooLarge("the body is too large: a MiB is the most") from error
     try:

@@ -18,7 +18,7 @@ from .admin_events import EventRoutes
 from .admin_explain import ExplainRoutes
 from .admin_freeze import FreezeRoutes
 from .admin_guard import no_foreign_pages
-from .admin_json import answer
+from .admin_json import BODY_TIMEOUT, answer
 from .admin_metrics import MetricsRoutes
 from .admin_openapi import OpenApiRoutes
 from .admin_past import PastRoutes
@@ -59,7 +59,9 @@ class AdminPlane:
         metrics: MetricsRoutes,
         traces: TraceRoutes,
         report: ReportRoutes,
+        body_timeout_s: float,
     ) -> None:
+        self._body_timeout_s = body_timeout_s
         self._service = service
         self._store = store
         self._ready = ready
@@ -82,6 +84,7 @@ class AdminPlane:
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[_as_json, no_foreign_pages])
+        app[BODY_TIMEOUT] = self._body_timeout_s
         self._tasks.register(app, self._up_to_date)
         resolve = self._tasks.resolve
         self._cancels.register(app, resolve, self._up_to_date)
@@ -134,6 +137,8 @@ async def _as_json(
         if isinstance(error, web.HTTPMethodNotAllowed):
             found.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
         return found
+    except ConnectionError:
+        raise  # there is no one left to answer
     except Exception as error:  # noqa: BLE001 - the edge: whatever fails becomes an answer
         return _problem(error)
 

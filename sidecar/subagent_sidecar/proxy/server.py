@@ -9,6 +9,7 @@ import asyncio
 import logging
 import select
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -89,12 +90,14 @@ class DataProtocol(web.RequestHandler):
         if isinstance(peer, tuple):
             self.peer_host = str(peer[0]).encode()
         manager = self._manager
-        if isinstance(manager, DataServer) and manager.full:
+        if isinstance(manager, DataServer) and not manager.has_room_for(self.peer_host):
             transport.abort()  # type: ignore[attr-defined]
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        task = self._task_handler
+        task, manager = self._task_handler, self._manager
         super().connection_lost(exc)
+        if isinstance(manager, DataServer):
+            manager.left(self.peer_host)
         if task is not None and not self.held:
             task.cancel()
 
@@ -169,7 +172,14 @@ def _detect_dead_peers(sock: socket.socket | None) -> None:
 class DataServer(web.Server):
     """Serves `handler`; a client that leaves cancels it."""
 
-    def __init__(self, handler: Handler, *, header_timeout_s: float, max_connections: int) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        header_timeout_s: float,
+        max_connections: int,
+        max_client_connections: int | None = None,
+    ) -> None:
         super().__init__(
             self._handle,
             request_factory=self._request,
@@ -184,14 +194,26 @@ class DataServer(web.Server):
         self._inner = handler
         self._header_timeout_s = header_timeout_s
         self._max_connections = max_connections
+        self._max_client_connections = max_client_connections
+        self._of_client: Counter[bytes] = Counter()
         self._sweeper: asyncio.TimerHandle | None = None
 
     def __call__(self) -> web.RequestHandler:
         return DataProtocol(self, loop=self._loop, **self._kwargs)
 
-    @property
-    def full(self) -> bool:
-        return len(self._connections) > self._max_connections
+    def has_room_for(self, client: bytes) -> bool:
+        """Whether this connection more is within the limits: of all, and of one address."""
+        self._of_client[client] += 1
+        most = self._max_client_connections
+        if most is not None and self._of_client[client] > most:
+            return False
+        return len(self._connections) <= self._max_connections
+
+    def left(self, client: bytes) -> None:
+        """One connection of `client` less."""
+        self._of_client[client] -= 1
+        if self._of_client[client] <= 0:
+            del self._of_client[client]
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         assert isinstance(request, DataRequest)

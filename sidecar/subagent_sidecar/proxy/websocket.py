@@ -7,7 +7,7 @@ vanishes on the other side too. Where commands may start runs, frames are read i
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
 from aiohttp import ClientResponse, ClientSession, ClientTimeout, StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
@@ -17,9 +17,10 @@ from aiohttp.http import StreamWriter
 from yarl import URL
 
 from ..core.wire import Act
-from ..errors import BadTarget, UpstreamBroken, UpstreamUnreachable
+from ..errors import BadTarget, ForeignOrigin, UpstreamBroken, UpstreamUnreachable
 from ..ports import Headers
 from . import answering, forwarding, headers
+from .admin_guard import is_local
 from .calls import Call
 from .command_socket import CommandSocket
 from .doors import Doors
@@ -44,17 +45,29 @@ def wants_upgrade(request: web.BaseRequest) -> bool:
 
 
 class WebSockets:
-    """Relays sockets. `session` makes the client session, on first use; starts go by `doors`."""
+    """Relays sockets. `session` makes the client session, on first use; starts go by `doors`.
+    `origins` are those of web pages that may open one; `*` is all of them.
+
+    Browsers let the pages of any site open a socket to any address and say what they like: the
+    rules that keep them from reading answers do not hold there. So pages of strangers are refused.
+    """
 
     def __init__(
-        self, session: Callable[[], ClientSession], *, doors: Doors, telling: Telling
+        self,
+        session: Callable[[], ClientSession],
+        *,
+        doors: Doors,
+        telling: Telling,
+        origins: Collection[str] = (),
     ) -> None:
+        self._origins = frozenset(origins)
         self._session = session
         self._doors = doors
         self._telling = telling
 
     async def serve(self, call: Call) -> web.StreamResponse:
         call.request.timed = False
+        self._refuse_foreign_pages(call.request)
         response = await self._shake_hands(call)
         try:
             if response.status == 101:
@@ -62,6 +75,16 @@ class WebSockets:
             return await forwarding.give_back(call, _Refusal(response))
         finally:
             response.close()
+
+    def _refuse_foreign_pages(self, request: web.BaseRequest) -> None:
+        if "*" in self._origins:
+            return
+        for origin in request.headers.getall("origin", []):
+            if not is_local(origin) and origin.lower() not in self._origins:
+                raise ForeignOrigin(
+                    f"pages of '{origin[:80]}' may open no WebSocket here; `allowed_origins` in "
+                    "the sidecar's settings says which may"
+                )
 
     async def _shake_hands(self, call: Call) -> ClientResponse:
         outgoing = call.outgoing(extra=_UPGRADE)

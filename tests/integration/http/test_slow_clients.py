@@ -140,6 +140,13 @@ async def test_a_thousand_slow_connections_do_not_stop_a_good_client() -> None:
     assert beside[98] < max(0.05, 5 * alone[98])
 
 
+async def test_one_address_has_no_more_connections_than_it_may() -> None:
+    async with recorded(max_client_connections=2) as (_, front):
+        async with slow_connections(front, 2), front.wire() as wire:
+            assert await wire.everything() == b""
+        await eventually_got(lambda: is_served(front), bool)
+
+
 async def test_connections_beyond_the_limit_are_turned_away_until_others_go() -> None:
     async with recorded(max_connections=3) as (_, front):
         async with slow_connections(front, 3), front.wire() as wire:

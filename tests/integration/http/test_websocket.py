@@ -282,3 +282,47 @@ async def test_frames_sent_before_the_answer_are_not_lost() -> None:
         await wire.head()
         assert await ws_wire.read(wire.reader) == closing(1000)
         assert await wire.everything() == b""
+
+
+def handshake_of(origin: bytes) -> bytes:
+    return START + b"Origin: " + origin + b"\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        b"https://evil.example",
+        b"http://evil.example:8460",  # a name that was made to lead here: DNS rebinding
+        b"http://127.0.0.1.evil.example",
+        b"http://localhost@evil.example",
+        b"null",
+        b"",
+        b"http://localhost\r\nOrigin: https://evil.example",
+    ],
+)
+async def test_a_page_of_a_stranger_opens_no_socket(origin: bytes) -> None:
+    async with recorded() as (server, front), front.wire() as wire:
+        got = await wire.ask(handshake_of(origin))
+        assert (got.status, server.requests) == (421, [])
+        assert b"allowed_origins" in got.body
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [
+        (b"http://localhost:3000", []),
+        (b"http://127.0.0.1", []),
+        (b"http://[::1]:5173", []),
+        (b"http://studio", []),
+        (b"https://App.example", ["https://app.example"]),
+        (b"https://any.example", ["*"]),
+        (b"null", ["*"]),
+    ],
+)
+async def test_pages_of_this_machine_and_those_that_were_named_do(
+    origin: bytes, allowed: list[str]
+) -> None:
+    refusal = REFUSALS[0]
+    async with recorded(refusal, allowed_origins=allowed) as (server, front), front.wire() as wire:
+        assert (await wire.ask(handshake_of(origin))).status == 401  # which the server said
+        assert b"origin: " + origin + b"\r\n" in server.last
