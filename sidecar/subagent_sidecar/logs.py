@@ -5,6 +5,8 @@ import logging
 from datetime import UTC, datetime
 from time import gmtime
 
+from .redaction import scrubbed
+
 _FIELDS = ("action", "task_id", "run_id", "upstream", "request_id")
 
 
@@ -20,6 +22,9 @@ class TextFormatter(logging.Formatter):
         record.message = "".join(shown)
         return super().formatMessage(record)
 
+    def format(self, record: logging.LogRecord) -> str:
+        return scrubbed(super().format(record))
+
 
 class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
@@ -28,11 +33,11 @@ class JsonFormatter(logging.Formatter):
         line = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname.lower(),
-            "message": record.getMessage(),
+            "message": scrubbed(record.getMessage()),
             **{name: getattr(record, name) for name in _FIELDS if hasattr(record, name)},
         }
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = scrubbed(self.formatException(record.exc_info))
         return json.dumps(line)
 
 

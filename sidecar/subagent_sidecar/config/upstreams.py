@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import config_values as parse
+from .. import redaction
 from ..tls import ClientFiles
 from .problems import Problems
 from .settings import UpstreamSettings
@@ -54,8 +55,9 @@ class UpstreamReader:
             if name in flagged:
                 self._problems.found.append(f"--upstream {name}: given twice")
             flagged.add(name)
-            self._problems.given[f"--upstream {flag}"] = f"--upstream {flag}"
-            upstream = self._upstream(name, {"url": url}, f"--upstream {flag}")
+            shown = f"--upstream {redaction.url(flag)}"
+            self._problems.given[shown] = shown
+            upstream = self._upstream(name, {"url": url}, shown)
             if upstream is not None:
                 found.append(upstream)
         return found

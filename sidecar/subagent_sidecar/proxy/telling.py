@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+from .. import redaction
 from ..core.refusal import Refused
 from ..core.repeats import Repeats
 from ..errors import SidecarError, StoreError, UpstreamError
@@ -45,10 +46,10 @@ class Telling:
 
 
 def _write(level: int, error: SidecarError, method: str, target: str, more: str = "") -> None:
-    """The query stays out: people put keys into it."""
+    """The query stays out, and what stands before the host: people put keys into them."""
     if not _log.isEnabledFor(level):
         return
-    path = target.partition("?")[0][:200]
+    path = redaction.path(target)
     ids = {name: getattr(error, name, None) for name in ("task_id", "upstream")}
     extra = {"action": error.code, **{name: value for name, value in ids.items() if value}}
     _log.log(level, "%s %r: %s%s", method, path, error.message, more, extra=extra)
