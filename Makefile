@@ -9,6 +9,9 @@ make check     ruff, mypy --strict, import-linter, the docs tests: fast, before 
 make format    ruff's formatter and its safe fixes
 make coverage  the storeys that run in one process, with branch coverage
 make bench     the figures of the benchmark, as ratios against its baselines
+make fuzz      20 minutes of broken inputs at all that reads strangers' bytes  (ARGS="--minutes 5")
+make sbom      dist/sbom.cdx.json: what the sidecar is made of, from the lock file
+make audit     known vulnerabilities of the locked versions; needs a network, and says if it has none
 make setup     uv (in .uv, unless one is on PATH) and the locked packages (in .venv)
 make lock      uv.lock from pyproject.toml, always against PyPI  (ARGS=--upgrade for newest)
 make build     wheel and sdist in dist/, tried out in a clean environment
@@ -25,7 +28,7 @@ STAMP := .venv/.synced
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format coverage bench lock build clean FORCE
+.PHONY: help setup demo test check format coverage bench fuzz sbom audit lock build clean FORCE
 .SUFFIXES:
 
 help:
@@ -71,6 +74,15 @@ coverage: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench $(ARGS)
+
+fuzz: $(STAMP)
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
+sbom:
+	@python=$$($(SHELL) scripts/find-python.sh) && "$$python" -m scripts.supply sbom
+
+audit:
+	@python=$$($(SHELL) scripts/find-python.sh) && "$$python" -m scripts.supply audit
 
 lock:
 	@python=$$($(SHELL) scripts/find-python.sh) && "$$python" -m scripts.bootstrap lock $(ARGS)
