@@ -46,15 +46,19 @@ class CertificateKeeper:
 
     async def renew(self, *, why: str) -> None:
         self._settling.read = await asyncio.to_thread(self._look)
+        renewed, mistakes = set(), set()  # both listeners may show the same
         for each in self._kept:
             try:
                 await asyncio.to_thread(each.renew)
+                renewed.add(each.files.cert)
             except BadFile as error:
-                extra = {"action": "certificate_not_renewed"}
-                _log.error("certificate not renewed (%s): %s", why, error, extra=extra)
-            else:
-                extra = {"action": "certificate_renewed"}
-                _log.info("certificate read again (%s): %s", why, each.files.cert, extra=extra)
+                mistakes.add(str(error))
+        for mistake in sorted(mistakes):
+            extra = {"action": "certificate_not_renewed"}
+            _log.error("certificate not renewed (%s): %s", why, mistake, extra=extra)
+        for cert in sorted(renewed):
+            extra = {"action": "certificate_renewed"}
+            _log.info("certificate read again (%s): %s", why, cert, extra=extra)
 
     def _look(self) -> Look:
         return look(self._paths)

@@ -75,6 +75,10 @@ LISTENERS = [
         ["admin_tls_key: the key in {folder}/pki/1.key does not belong"],
     ),
     (
+        OWN | {"tls_key": "pki/2.key", "admin_tls_client_ca": "pki/ca.pem"},
+        ["tls_key: the key in {folder}/pki/2.key does not belong"],
+    ),
+    (
         OWN | {"admin_tls_client_ca": "no"},
         ["admin_tls_client_ca: {folder}/no cannot be read"],
     ),

@@ -3,7 +3,6 @@
 import click
 
 from subagentctl.app import App, EachOnce, shared_options, since_option
-from subagentctl.client import Client
 from subagentctl.outside import emit
 from subagentctl.render import as_json
 from subagentctl.report_view import report_csv, report_lines
@@ -45,7 +44,7 @@ def report(app: App, since: str, agent: str, upstream: str, session: str, break_
         "session": session,
         "break_even": break_even,
     }
-    with Client(app.server, app.token, timeout=_PATIENCE_S) as client:
+    with app.client(timeout=_PATIENCE_S) as client:
         answer = client.get("/v1/report", asked)
     if not isinstance(answer.get("agents"), list):
         raise client.surprise("its answer holds no agents")

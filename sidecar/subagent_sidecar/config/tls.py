@@ -31,6 +31,8 @@ class TlsReader:
         replaced += [_CA] if own[_CA] else []
         if not replaced:
             return plain, plain
+        if _CERT not in replaced and len(self._problems.found) > told:
+            return plain, None  # it would be told twice
         admin = data | {key: own[key] for key in replaced}
         return plain, self._server(admin, named | {key: _ADMIN + key for key in replaced})
 
