@@ -1,5 +1,6 @@
 """Inputs: good ones, broken by chance. The same seed gives the same ones."""
 
+import gzip
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -41,6 +42,15 @@ _FRAMES = (
     b"\x01\x03abc\x80\x02de\x82\xfe\x01\x00" + bytes(40),
 )
 
+_SPANS = (
+    b'{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":'
+    b'"s"}}]},"scopeSpans":[{"spans":[{"traceId":"0af7651916cd43dd8448eb211c80319c","spanId":'
+    b'"b7ad6b7169203331","name":"n","kind":3,"startTimeUnixNano":"1","attributes":[{"key":'
+    b'"thread_id","value":{"stringValue":"t"}}]}]}]}]}',
+    b"\x0a\x23\x12\x21\x12\x1f\x0a\x10" + bytes(range(16)) + b"\x12\x08abcdefgh" + b"\x2a\x01n",
+    gzip.compress(b"\x0a\x00" * 50, mtime=0) * 2,
+)
+
 CORPUS: Mapping[str, Callable[[], Sequence[bytes]]] = {
     "router": lambda: _PATHS,
     "recognisers": lambda: _JSON,
@@ -48,6 +58,7 @@ CORPUS: Mapping[str, Callable[[], Sequence[bytes]]] = {
     "splicing": lambda: _JSON,
     "fields": lambda: _FIELDS,
     "sockets": lambda: _FRAMES,
+    "spans": lambda: _SPANS,
     "policies": lambda: [file.read_bytes()[:1500] for file in sorted(_POLICIES.glob("*.yaml"))],
 }
 _PIECES = (

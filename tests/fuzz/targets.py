@@ -11,8 +11,10 @@ from pathlib import Path
 
 from subagent_sidecar import policy_file
 from subagent_sidecar.core import routing, splice, wire
+from subagent_sidecar.core.otlp import Unreadable
 from subagent_sidecar.errors import BadHeader, ConfigError, RequestError
 from subagent_sidecar.proxy import bodies, door_bodies, frames, headers, peek
+from subagent_sidecar.telemetry.receiving import decoding
 
 Target = Callable[[bytes], None]
 
@@ -96,6 +98,15 @@ def sockets(data: bytes) -> None:
                 list(feed(data[at : at + 7]))
 
 
+def spans(data: bytes) -> None:
+    """Spans of others are read, or told to be unreadable."""
+    for read in (decoding.from_json, decoding.from_protobuf):
+        with suppress(Unreadable):
+            read(data).SerializeToString()
+    with suppress(Unreadable):
+        assert len(decoding.unpacked(data, 1 << 16)) <= 1 << 16
+
+
 @dataclass(frozen=True)
 class Policies:
     """A file is a policy, or a list of what is wrong with it."""
@@ -121,5 +132,6 @@ def targets(folder: Path) -> Mapping[str, Target]:
         "splicing": splicing,
         "fields": fields,
         "sockets": sockets,
+        "spans": spans,
         "policies": Policies(folder),
     }

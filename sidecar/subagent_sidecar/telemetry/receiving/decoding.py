@@ -53,6 +53,12 @@ def from_protobuf(body: bytes) -> ExportTraceServiceRequest:
     return request
 
 
+_UNREADABLE = (
+    *(ValueError, TypeError, AttributeError, RecursionError, OverflowError, json_format.Error),
+    SystemError,  # what protobuf makes of half a surrogate in the name of a field
+)
+
+
 def from_json(body: bytes) -> ExportTraceServiceRequest:
     """Raises Unreadable."""
     try:
@@ -65,7 +71,7 @@ def from_json(body: bytes) -> ExportTraceServiceRequest:
                 _with_base64(link)
         request = ExportTraceServiceRequest()
         json_format.ParseDict(told, request, ignore_unknown_fields=True)
-    except (ValueError, TypeError, AttributeError, RecursionError, json_format.Error) as error:
+    except _UNREADABLE as error:
         raise Unreadable("the body is not an ExportTraceServiceRequest in JSON") from error
     return request
 
