@@ -46,6 +46,7 @@ def application() -> web.Application:
         service=any_,
         store=any_,
         ready=lambda: None,
+        body_timeout_s=1.0,
         tasks=TaskRoutes(service=any_, store=any_, clock=any_, reachability=any_, links=any_),
         cancels=CancelRoutes(ender=any_, store=any_),
         events=EventRoutes(service=any_, store=any_),
