@@ -29,7 +29,7 @@ class Transport:
         self._socket = sock
 
     def get_extra_info(self, name: str) -> Any:
-        return {"socket": self._socket}[name]
+        return {"socket": self._socket}.get(name)
 
     def write(self, data: bytes) -> None:
         self.written.append(data)

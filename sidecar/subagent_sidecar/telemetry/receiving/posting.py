@@ -45,7 +45,7 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (ConnectionRefusedError, "nothing listens there"),
     (ssl.SSLError, "TLS fails"),
     (TimeoutError, "it does not answer in time"),
-    (http.client.RemoteDisconnected, "it hangs up without an answer"),
+    (ConnectionError, "it hangs up without an answer"),
 )
 """What is said of an error. Their own words hold URLs and headers, which hold keys."""
 

@@ -89,6 +89,9 @@ def answering(*pieces: bytes, pause_s: float = 0.0) -> Iterator[str]:
                 for piece in pieces:
                     client.sendall(piece)
                     over.wait(pause_s)
+                client.shutdown(socket.SHUT_WR)
+                while client.recv(65_536):  # a close with something unread would be a reset
+                    pass
 
         thread = threading.Thread(target=serve)
         thread.start()
