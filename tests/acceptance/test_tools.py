@@ -16,6 +16,9 @@ from tests.acceptance.rig import isolated, node
 from tests.acceptance.rig.servers import Sidecar, python_path
 
 PATIENCE = 60.0
+TOOLS = {f"{verb}_async_task" for verb in ("start", "check", "wait", "update", "cancel")} | {
+    "list_async_tasks"
+}
 
 
 def test_the_model_reads_the_same_by_deepagents_tools_and_by_ours(
@@ -67,7 +70,7 @@ async def test_the_official_mcp_client_uses_every_tool(sidecar_to_langgraph: Sid
     assert cancelled == f"Cancelled async subagent task: {hang}"
 
 
-def test_a_langchain_agent_uses_them_by_mcp(sidecar_to_langgraph: Sidecar) -> None:
+def test_a_langchain_agent_uses_every_tool_by_mcp(sidecar_to_langgraph: Sidecar) -> None:
     """With `langchain-mcp-adapters`, whose newest version needs an older `mcp` than ours."""
     command = isolated.python("langchain-mcp-adapters==0.3.1", "mcp<2", "langchain>=1")
     url = f"{sidecar_to_langgraph.url}/sidecar/mcp"
@@ -80,15 +83,23 @@ def test_a_langchain_agent_uses_them_by_mcp(sidecar_to_langgraph: Sidecar) -> No
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    started, listed, unknown = json.loads(done.stdout)
-    task_id = started["text"].rpartition(" ")[2]
-    assert started["status"] == listed["status"] == "success"
-    assert started["text"] == f"Launched async subagent. task_id: {task_id}"
-    assert listed["text"].startswith(f"1 tracked task(s):\n- task_id: {task_id}  agent: research")
-    assert unknown == {
-        "text": "No tracked task found for task_id: 'no-such-task'",
-        "status": "error",
-    }
+    told = json.loads(done.stdout)
+    assert {each["tool"] for each in told} == TOOLS
+    assert [each["status"] for each in told] == ["success"] * 8 + ["error"]
+    started, first, updated, second, other, listed, cancelled, checked, unknown = (
+        each["text"] for each in told
+    )
+    coffee, tea = (text.rpartition(" ")[2] for text in (started, other))
+    assert started == f"Launched async subagent. task_id: {coffee}"
+    assert json.loads(first)["result"] == "Findings on coffee w0"
+    assert updated == f"Updated async subagent. task_id: {coffee}"
+    assert json.loads(second)["result"] == "Findings on milk w0"
+    assert listed.startswith("2 tracked task(s):\n")
+    assert f"- task_id: {coffee}  agent: researcher  status: success" in listed
+    assert f"- task_id: {tea}  agent: hang" in listed
+    assert cancelled == f"Cancelled async subagent task: {tea}"
+    assert json.loads(checked)["status"] == "cancelled"
+    assert unknown == "No tracked task found for task_id: 'no-such-task'"
 
 
 def inspected(url: str, method: str, *more: str) -> tuple[int, Any]:
@@ -120,7 +131,7 @@ def test_the_mcp_inspector_uses_every_tool(sidecar_to_langgraph: Sidecar) -> Non
     node.require_packages()
     url = f"{sidecar_to_langgraph.url}/sidecar/mcp"
     code, tools = inspected(url, "tools/list", "--strict")
-    assert (code, len(tools["tools"])) == (0, 6)
+    assert (code, {tool["name"] for tool in tools["tools"]}) == (0, TOOLS)
     good, text = inspected_call(
         url, "start_async_task", subagent_type="hang", description="take your time"
     )
