@@ -2,70 +2,38 @@
 
 Three `langgraph dev`, each with another emitter. A supervisor with OpenInference starts a task on
 each of them, which starts one on the next server, which starts one back where it came from. So each
-emitter tells of the first and the third task of one tree, and of the second one of another.
+emitter tells of the first and the third task of one tree, and of the second one of another. And it
+starts one that stays on each of them, of which one emitter tells all.
 """
 
-import json
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import pytest
-from tests.acceptance.rig.servers import OFFLINE, REPO, Sidecar, python_path, sidecar
-from tests.acceptance.rig.services import Service, running
+from tests.acceptance.rig.servers import Sidecar, sidecar
+from tests.acceptance.rig.services import Service
+from tests.acceptance.traced.stage import PATIENCE_S, Told, instrumented, supervised
 from tests.support.otlp_sink import OtlpSink, SinkSpan, broken_trees
 from tests.support.ports import free_port
 from tests.support.waiting import eventually_got
 
 EMITTERS = ("openinference", "openllmetry", "langsmith")
 NEXT = dict(zip(EMITTERS, (*EMITTERS[1:], EMITTERS[0]), strict=True))
-FOLDER = REPO / "tests" / "acceptance" / "traced"
-RUNS = ("first", "second", "third")
-_PATIENCE_S = 120.0
+BEFORE = {following: emitter for emitter, following in NEXT.items()}
+ACROSS = ("first", "second", "third")
+HERE = ("first-here", "second-here", "third")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """`told` is what the supervisor says of its turns, by emitter."""
+    """`told` is what the supervisor says of its turns: `across-` and `here-`, by emitter."""
 
     sink: OtlpSink
     sidecar: Sidecar
-    told: Mapping[str, Mapping[str, str]]
-
-
-@contextmanager
-def instrumented(folder: Path, emitter: str, port: int, base: str) -> Iterator[Service]:
-    """A server that tells the sidecar at `base` of its runs."""
-    folder.mkdir()
-    shutil.copy(FOLDER / "langgraph.json", folder)
-    url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--n-jobs-per-worker", "10"]
-    before = {after: name for name, after in NEXT.items()}[emitter]
-    env = {
-        **OFFLINE,
-        **python_path(),
-        "TRACED_EMITTER": emitter,
-        "TRACED_OTLP": f"{base}/sidecar/otlp/v1/traces",
-        "TRACED_NEXT": f"{base}/to/{NEXT[emitter]}",
-        "TRACED_BACK": f"{base}/to/{before}",
-    }
-    if emitter == "langsmith":
-        env |= {"LANGSMITH_TRACING": "true", "LANGCHAIN_TRACING_V2": "true"}
-        env |= {"LANGSMITH_OTEL_ENABLED": "true", "LANGSMITH_OTEL_ONLY": "true"}
-        env |= {"OTEL_EXPORTER_OTLP_ENDPOINT": f"{base}/sidecar/otlp"}
-        env |= {"OTEL_SERVICE_NAME": "server-langsmith", "OTEL_BSP_SCHEDULE_DELAY": "300"}
-    with running(
-        f"langgraph-{emitter}", command, url=url, ready_path="/ok", folder=folder, env=env,
-        patience=_PATIENCE_S,
-    ) as service:  # fmt: skip
-        yield service
+    told: Told
 
 
 def entered(stack: ExitStack, managers: Sequence[AbstractContextManager[Service]]) -> list[Service]:
@@ -88,36 +56,30 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         parts = stack.enter_context(
             sidecar(folder, name="traced", upstreams=upstreams, port=port, config=config)
         )
-        entered(stack, [instrumented(folder / e, e, ports[e], base) for e in EMITTERS])
-        yield Stage(sink, parts, _supervised(base))
+        servers = [
+            instrumented(folder / e, e, base, port=ports[e], following=NEXT[e], back=BEFORE[e])
+            for e in EMITTERS
+        ]
+        entered(stack, servers)
+        turns = {f"across-{emitter}": (ACROSS[0], emitter) for emitter in EMITTERS}
+        turns |= {f"here-{emitter}": (HERE[0], emitter) for emitter in EMITTERS}
+        yield Stage(sink, parts, supervised(base, turns))
         assert "Traceback" not in parts.service.log.read_text("utf-8")
-
-
-def _supervised(base: str) -> dict[str, dict[str, str]]:
-    command = [sys.executable, "-m", "tests.acceptance.traced.supervise"]
-    command += [f"{base}/sidecar/otlp/v1/traces", *(f"{e}={base}/to/{e}" for e in EMITTERS)]
-    done = subprocess.run(
-        command, cwd=REPO, capture_output=True, text=True, timeout=_PATIENCE_S, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    told: dict[str, dict[str, str]] = json.loads(done.stdout)
-    return told
 
 
 @pytest.mark.parametrize("emitter", EMITTERS)
 async def test_a_tree_three_deep_on_two_servers_is_one_trace(stage: Stage, emitter: str) -> None:
-    async def told_so_far() -> list[SinkSpan]:
-        trace_id = stage.told[emitter]["trace_id"]
-        return [span for span in list(stage.sink.spans) if span.trace_id == trace_id]
-
-    spans = await eventually_got(told_so_far, _is_whole, within=_PATIENCE_S)
-    assert broken_trees(spans) == []
-    assert [span.name for span in spans if not span.parent] == ["turn"]
-    told = [_graph(run, spans) for run in RUNS]
+    spans = await _whole(stage, f"across-{emitter}", ACROSS)
     services = [f"server-{emitter}", f"server-{NEXT[emitter]}", f"server-{emitter}"]
-    assert [graph and graph.resource["service.name"] for graph in told] == services
-    _durations_are_right(spans)
-    _the_sidecar_has_seen_it(stage, emitter)
+    assert _services(ACROSS, spans) == services
+
+
+@pytest.mark.parametrize("emitter", EMITTERS)
+async def test_a_tree_three_deep_told_by_one_emitter_is_one_trace(
+    stage: Stage, emitter: str
+) -> None:
+    spans = await _whole(stage, f"here-{emitter}", HERE)
+    assert _services(HERE, spans) == [f"server-{emitter}"] * 3
 
 
 async def test_a_supervisor_without_a_context_points_to_what_it_started(stage: Stage) -> None:
@@ -129,7 +91,7 @@ async def test_a_supervisor_without_a_context_points_to_what_it_started(stage: S
         ours = {(span.trace_id, span.span_id): span for span in spans if span.trace_id == trace_id}
         return [(s, ours[link]) for s in spans for link in s.links if link in ours]
 
-    ((tool, start),) = await eventually_got(pointing, bool, within=_PATIENCE_S)
+    ((tool, start),) = await eventually_got(pointing, bool, within=PATIENCE_S)
     assert (tool.name, start.name) == ("start_async_task", "start_async_task first")
     assert tool.resource["service.name"] == "supervisor-openinference"
     assert tool.trace_id != trace_id
@@ -141,12 +103,35 @@ def _trace_of_the_task_alone(stage: Stage) -> str:
     return str(told["task"]["trace_id"])
 
 
-def _is_whole(spans: Sequence[SinkSpan]) -> bool:
-    """Whether all three runs are told of, by the sidecar and by their servers."""
+async def _whole(stage: Stage, turn: str, runs: Sequence[str]) -> list[SinkSpan]:
+    """The trace of a turn once all its runs are told of, which is found to be in order."""
+
+    async def told_so_far() -> list[SinkSpan]:
+        trace_id = stage.told[turn]["trace_id"]
+        return [span for span in list(stage.sink.spans) if span.trace_id == trace_id]
+
+    spans = await eventually_got(
+        told_so_far, lambda spans: _is_whole(runs, spans), within=PATIENCE_S
+    )
+    assert broken_trees(spans) == []
+    assert [span.name for span in spans if not span.parent] == ["turn"]
+    _durations_are_right(runs, spans)
+    _the_sidecar_has_seen_it(stage, turn)
+    return spans
+
+
+def _is_whole(runs: Sequence[str], spans: Sequence[SinkSpan]) -> bool:
+    """Whether all the runs are told of, by the sidecar and by their servers."""
     names = {span.name for span in spans if _is_ours(span)}
-    if not {f"invoke_agent {run}" for run in RUNS} <= names:
+    if not {f"invoke_agent {run}" for run in runs} <= names:
         return False
-    return all(_graph(run, spans) for run in RUNS) and not broken_trees(list(spans))
+    return all(_graph(run, spans) for run in runs) and not broken_trees(list(spans))
+
+
+def _services(runs: Sequence[str], spans: Sequence[SinkSpan]) -> list[str]:
+    """Which server told of each run."""
+    told = [_graph(run, spans) for run in runs]
+    return [str(graph.resource["service.name"]) for graph in told if graph]
 
 
 def _run(name: str, spans: Sequence[SinkSpan]) -> SinkSpan:
@@ -166,21 +151,21 @@ def _graph(name: str, spans: Sequence[SinkSpan]) -> SinkSpan | None:
     return found[0] if len(found) == 1 else None
 
 
-def _durations_are_right(spans: Sequence[SinkSpan]) -> None:
+def _durations_are_right(runs: Sequence[str], spans: Sequence[SinkSpan]) -> None:
     """The last task took its second, and every run is as long as what its server did in it."""
-    for name in RUNS:
+    for name in runs:
         run, graph = _run(name, spans), _graph(name, spans)
         assert graph is not None
         assert run.start_ns <= graph.start_ns <= graph.end_ns
         assert graph.end_ns <= run.end_ns + 500_000_000
-    worked = _graph("third", spans)
+    worked = _graph(runs[-1], spans)
     assert worked is not None
     assert worked.end_ns - worked.start_ns >= 1_000_000_000
 
 
-def _the_sidecar_has_seen_it(stage: Stage, emitter: str) -> None:
-    task_id = stage.told[emitter]["task_id"]
+def _the_sidecar_has_seen_it(stage: Stage, turn: str) -> None:
+    task_id = stage.told[turn]["task_id"]
     with httpx.Client(base_url=stage.sidecar.admin, trust_env=False) as admin:
         told = admin.get(f"/v1/tasks/{task_id}/spans").raise_for_status().json()
-    assert {span["service"] for span in told["spans"]} == {f"server-{emitter}"}
+    assert {span["service"] for span in told["spans"]} == {f"server-{turn.partition('-')[2]}"}
     assert "start_async_task" in " ".join(span["name"] for span in told["spans"])

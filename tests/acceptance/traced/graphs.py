@@ -1,7 +1,9 @@
-"""Agents three deep, of which each is on another server than the one that starts it.
+"""Agents three deep, of which each is on another server than the one that starts it; and such of
+which all are here.
 
 `TRACED_NEXT` is where the second one is for the first, `TRACED_BACK` where the third one is for the
-second: both through the sidecar. What emits traces is told by the environment, too.
+second, `TRACED_HERE` this server: all through the sidecar. What emits traces is told by the
+environment, too.
 """
 
 import os
@@ -23,3 +25,6 @@ def _delegating(subagent: str, url: str) -> Any:
 first = _delegating("second", os.environ["TRACED_NEXT"])
 second = _delegating("third", os.environ["TRACED_BACK"])
 third = researcher
+
+first_here = _delegating("second-here", os.environ["TRACED_HERE"])
+second_here = _delegating("third", os.environ["TRACED_HERE"])
