@@ -72,7 +72,7 @@ async def test_the_official_mcp_client_uses_every_tool(sidecar_to_langgraph: Sid
 
 def test_a_langchain_agent_uses_every_tool_by_mcp(sidecar_to_langgraph: Sidecar) -> None:
     """With `langchain-mcp-adapters`, whose newest version needs an older `mcp` than ours."""
-    command = isolated.python("langchain-mcp-adapters==0.3.1", "mcp<2", "langchain>=1")
+    command = isolated.python("langchain-mcp-adapters==0.3.1", "mcp<2", "langchain>=1", part="mcp")
     url = f"{sidecar_to_langgraph.url}/sidecar/mcp"
     done = subprocess.run(
         [*command, "-m", "tests.acceptance.driver.mcp_agent", url],

