@@ -81,12 +81,12 @@ def footer(report: Record) -> str:
     if any(agent.get("few") is True and _known(agent) for agent in agents):
         parts.append(f"`~`: fewer than {least} runs came to their own end, too few for advice.")
     if not records(report, "advice"):
-        parts.append("No advice: nothing stands out among what there is enough known of.")
+        parts.append("No advice: nothing stands out where there are runs enough.")
     if unpriced := sum(count(agent, "unpriced_runs") for agent in agents):
         metered = sum(count(agent, "metered_runs") for agent in agents)
         parts.append(
-            f"{unpriced:,} of the {_runs(metered)} with known usage used a model without a price: "
-            "a cost with `+` is what is known of it."
+            f"{_of(unpriced, metered)} used a model without a price: "
+            + _cost_is(in_part=any(_priced_in_part(agent) for agent in agents), of=unpriced)
         )
     if left := count(report, "left_out"):
         parts.append(f"{left:,} more agents are left out, those with the fewest runs.")
@@ -154,8 +154,11 @@ def _span(seconds: float) -> str:
 
 def _usage(agent: Record) -> str:
     shown = sum_short(agent)
-    in_part = number(agent, "cost_usd") is not None and count(agent, "unpriced_runs")
-    return f"{shown}+" if in_part else shown
+    return f"{shown}+" if _priced_in_part(agent) else shown
+
+
+def _priced_in_part(agent: Record) -> bool:
+    return number(agent, "cost_usd") is not None and bool(count(agent, "unpriced_runs"))
 
 
 def _asked_row(agent: Record, look: Look) -> list[Cell]:
@@ -243,6 +246,18 @@ def _folded(sentences: str, look: Look) -> list[str]:
 def _moment(report: Record, key: str) -> str:
     """To the minute, in UTC and saying so."""
     return cell(text(report, key)[:16].replace("T", " ") + " UTC").text
+
+
+def _of(some: int, metered: int) -> str:
+    """`3 of the 5 runs with known usage`, or that it was all of them."""
+    whole = f"{_runs(metered)} with known usage"
+    return f"The {whole}" if some == metered else f"{some:,} of the {whole}"
+
+
+def _cost_is(*, in_part: bool, of: int) -> str:
+    if in_part:
+        return "a cost with `+` is what is known of it."
+    return f"{'its' if of == 1 else 'their'} cost is not known."
 
 
 def _runs(number_of: int) -> str:

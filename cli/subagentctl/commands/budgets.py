@@ -11,6 +11,7 @@ from subagentctl.errors import Misused
 from subagentctl.fields import nested, records
 from subagentctl.outside import emit
 from subagentctl.render import as_json
+from subagentctl.text import wrap
 from subagentctl.unheard import remark
 
 _RAISE_S = 30.0
@@ -52,8 +53,10 @@ def budgets(ctx: click.Context, rule: str) -> None:
         case _ if not found:
             emit(f"{nothing(rules)}\n")
         case _:
+            look = app.outside.look()
             last = footer(found, rules, more=answer.get("more") is True)
-            lines = [*budgets_table(found, app.outside.look()), "", last]
+            folded = wrap(last, look.width) if look.width else [last]
+            lines = [*budgets_table(found, look), "", *folded]
             emit("".join(f"{line}\n" for line in lines))
 
 

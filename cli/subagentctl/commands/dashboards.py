@@ -14,13 +14,15 @@ from subagentctl.text import clean
 
 _NEXT = """
 Grafana, Prometheus, Tempo and a collector on this machine, with all of it:
-  cd {folder}
-  docker compose up -d
-  # on Docker Desktop: docker compose -f compose.yaml -f compose.desktop.yaml up -d
+  docker compose -f {plain} up -d
+  # on Docker Desktop:
+  docker compose -f {plain} -f {desktop} up -d
+  # the sidecar, where its record is, with traces:
   subagent-sidecar serve --upstream URL --otlp-endpoint http://127.0.0.1:4318
   # then open http://localhost:3000
 
-With your own: import grafana/*.json, and name alerts/*.yaml in the `rule_files` of Prometheus.
+With your own: import grafana/*.json, and name alerts/*.yaml in the `rule_files`
+of Prometheus.
 """
 
 
@@ -68,7 +70,10 @@ def _told(exported: Exported) -> str:
     lines = [f"{folder}/{name}" for name in exported.written]
     if exported.unchanged:
         lines.append(f"there already, as they should be: {len(exported.unchanged)}")
-    return "".join(f"{line}\n" for line in lines) + _NEXT.format(folder=shlex.quote(folder))
+    plain, desktop = (
+        shlex.quote(f"{folder}/{name}") for name in ("compose.yaml", "compose.desktop.yaml")
+    )
+    return "".join(f"{line}\n" for line in lines) + _NEXT.format(plain=plain, desktop=desktop)
 
 
 COMMANDS = (dashboards,)

@@ -30,7 +30,8 @@ def test_everything_is_written_into_a_folder_that_is_made(
     assert {"compose.yaml", "alerts/alerts.yaml", "grafana/subagent-fleet.json"} <= FILES.keys()
     said = result.stdout.splitlines()
     assert said[: len(FILES)] == [f"{into}/{name}" for name in FILES]
-    assert f"  cd {into}" in said and "  docker compose up -d" in said
+    assert f"  docker compose -f {into}/compose.yaml up -d" in said
+    assert f"  docker compose -f {into}/compose.yaml -f {into}/compose.desktop.yaml up -d" in said
     assert admin.requests == []
 
 
@@ -42,7 +43,8 @@ def test_a_folder_whose_name_needs_quotes_can_be_copied_to_a_shell(
     tmp_path: Path, run: Run
 ) -> None:
     into = tmp_path / "my dashboards"
-    assert f"  cd '{into}'\n" in run("dashboards", "export", str(into)).stdout
+    told = run("dashboards", "export", str(into)).stdout
+    assert f"  docker compose -f '{into}/compose.yaml' up -d\n" in told
 
 
 def test_a_second_time_there_is_nothing_to_do(tmp_path: Path, run: Run) -> None:

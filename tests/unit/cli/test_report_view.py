@@ -71,7 +71,7 @@ def test_three_tables_and_a_footer() -> None:
     assert lines[7] == "coder 38 1 1 1"
     assert lines[9] == (
         "41 runs that ended since 2026-11-16 03:00 UTC, 1 still at work. No advice: nothing stands "
-        "out among what there is enough known of."
+        "out where there are runs enough."
     )
 
 
@@ -93,7 +93,13 @@ def test_what_is_not_known_is_a_dash_and_costs_without_all_prices_have_a_mark() 
     assert "fewer than" not in lines[-1]
     unpriced = shown(agent(unpriced_runs=3))
     assert unpriced[1].endswith("$0.03+")
-    assert "3 of the 41 runs with known usage used a model without a price" in unpriced[-1]
+    assert (
+        "3 of the 41 runs with known usage used a model without a price: a cost with `+` is what "
+        "is known of it."
+    ) in unpriced[-1]
+    none = {"cost_usd": None, "metered_runs": 1, "unpriced_runs": 1}
+    one = "The 1 run with known usage used a model without a price: its cost is not known."
+    assert one in shown(agent(**none))[-1]
 
 
 def test_what_is_missing_is_said() -> None:
