@@ -13,7 +13,8 @@ ENDED = frozenset({"success", "error", "timeout", "cancelled"})
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One task as the sidecar has it on record."""
+    """One task as the sidecar has it on record. `tokens` are its sum once its newest run was read:
+    before that it is the sum of the earlier ones, which nobody would take for the whole."""
 
     task_id: str
     agent: str
@@ -33,13 +34,15 @@ def read_tasks(body: Mapping[str, Any]) -> list[Seen]:
 
 
 def _read_task(record: Mapping[str, Any]) -> Seen:
-    usage = record.get("usage") or {}
+    runs = record.get("runs") or ()
+    newest = runs[-1].get("usage") if runs else None
+    usage = (newest and record.get("usage")) or {}
     read, written = usage.get("input_tokens"), usage.get("output_tokens")
     return Seen(
         task_id=record["task_id"],
         agent=record["agent_name"],
         status=record["status"],
-        runs=len(record.get("runs") or ()),
+        runs=len(runs),
         session=record["session_id"],
         tokens=None if read is None or written is None else (read, written),
     )
@@ -55,13 +58,16 @@ def changes(before: Mapping[str, Seen], now: Sequence[Seen]) -> Iterator[str]:
         if task.runs > known.runs > 0:
             yield f"{task.name} has a new run, number {task.runs}: run {known.runs} is superseded"
         if task.status != known.status:
-            yield f"{task.name} {known.status} → {task.status}{_tokens(task)}"
+            used = f", {_tokens(task)}" if _tokens(task) else ""
+            yield f"{task.name} {known.status} → {task.status}{used}"
+        elif _tokens(task) and not _tokens(known):
+            yield f"{task.name} used {_tokens(task)}"
 
 
 def _tokens(task: Seen) -> str:
     if task.tokens is None or task.status not in ENDED:
         return ""
-    return f", {task.tokens[0]} tokens in, {task.tokens[1]} out"
+    return f"{task.tokens[0]} tokens in, {task.tokens[1]} out"
 
 
 class Observer:

@@ -32,6 +32,13 @@ def test_the_end_of_a_task_comes_with_its_tokens() -> None:
     assert news(TASK, ended) == ["researcher t1 running → success, 167 tokens in, 86 out"]
 
 
+def test_tokens_that_are_read_after_the_end_are_news_of_their_own() -> None:
+    ended = replace(TASK, status="success")
+    read = replace(ended, tokens=(167, 86))
+    assert news(ended, read) == ["researcher t1 used 167 tokens in, 86 out"]
+    assert news(read, read) == []
+
+
 def test_tokens_of_a_task_still_running_are_not_called_its_total() -> None:
     assert news(replace(TASK, status="pending"), replace(TASK, tokens=(1, 2))) == [
         "researcher t1 pending → running"
@@ -55,7 +62,7 @@ RECORD: dict[str, Any] = {
     "agent_name": "researcher",
     "status": "success",
     "session_id": "demo",
-    "runs": [{"run_id": "r1"}, {"run_id": "r2"}],
+    "runs": [{"run_id": "r1"}, {"run_id": "r2", "usage": {"input_tokens": 5}}],
     "usage": {"input_tokens": 5, "output_tokens": 7, "cost_usd": None},
 }
 
@@ -71,6 +78,11 @@ def test_a_page_of_the_admin_plane_is_read_oldest_first() -> None:
         session="demo",
         tokens=(5, 7),
     )
+
+
+def test_the_tokens_of_earlier_runs_alone_are_not_those_of_the_task() -> None:
+    runs = [{"run_id": "r1", "usage": {"input_tokens": 5}}, {"run_id": "r2", "usage": None}]
+    assert read_tasks({"tasks": [RECORD | {"runs": runs}]})[0].tokens is None
 
 
 @pytest.mark.parametrize("usage", [None, {}, {"input_tokens": 5, "output_tokens": None}])
