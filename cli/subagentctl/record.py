@@ -25,7 +25,7 @@ _RUN_COLUMNS = (
     Column(title="STATUS", cap=12),
     Column(title="STRATEGY", drops=1),
     Column(title="STARTED", drops=3),
-    Column(title="TOOK", right=True, drops=2),
+    Column(title="AT WORK", right=True, drops=2),
     Column(title="USAGE", cap=20, drops=4),
     Column(title="REPLACED BY", is_id=True, cap=36, least=11, yields=2, drops=4),
 )

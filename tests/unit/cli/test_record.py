@@ -153,7 +153,7 @@ def test_a_long_purpose_goes_on_under_itself() -> None:
 def test_runs_are_a_table_without_the_columns_nobody_needs() -> None:
     lines = page(make_task(runs=[make_run()]))
     start = lines.index("RUNS")
-    assert lines[start + 1].split() == ["RUN", "KIND", "STATUS", "STARTED", "TOOK"]
+    assert lines[start + 1].split() == ["RUN", "KIND", "STATUS", "STARTED", "AT", "WORK"]
     assert lines[start + 2].split()[1:] == ["start", "running", "1m", "ago", "1m", "0s"]
 
 
