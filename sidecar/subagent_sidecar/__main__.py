@@ -149,7 +149,7 @@ def demo(keep: bool) -> None:
     sys.exit(asyncio.run(play(keep=keep, out=click.echo, err=partial(click.echo, err=True))))
 
 
-@main.command()
+@main.command(short_help="Serve the tools to MCP clients that start a program.")
 @click.option(
     "--server",
     metavar="URL",
@@ -228,12 +228,14 @@ async def _serve(
     ):
         _calm_collector()
         _log.info(
-            "ready: supervisors at %s, subagentctl at %s; upstreams: %s; store: %s; policy: %s",
+            "ready: supervisors at %s, subagentctl at %s; upstreams: %s; store: %s; policy: %s; "
+            "traces: %s",
             listeners.data_url,
             listeners.admin_url,
             ", ".join(compose.sources(found)),
             found.store,
             policies.state,
+            compose.export_to(found) or "not exported",
             extra={"action": "ready"},
         )
         if not found.reap_interval:

@@ -33,8 +33,14 @@ class Address:
         return f"{scheme}://{host}:{self.port}"
 
 
-def server_url(text: Any) -> tuple[str, int, bool, str]:
-    form = "must be a URL such as http://127.0.0.1:2024"
+def server_url(
+    text: Any,
+    *,
+    example: str = "http://127.0.0.1:2024",
+    secrets: str = "put them under the upstream's `headers`",
+) -> tuple[str, int, bool, str]:
+    """(host, port, whether by TLS, base path). `secrets` says where credentials belong."""
+    form = f"must be a URL such as {example}"
     if not isinstance(text, str):
         raise ValueError(form)
     try:
@@ -45,7 +51,7 @@ def server_url(text: Any) -> tuple[str, int, bool, str]:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(form)
     if parts.username is not None or parts.password is not None:
-        raise ValueError("must not hold credentials; put them under the upstream's `headers`")
+        raise ValueError(f"must not hold credentials; {secrets}")
     if parts.query or parts.fragment:
         raise ValueError("must not have a query or a fragment")
     if not text.isascii() or any(ord(char) <= 32 for char in text):
@@ -57,10 +63,11 @@ def server_url(text: Any) -> tuple[str, int, bool, str]:
 def otlp_endpoint(text: Any) -> str:
     """The URL of a collector, or the console. Raises ValueError."""
     if text != "console":
-        try:
-            server_url(text)
-        except ValueError as error:
-            raise ValueError(f"{error}; or console, to see spans without a collector") from error
+        server_url(
+            text,
+            example="http://127.0.0.1:4318, or `console`, which needs no collector",
+            secrets="put them into the variable OTEL_EXPORTER_OTLP_HEADERS",
+        )
     return str(text)
 
 

@@ -111,8 +111,13 @@ def test_every_setting_was_tried() -> None:
 MISTAKES = [
     (
         "otlp_endpoint: collector:4317",
-        "otlp_endpoint: must be a URL such as http://127.0.0.1:2024; or console, to see spans "
-        "without a collector",
+        "otlp_endpoint: must be a URL such as http://127.0.0.1:4318, or `console`, which needs no "
+        "collector",
+    ),
+    (
+        "otlp_endpoint: http://me:word@collector:4318",
+        "otlp_endpoint: must not hold credentials; put them into the variable "
+        "OTEL_EXPORTER_OTLP_HEADERS",
     ),
     ("otlp_endpoint: http://127.0.0.1:8460/v1", "otlp_endpoint: is this sidecar itself"),
     ("otlp_endpoint: http://127.0.0.1:8461", "otlp_endpoint: is this sidecar itself"),

@@ -82,6 +82,7 @@ async def test_the_log_says_at_the_start_what_is_in_force(tmp_path: Path) -> Non
         await eventually(lambda: "ready: " in at.sidecar.log, within=PATIENCE)
         (ready,) = [line for line in at.sidecar.log.splitlines() if "ready: " in line]
         assert f"; policy: 1 rule of {at.file} (enforced), version " in ready
+        assert ready.endswith("; traces: not exported")
 
 
 async def test_it_shows_what_is_in_force(tmp_path: Path) -> None:
