@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 from aiohttp import web
 
 from ..core.toolset import SHAPES
-from ..errors import BadBody, BadQuery, ForeignOrigin, NoSuchRoute, NotJson
+from ..errors import BadBody, BadQuery, ForeignOrigin, NoSuchRoute, NotJson, SidecarError
 from ..tools import Caller, ToolFailed, Tools
 from . import answering, headers
 from .admin_guard import is_local
@@ -60,9 +60,9 @@ class ToolRoutes:
         return answering.send(request, 200, _JSON, json.dumps(told).encode())
 
     async def _call(self, request: DataRequest, tool: str) -> web.StreamResponse:
-        given = await self._arguments(request)
-        request.timed = False  # most of it is spent with agent servers
         try:
+            given = await self._arguments(request)
+            request.timed = False  # most of it is spent with agent servers
             told = await self.tools.call(tool, given, caller_of(request))
         except ToolFailed as failed:
             request_id = headers.text(request.headers.get("x-request-id"), limit=128)
@@ -74,11 +74,18 @@ class ToolRoutes:
         body = (await read(request, self._limits, understand=True)).whole or b"{}"
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json" and request.body_exists:
-            raise NotJson("send the tool's arguments as JSON, with Content-Type: application/json")
+            raise _misread(
+                NotJson("send the tool's arguments as JSON, with Content-Type: application/json")
+            )
         try:
             return json.loads(body)
         except (ValueError, RecursionError) as error:
-            raise BadBody("the body is not JSON") from error
+            raise _misread(BadBody("the tool's arguments are not JSON")) from error
+
+
+def _misread(error: SidecarError) -> ToolFailed:
+    """What a harness that gives its model `text`, whatever comes, can give it here, too."""
+    return ToolFailed(error.message, error)
 
 
 def refuse_foreign_pages(request: DataRequest) -> None:

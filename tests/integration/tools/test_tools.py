@@ -343,6 +343,17 @@ async def test_agents_are_those_of_the_servers_unless_some_are_declared(tmp_path
     assert declared[0]["input_schema"]["required"] == ["description", "subagent_type"]
 
 
+async def test_what_is_no_json_is_told_in_words_for_the_model_too(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        plain = await at.send("check_async_task", {}, {"Content-Type": "text/plain"})
+        path = "/sidecar/tools/check_async_task"
+        broken = await at.client.call("POST", path, raw=b'{"task_id"')
+    assert (plain.status, plain.json["code"]) == (415, "not_json")
+    assert (broken.status, broken.json["code"]) == (400, "bad_body")
+    assert broken.json["text"] == broken.json["message"] == "the tool's arguments are not JSON"
+    assert plain.json["text"] == plain.json["message"]
+
+
 @pytest.mark.parametrize(
     ("headers", "status", "code"),
     [
