@@ -22,6 +22,7 @@ from ..errors import SidecarError
 from ..tasks import spawn
 from .catalog import Catalog
 from .door import Caller
+from .mcp_room import Room
 from .mcp_sessions import McpSessions, named
 from .service import Tools
 from .told import Told, ToolFailed
@@ -79,7 +80,7 @@ class McpServer:
         server.add_request_handler("server/discover", types.RequestParams, self._discover(server))
         server.middleware.clear()  # its spans would be about us, not about tasks
         self._manager = StreamableHTTPSessionManager(server, max_sessions=_MAX_SESSIONS)
-        self.app = self._manager.handle_request
+        self.app = Room(self._manager.handle_request, most=_MAX_SESSIONS, kept=sessions.has_started)
         catalog.on_changed(self._changed)
         logging.getLogger("mcp").setLevel(logging.WARNING)
 

@@ -71,6 +71,11 @@ class McpSessions:
         known.last_at = self._now()
         await self._beat(session)
 
+    def has_started(self, session: str) -> bool:
+        """Whether tasks may belong to it."""
+        known = self._known.get(session)
+        return known is not None and known.leased
+
     async def end(self, session: str) -> None:
         """Its client said that it is over."""
         known = self._known.pop(session, None)
