@@ -62,6 +62,11 @@ class Traces:
         self.held_spans = 0
 
     @property
+    def most(self) -> int:
+        """Bytes that may wait."""
+        return self._limits.most
+
+    @property
     def waiting(self) -> int:
         """Traces of which it is not known what becomes of them."""
         return len(self._waiting)
@@ -92,6 +97,10 @@ class Traces:
         self._wait(trace_id, now).parts.append(part)
         self.held_bytes += len(part.encoded)
         self.held_spans += part.spans
+
+    def tear(self, trace_id: bytes) -> None:
+        """Some of it passes on, for there is no room to hold it."""
+        self._torn.set(trace_id, True)
 
     def asking(self, among: Iterable[bytes]) -> Mapping[bytes, Sequence[Mention]]:
         """What those of the traces said that are waited for."""
@@ -127,7 +136,7 @@ class Traces:
             if not late and self.held_bytes <= self._limits.most and self.waiting <= _TRACES:
                 return
             if waiting.parts:
-                self._torn.set(trace_id, True)
+                self.tear(trace_id)
             yield trace_id, self._let_go(trace_id)
 
     def all(self) -> Iterator[tuple[bytes, Sequence[Part]]]:

@@ -24,30 +24,46 @@ def pieces(request: ExportTraceServiceRequest, most: int = _MOST) -> list[tuple[
 def _split(
     request: ExportTraceServiceRequest, most: int
 ) -> Iterator[tuple[ExportTraceServiceRequest, int]]:
+    packer = _Packer()
     for of_resource, of_scope in _scopes(request):
-        some: list[Any] = []
-        size = 0
         for span in of_scope.spans:
-            length = span.ByteSize()
-            if some and size + length > most:
-                yield _with(of_resource, of_scope, some), len(some)
-                some, size = [], 0
-            some.append(span)
-            size += length
-        if some:
-            yield _with(of_resource, of_scope, some), len(some)
+            if packer.count and packer.size + span.ByteSize() > most:
+                yield packer.piece, packer.count
+                packer = _Packer()
+            packer.add(of_resource, of_scope, span, most // 2)
+    if packer.count:
+        yield packer.piece, packer.count
 
 
-def _with(of_resource: Any, of_scope: Any, spans: list[Any]) -> ExportTraceServiceRequest:
-    piece = ExportTraceServiceRequest()
-    resource = piece.resource_spans.add()
-    resource.resource.CopyFrom(of_resource.resource)
-    resource.schema_url = of_resource.schema_url
-    scope = resource.scope_spans.add()
-    scope.scope.CopyFrom(of_scope.scope)
-    scope.schema_url = of_scope.schema_url
-    scope.spans.extend(spans)
-    return piece
+class _Packer:
+    """One piece. What its spans stand under is in it once for as long as it stays the same."""
+
+    def __init__(self) -> None:
+        self.piece = ExportTraceServiceRequest()
+        self.size = self.count = 0
+        self._of_resource: Any = None
+        self._of_scope: Any = None
+        self._resource: Any = None
+        self._scope: Any = None
+
+    def add(self, of_resource: Any, of_scope: Any, span: Any, most: int) -> None:
+        """A resource or a scope counts for `most` bytes at most: a longer one would be copied into
+        a piece for each span."""
+        if of_resource is not self._of_resource:
+            self._of_resource, self._of_scope = of_resource, None
+            self._resource = self.piece.resource_spans.add()
+            self._resource.resource.CopyFrom(of_resource.resource)
+            self._resource.schema_url = of_resource.schema_url
+            self.size += min(of_resource.resource.ByteSize(), most)
+        if of_scope is not self._of_scope:
+            self._of_scope = of_scope
+            self._scope = self._resource.scope_spans.add()
+            self._scope.scope.CopyFrom(of_scope.scope)
+            self._scope.schema_url = of_scope.schema_url
+            self.size += min(of_scope.scope.ByteSize(), most)
+        self._scope.spans.append(span)
+        self.size += span.ByteSize()
+        self.count += 1
 
 
 def _scopes(request: ExportTraceServiceRequest) -> Iterator[tuple[Any, Any]]:

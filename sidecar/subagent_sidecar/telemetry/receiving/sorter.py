@@ -19,6 +19,7 @@ from ...core.rehoming.mentions import Mention, mention
 from ...core.rehoming.rewriting import SpanIds, link, rehome
 from ...core.rehoming.traces import Part, Traces
 from ...core.spans_seen import SeenSpan
+from .away import Away
 from .seeing import Service, seen_span
 from .sizes import pieces
 
@@ -138,11 +139,12 @@ class Sorter:
     ) -> Generator[None, None, bool]:
         """Whether it is another request than it was."""
         before = done.rehomed + done.linked
-        held: dict[bytes, ExportTraceServiceRequest] = {}
+        away = Away(self._traces.most)
         gone = number = 0
         for of_resource in request.resource_spans:
             service = Service(of_resource.resource)
             for of_scope in of_resource.scope_spans:
+                away.under(of_resource, of_scope)
                 stays = []
                 for span in of_scope.spans:
                     number += 1
@@ -155,9 +157,10 @@ class Sorter:
                     if fate is None:
                         fate = self._undecided(span)
                     if fate is None:
-                        away = held.setdefault(span.trace_id, ExportTraceServiceRequest())
-                        _beside(away, of_resource, of_scope).append(span)
-                        continue
+                        if away.take(span):
+                            continue
+                        self._traces.tear(span.trace_id)
+                        fate = NOBODYS
                     if launches and fate.home is None:
                         _point(span, launches, done)
                     self._apply(span, fate, service, done)
@@ -166,7 +169,7 @@ class Sorter:
                     gone += len(of_scope.spans) - len(stays)
                     del of_scope.spans[:]
                     of_scope.spans.extend(stays)
-        self._hold(held, done)
+        self._hold(away.taken, done)
         if gone:
             _without_empty(request)
         return gone > 0 or done.rehomed + done.linked > before
@@ -239,25 +242,6 @@ def _count(request: ExportTraceServiceRequest) -> int:
         for of_resource in request.resource_spans
         for of_scope in of_resource.scope_spans
     )
-
-
-def _beside(request: Any, of_resource: Any, of_scope: Any) -> Any:
-    """The place for spans of this resource and scope in another request: its last one, where spans
-    of the same were put there just now."""
-    there = request.resource_spans
-    if there and there[-1].resource == of_resource.resource:
-        scopes = there[-1].scope_spans
-        if scopes[-1].scope == of_scope.scope and scopes[-1].schema_url == of_scope.schema_url:
-            return scopes[-1].spans
-    else:
-        added = there.add()
-        added.resource.CopyFrom(of_resource.resource)
-        added.schema_url = of_resource.schema_url
-        scopes = added.scope_spans
-    place = scopes.add()
-    place.scope.CopyFrom(of_scope.scope)
-    place.schema_url = of_scope.schema_url
-    return place.spans
 
 
 def _without_empty(request: Any) -> None:
