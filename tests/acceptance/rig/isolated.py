@@ -21,7 +21,8 @@ def python(*requirements: str, part: str, limit: float = _INSTALL_LIMIT) -> Sequ
     command += [each for name in requirements for each in ("--with", name)] + ["python"]
     problem = _tried([*command, "-c", ""], env, limit)
     if problem is None:
-        return ["env", *(f"{k}={v}" for k, v in env.items() if k.startswith("UV_")), *command]
+        added = {k: v for k, v in env.items() if os.environ.get(k) != v or k.startswith("UV_")}
+        return ["env", *(f"{k}={v}" for k, v in added.items()), *command]
     parts.missing(part, f"what it needs cannot be installed from the package index: {problem}")
 
 
