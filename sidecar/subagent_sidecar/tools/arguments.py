@@ -1,6 +1,5 @@
 """What a model puts into a tool's arguments, held against the tool's schema."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,8 +44,8 @@ def _value(what: str, value: object, schema: Mapping[str, Any]) -> Any:
 
 def _number(what: str, value: object, schema: Mapping[str, Any]) -> float:
     low, high = schema["minimum"], schema["maximum"]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         raise BadBody(f"{what} must be a number")
-    if not low <= value <= high:
+    if not low <= value <= high:  # as it is: an integer may be too long to be made a float
         raise BadBody(f"{what} must be from {low:g} to {high:g}")
     return float(value)

@@ -15,7 +15,7 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, Too
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from .. import __version__
-from ..core.storable import name
+from ..core.storable import name, storable
 from ..core.toolset import Tool
 from ..core.toolset import tools as all_tools
 from ..errors import SidecarError
@@ -196,7 +196,7 @@ def _tool(tool: Tool) -> types.Tool:
 
 
 def _failure(text: str) -> types.CallToolResult:
-    return types.CallToolResult(content=[types.TextContent(text=text)], is_error=True)
+    return types.CallToolResult(content=[types.TextContent(text=storable(text))], is_error=True)
 
 
 def _content(told: Told) -> Iterable[types.ContentBlock]:
@@ -204,20 +204,26 @@ def _content(told: Told) -> Iterable[types.ContentBlock]:
 
 
 def _block(index: int, block: Mapping[str, Any]) -> types.ContentBlock:
-    data, mime_type = block.get("base64"), block.get("mime_type")
+    """Whatever stands in it: agent servers pass on what models and people have put there."""
+    data, url, mime_type = (_text(block.get(key)) for key in ("base64", "url", "mime_type"))
     match block["type"]:
         case "text":
-            return types.TextContent(text=block["text"])
-        case "image" if isinstance(data, str):
+            return types.TextContent(text=storable(block["text"]))
+        case "image" if data is not None:
             return types.ImageContent(data=data, mime_type=mime_type or "image/png")
-        case "audio" if isinstance(data, str):
+        case "audio" if data is not None:
             return types.AudioContent(data=data, mime_type=mime_type or "audio/wav")
-        case kind if isinstance(data, str):
+        case kind if data is not None:
             blob = types.BlobResourceContents(
                 uri=f"attachment:{kind}-{index}", blob=data, mime_type=mime_type
             )
             return types.EmbeddedResource(resource=blob)
-        case kind if isinstance(block.get("url"), str):
-            return types.ResourceLink(uri=block["url"], name=f"{kind}-{index}", mime_type=mime_type)
+        case kind if url is not None:
+            return types.ResourceLink(uri=url, name=f"{kind}-{index}", mime_type=mime_type)
         case kind:
-            return types.TextContent(text=f"[{kind}: {block!r}]"[:500])
+            return types.TextContent(text=storable(f"[{kind}: {block!r}]"[:500]))
+
+
+def _text(value: object) -> str | None:
+    """What JSON can carry to every client: no lone surrogates."""
+    return storable(value) if isinstance(value, str) else None

@@ -20,7 +20,7 @@ from tests.integration.tools.rig import WITHIN, Bench, bench
 from tests.support.waiting import eventually_got
 
 from subagent_sidecar.core.toolset import NAMES
-from subagent_sidecar.testing import FakeAgentServer, JumpingClock, succeed
+from subagent_sidecar.testing import FakeAgentServer, FaultKind, JumpingClock, succeed
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -85,6 +85,41 @@ async def test_what_goes_wrong_is_a_result_in_error_with_text_for_the_model(
             result = await client.call_tool(tool, arguments)
             assert result.is_error, tool
             assert getattr(result.content[0], "text", "").startswith(words)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "half a pair: \ud800",
+        [{"type": "text", "text": "\ud800"}, {"type": "image", "base64": "aGk="}],
+        [{"type": "image", "base64": "aGk=", "mime_type": ["x"]}],
+        [{"type": "file", "base64": "\ud800", "mime_type": 5}],
+        [{"type": "file", "url": "http://x/\ud800", "mime_type": {}}],
+        [{"type": "image", "source": {"type": "base64", "data": 5, "media_type": "\ud800"}}],
+    ],
+)
+async def test_an_answer_of_any_shape_can_be_read(tmp_path: Path, content: Any) -> None:
+    async with bench(tmp_path) as at, connected(at, "s1") as client:
+        task_id = await at.start("researcher")
+        await at.checked_when(task_id, "success")
+        thread = {"status": "idle", "values": {"messages": [{"type": "ai", "content": content}]}}
+        body = json.dumps(thread).encode()
+        path = f"/threads/{task_id}"
+        at.server.faults.add(FaultKind.STATUS, path, method="GET", status=200, body=body)
+        result = await client.call_tool("check_async_task", {"task_id": task_id})
+    assert not result.is_error
+    assert json.loads(getattr(result.content[0], "text", ""))["status"] == "success"
+
+
+async def test_a_failure_in_words_that_no_client_could_read_is_told(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at, connected(at, "s1") as client:
+        task_id = await at.start("hang")
+        body = json.dumps({"detail": "cut in half: \ud800"}).encode()
+        path = "/threads/*/runs/*"
+        at.server.faults.add(FaultKind.STATUS, path, method="GET", times=None, body=body)
+        result = await client.call_tool("check_async_task", {"task_id": task_id})
+    assert result.is_error
+    assert getattr(result.content[0], "text", "").endswith("cut in half: ?")
 
 
 async def test_a_session_of_mcp_is_a_session_and_ends_with_it(tmp_path: Path) -> None:

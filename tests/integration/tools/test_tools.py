@@ -221,6 +221,7 @@ async def test_nobody_waits_for_a_sidecar_that_stops(tmp_path: Path) -> None:
         ("cancel_async_task", {"task_id": "x"}, 404, "task_not_found", "'x'"),
         ("wait_async_task", {"task_id": "x", "timeout": 601}, 400, "bad_body", "from 0 to 600"),
         ("wait_async_task", {"task_id": "x", "timeout": True}, 400, "bad_body", "a number"),
+        ("wait_async_task", {"task_id": "x", "timeout": 10**400}, 400, "bad_body", "0 to 600"),
         ("list_async_tasks", {"status_filter": "odd"}, 400, "bad_body", "one of: running"),
         (
             "start_async_task",
