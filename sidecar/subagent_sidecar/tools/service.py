@@ -22,7 +22,7 @@ from .catalog import Catalog
 from .door import Answered, Caller, Door
 from .interrupting import Interrupts, ended
 from .observing import Observing, Seen, Unread, thread_path
-from .told import Told, ToolFailed, why
+from .told import Told, ToolFailed, names_no_run, run_of, why
 from .waits import Waits
 
 Progress = Callable[[float, float, str], Awaitable[None]]
@@ -115,11 +115,10 @@ class Tools:
         answered = await self._door.ask("POST", target, fields=fields, body=body)
         if not answered.good:
             raise _not_launched(agent, answered)
-        run = answered.json if isinstance(answered.json, dict) else {}
-        return Told(
-            text=tool_words.launched(task_id),
-            task={"task_id": task_id, "run_id": run.get("run_id"), "status": run.get("status")},
-        )
+        run = run_of(answered)
+        if run is None:
+            raise names_no_run(lambda why: tool_words.not_launched(agent.name, why), task_id)
+        return Told(text=tool_words.launched(task_id), task={"task_id": task_id, **run})
 
     async def _thread(self, agent: Agent, caller: Caller) -> str:
         """A thread of the task's own; under a key it is the same one each time."""
@@ -253,16 +252,14 @@ class Tools:
         )
         if not answered.good:
             raise ToolFailed(tool_words.not_updated(why(answered)), answered)
+        run = run_of(answered)
+        if run is None:
+            raise names_no_run(tool_words.not_updated, task.task_id)
         if not enqueue and seen.status == TaskStatus.RUNNING:
             self._interrupts.interrupted(task, caller)
-        run = answered.json if isinstance(answered.json, dict) else {}
         return Told(
             text=tool_words.updated(task.task_id, strategy, seen.status),
-            task={
-                "task_id": task.task_id,
-                "run_id": run.get("run_id"),
-                "status": run.get("status"),
-            },
+            task={"task_id": task.task_id, **run},
         )
 
     async def _cancel_for_update(self, task: Task) -> None:

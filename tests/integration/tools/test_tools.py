@@ -269,6 +269,26 @@ async def test_a_server_that_is_down_is_told_in_words(tmp_path: Path) -> None:
     assert "refused the connection" in answer.json["text"]
 
 
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"run_id": 5, "status": ["x"]}', b"[" * 5_000]
+)
+async def test_a_server_that_says_yes_and_names_no_run_is_not_believed(
+    tmp_path: Path, body: bytes
+) -> None:
+    path = "/threads/*/runs"
+    async with bench(tmp_path) as at:
+        task_id = await at.start("hang")
+        await at.checked_when(task_id, "running")
+        at.server.faults.add(FaultKind.STATUS, path, method="POST", times=2, status=200, body=body)
+        update = await at.call("update_async_task", task_id=task_id, message="more")
+        start = await at.call("start_async_task", description="d", subagent_type="hang")
+    assert (update.status, start.status) == (502, 502)
+    why = "the server's answer names no run, so whether there is one is not known"
+    assert update.json["text"].startswith(f"Failed to update async subagent: {why}")
+    assert start.json["text"].startswith(f"Failed to launch async subagent 'hang': {why}")
+    assert update.json["task_id"] == task_id != start.json["task_id"]
+
+
 async def test_a_start_with_a_key_is_made_once(tmp_path: Path) -> None:
     said = {"description": "d", "subagent_type": "hang"}
     headers = {"x-subagent-session": "s1", "idempotency-key": "k1"}

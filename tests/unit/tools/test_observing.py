@@ -90,7 +90,7 @@ async def test_a_task_that_is_over_and_forgotten_by_its_server_stands_as_on_reco
         ((404, {"detail": "gone"}), "the server has no such run any more"),
         ((404, {"code": "no_such_upstream", "message": "no upstream 'a'"}), "no upstream 'a'"),
         ((503, {"detail": "busy"}), "busy"),
-        ((200, ["a list"]), "200"),
+        ((200, ["a list"]), "the server's answer makes no sense"),
     ],
 )
 async def test_what_cannot_be_read_says_why(answer: Any, why: str) -> None:
