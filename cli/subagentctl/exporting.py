@@ -52,7 +52,7 @@ def export(folder: Path, files: Mapping[str, bytes], *, force: bool) -> Exported
         for name in written:
             _put(folder / name, files[name])
     except OSError as error:
-        place = error.filename or folder
+        place = error.filename2 or error.filename or folder
         raise Failed(f"{place} cannot be written: {error.strerror}.") from error
     return Exported(folder, written, same)
 
@@ -76,11 +76,14 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _put(path: Path, content: bytes) -> None:
-    """The whole file or none, and in the place of a link, not where it leads."""
+    """The whole file or none, and in the place of a link, not where it leads: not of one either
+    that was laid where the file is made."""
     _make(path.parent)
     beside = path.with_name(f".{path.name}.new")
+    beside.unlink(missing_ok=True)
     try:
-        beside.write_bytes(content)
+        with beside.open("xb") as made:
+            made.write(content)
         beside.chmod(0o644)
         beside.replace(path)
     except OSError:

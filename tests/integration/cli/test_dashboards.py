@@ -91,6 +91,7 @@ def test_what_a_link_leads_to_is_not_written(tmp_path: Path, run: Run) -> None:
     into = tmp_path / "into"
     into.mkdir()
     (into / "compose.yaml").symlink_to(elsewhere)
+    (into / ".compose.yaml.new").symlink_to(elsewhere)  # by somebody who knows how it is done
     assert run("dashboards", "export", str(into)).exit_code == 1
     assert run("dashboards", "export", str(into), "--force").exit_code == 0
     assert elsewhere.read_text() == "precious"
