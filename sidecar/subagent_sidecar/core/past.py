@@ -160,4 +160,6 @@ def _sorted(items: Iterable[P], floor: Callable[[P], Timestamp]) -> Iterator[P]:
 
 def surely_before(at: Timestamp) -> Timestamp:
     """Decisions of this moment or earlier have lower numbers than one made `at`."""
-    return timestamp(datetime.fromisoformat(at) - _ASTRAY)
+    asked = datetime.fromisoformat(at)
+    first = datetime.min.replace(tzinfo=asked.tzinfo)  # who asks since the year 1 asks for all
+    return timestamp(asked - _ASTRAY if asked - first > _ASTRAY else first)

@@ -13,7 +13,13 @@ from tests.support.past import refused, started
 
 from subagent_sidecar.core.decisions import Decision
 from subagent_sidecar.core.matching import Call, Scope
-from subagent_sidecar.core.past import PastStart, in_order_of_time, left_at, moment
+from subagent_sidecar.core.past import (
+    PastStart,
+    in_order_of_time,
+    left_at,
+    moment,
+    surely_before,
+)
 from subagent_sidecar.core.past_words import (
     check_words,
     decision_words,
@@ -174,3 +180,9 @@ def test_numbers_are_in_the_units_of_a_refusal(
     words = check_words(asked(what, current=current, limit=limit, **within))
     assert (words["current"], words["limit"]) == expected
     assert (words["scope"], words["window"]) == ("session", "5m")
+
+
+@pytest.mark.parametrize("asked", ["0001-01-01T00:00:00.000000Z", "0001-01-01T00:00:30.000000Z"])
+def test_who_asks_since_the_beginning_of_time_asks_for_all(asked: str) -> None:
+    assert surely_before(asked) == "0001-01-01T00:00:00.000000Z"
+    assert surely_before("0001-01-01T00:03:00.000000Z") == "0001-01-01T00:02:00.000000Z"
