@@ -16,7 +16,7 @@ _REMEMBERED = 10_000
 _MENTIONS = 8
 """Of different threads and runs in one trace: a run names itself, and hardly anybody else."""
 _ASK_AGAIN_S = 1.0
-_TRACES = 5_000
+TRACES = 5_000
 """That are waited for at a time; each costs something, however little is held of it."""
 
 
@@ -133,7 +133,7 @@ class Traces:
         while self._waiting:
             trace_id, waiting = next(iter(self._waiting.items()))
             late = now - waiting.since >= self._limits.hold_s
-            if not late and self.held_bytes <= self._limits.most and self.waiting <= _TRACES:
+            if not late and self.held_bytes <= self._limits.most and self.waiting <= TRACES:
                 return
             if waiting.parts:
                 self.tear(trace_id)

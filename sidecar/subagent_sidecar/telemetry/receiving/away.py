@@ -9,10 +9,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 class Away:
     """Each trace gets copies of the resources and scopes that its spans stand under: `most` bytes
     of copies altogether. A request of one megabyte whose resource is most of it could make ten
-    gigabytes else, with a trace for each of its spans."""
+    gigabytes else, with a trace for each of its spans. `traces` are so many at most: more would
+    not wait, and each costs a message of its own."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, traces: int) -> None:
         self._most = most
+        self._traces = traces
         self._copied = 0
         self._taken: dict[bytes, ExportTraceServiceRequest] = {}
         self._resource: Any = None
@@ -51,7 +53,8 @@ class Away:
         added = self._resources.get(trace_id)
         of_resource, of_scope = self._sizes
         self._copied += of_scope if added is not None else of_resource + of_scope
-        if self._copied > self._most:
+        crowded = len(self._taken) >= self._traces and trace_id not in self._taken
+        if self._copied > self._most or crowded:
             return None
         if added is None:
             taken = self._taken.setdefault(trace_id, ExportTraceServiceRequest())

@@ -9,30 +9,45 @@ _MOST = 2 * 1024 * 1024
 """Bytes. A gRPC server refuses messages over four MiB, unless it is told otherwise."""
 
 
-def pieces(request: ExportTraceServiceRequest, most: int = _MOST) -> list[tuple[bytes, int]]:
-    """The request, encoded, with the number of its spans; in several pieces where it is long. A
-    span that is longer than that by itself stays as it is."""
+_STEP = 50
+"""Spans between two breaths: half a millisecond."""
+
+Payload = tuple[bytes, int]
+"""A request, encoded, with the number of its spans."""
+
+
+def pieces(request: ExportTraceServiceRequest, most: int = _MOST) -> list[Payload]:
+    """The request; in several pieces where it is long. A span that is longer than that by itself
+    stays as it is."""
+    payloads: list[Payload] = []
+    for _ in packed(request, payloads, most):
+        pass
+    return payloads
+
+
+def packed(
+    request: ExportTraceServiceRequest, payloads: list[Payload], most: int = _MOST
+) -> Iterator[None]:
+    """The same by small steps, into `payloads`."""
     count = sum(len(scope.spans) for _, scope in _scopes(request))
     if not count:
-        return []
+        return
     encoded = request.SerializeToString()
     if len(encoded) <= most:
-        return [(encoded, count)]
-    return [(piece.SerializeToString(), spans) for piece, spans in _split(request, most)]
-
-
-def _split(
-    request: ExportTraceServiceRequest, most: int
-) -> Iterator[tuple[ExportTraceServiceRequest, int]]:
+        payloads.append((encoded, count))
+        return
     packer = _Packer()
+    number = 0
     for of_resource, of_scope in _scopes(request):
         for span in of_scope.spans:
             if packer.count and packer.size + span.ByteSize() > most:
-                yield packer.piece, packer.count
+                payloads.append((packer.piece.SerializeToString(), packer.count))
                 packer = _Packer()
             packer.add(of_resource, of_scope, span, most // 2)
-    if packer.count:
-        yield packer.piece, packer.count
+            number += 1
+            if number % _STEP == 0:
+                yield
+    payloads.append((packer.piece.SerializeToString(), packer.count))
 
 
 class _Packer:

@@ -7,7 +7,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tests.support.otlp_request import A, B, Emitted, request, span_id
 
 from subagent_sidecar.core.rehoming.homes import NOBODYS, Fate, Home, Mode
-from subagent_sidecar.core.rehoming.traces import Limits, Traces
+from subagent_sidecar.core.rehoming.traces import TRACES, Limits, Traces
 from subagent_sidecar.telemetry.receiving.sizes import pieces
 from subagent_sidecar.telemetry.receiving.sorter import Sorted, Sorter
 
@@ -20,10 +20,11 @@ OF_T = {"session.id": "t"}
 class Desk:
     mode: Mode = Mode.REHOME
     time: float = 0.0
+    most: int = 10_000
     sorter: Sorter = field(init=False)
 
     def __post_init__(self) -> None:
-        traces = Traces(self.mode, Limits(hold_s=10, most=10_000))
+        traces = Traces(self.mode, Limits(hold_s=10, most=self.most))
         self.sorter = Sorter(traces, now=lambda: self.time)
 
     def asked(self, *spans: Emitted) -> dict[bytes, list[str]]:
@@ -272,3 +273,12 @@ def test_pieces_of_a_long_request_do_not_repeat_its_resource_for_each_scope() ->
         for _ in scope.spans
     ]
     assert spans == [f"scope {number}" for number in range(200)]
+
+
+def test_of_more_traces_than_may_wait_the_rest_passes_in_one_piece() -> None:
+    at = Desk(most=10_000_000)
+    many = TRACES + 1_000
+    made = request(*(Emitted(id=n + 1, trace=b"%016d" % n) for n in range(many)))
+    done = at.sort_made(made, made.SerializeToString())
+    assert (done.held, done.passed) == (TRACES, 1_000)
+    assert [spans for _, spans in done.payloads] == [1_000]
