@@ -226,7 +226,8 @@ def _foreign_errors(server: Server, timeout: float) -> Iterator[None]:
     except ssl.SSLError as error:
         raise unreachable(server, f"TLS failed: {error.reason or error}") from error
     except http.client.RemoteDisconnected as error:
-        wants = "; it may want a client certificate: --cert" if server.scheme == "https" else ""
+        tls = server.scheme == "https"
+        wants = "; it may want " + ("a client certificate: --cert" if tls else "https://")
         raise unreachable(server, f"the connection was closed without an answer{wants}") from error
     except http.client.IncompleteRead as error:
         raise unreachable(server, "the connection broke in the middle of the answer") from error

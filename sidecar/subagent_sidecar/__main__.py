@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import click
 import uvloop
 
-from . import __version__, compose, logs
+from . import __version__, compose, logs, tls
 from .config import BadSettings, Settings, settings
 from .core.policy_names import BUNDLED, NONE
 from .demo import play
@@ -164,14 +164,42 @@ def demo(keep: bool) -> None:
     envvar="SUBAGENT_SIDECAR_SESSION",
     help="The session of all tasks, which then outlive the client.  [default: one of its own]",
 )
-def mcp(server: str, session: str | None) -> None:
+@click.option(
+    "--ca",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    envvar="SUBAGENT_SIDECAR_CA",
+    help="The authority behind the certificate of an https server, in PEM, in place of the "
+    "machine's own ones.",
+)
+@click.option(
+    "--cert",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    envvar="SUBAGENT_SIDECAR_CERT",
+    help="A client certificate, for a sidecar that asks for one.",
+)
+@click.option(
+    "--key",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    envvar="SUBAGENT_SIDECAR_KEY",
+    help="Its key, if that is not in the same file.",
+)
+def mcp(
+    server: str, session: str | None, ca: Path | None, cert: Path | None, key: Path | None
+) -> None:
     """Serve the tools over stdin and stdout, to MCP clients that start programs.
 
-    Exits with 0 when stdin ends, or with 69 when no sidecar runs there.
+    Exits with 0 when stdin ends, with 69 when no sidecar runs there, or with 64 when a file
+    cannot be used.
     """
     stdio = importlib.import_module("subagent_sidecar.mcp_stdio")  # takes seconds to load
     try:
-        asyncio.run(stdio.bridge(server.rstrip("/"), session=session))
+        context = tls.client_context(tls.ClientFiles(ca=ca, cert=cert, key=key))
+        asyncio.run(stdio.bridge(server.rstrip("/"), session=session, tls=context))
+    except tls.BadFile as error:
+        _fail([f"--{error.part} {error}"], EXIT_CONFIG)
     except stdio.Unreachable as error:
         _fail([str(error)], EXIT_UNREACHABLE)
 

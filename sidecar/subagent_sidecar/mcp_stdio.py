@@ -4,6 +4,7 @@ The program passes messages on to a sidecar that runs, and its answers back. It 
 what they say. When its client closes stdin, it ends its MCP session there.
 """
 
+import ssl
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,11 +23,14 @@ class Unreachable(Exception):
     """No sidecar there; says so in one sentence."""
 
 
-async def bridge(server: str, *, session: str | None) -> None:
-    """Until stdin ends. `server` is the URL of a data plane. Raises Unreachable at the start."""
+async def bridge(server: str, *, session: str | None, tls: ssl.SSLContext) -> None:
+    """Until stdin ends. `server` is the URL of a data plane, `tls` how it is known if that is
+    https. Raises Unreachable at the start."""
     headers: Mapping[str, str] = {} if session is None else {"x-subagent-session": session}
     timeout = httpx2.Timeout(None, connect=_CONNECT_S)
-    async with httpx2.AsyncClient(headers=headers, timeout=timeout, trust_env=False) as http:
+    async with httpx2.AsyncClient(
+        headers=headers, timeout=timeout, verify=tls, trust_env=False
+    ) as http:
         await _greet(http, server)
         async with (
             streamable_http_client(server + _PATH, http_client=http) as (answers, questions),
@@ -44,6 +48,12 @@ async def _greet(http: httpx2.AsyncClient, server: str) -> None:
     try:
         answer = await http.get(f"{server}/sidecar/health", timeout=_CONNECT_S)
     except httpx2.HTTPError as error:
+        if (untrusted := _untrusted(error)) is not None:
+            raise Unreachable(
+                f"what answers at {server} has a certificate that is not trusted "
+                f"({untrusted.verify_message}); name the authority that signed it with --ca or "
+                "SUBAGENT_SIDECAR_CA"
+            ) from error
         why = str(error) or type(error).__name__
         raise Unreachable(
             f"no sidecar answers at {server} ({why}); start one with `subagent-sidecar serve`, or "
@@ -54,6 +64,13 @@ async def _greet(http: httpx2.AsyncClient, server: str) -> None:
             f"what answers at {server} is not a sidecar's data plane (HTTP {answer.status_code}); "
             "set --server to the address of --listen, http://127.0.0.1:8460 by default"
         )
+
+
+def _untrusted(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    """What the client's errors are about, if it is that: they wrap one another."""
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 async def _pump(source: object, target: object) -> None:

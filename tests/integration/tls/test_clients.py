@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from click.testing import CliRunner, Result
 from tests.integration.tls.rig import sidecar
 from tests.support.certificates import Pki
 
+from subagent_sidecar.__main__ import main
 from subagent_sidecar.client import session_lease
 from subagent_sidecar.client.calls import Caller, Failed, Place
 from subagentctl.__main__ import cli
@@ -49,6 +51,37 @@ async def test_subagentctl_shows_a_certificate_where_it_must(tmp_path: Path, pki
         shown = await run(*basic, "--cert", mine.cert, "--key", mine.key, "tasks")
         assert (shown.exit_code, shown.stderr) == (0, "")
         assert (await run(*basic, "tasks")).exit_code == 3
+
+
+async def test_the_tools_by_stdin_go_by_an_authority_and_show_a_certificate(
+    tmp_path: Path, pki: Pki
+) -> None:
+    pair, mine = pki.pair("127.0.0.1"), pki.pair("me")
+    said = {"tls_cert": str(pair.cert), "tls_key": str(pair.key), "tls_client_ca": str(pki.ca)}
+    async with sidecar(tmp_path, **said) as at:
+        program = ("-m", "subagent_sidecar", "mcp", "--server", at.data_url)
+        shown = ("--ca", pki.ca, "--cert", mine.cert, "--key", mine.key)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, *program, *shown),
+            stdin=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, complaint = await process.communicate()
+        assert (process.returncode, complaint) == (0, b"")
+        words = ["mcp", "--server", at.data_url]
+        stranger = await asyncio.to_thread(CliRunner().invoke, main, words)
+    assert stranger.exit_code == 69
+    assert f"{at.data_url} has a certificate that is not trusted (" in stranger.stderr
+    assert "; name the authority that signed it with --ca" in stranger.stderr
+
+
+def test_the_tools_by_stdin_say_which_file_is_no_good(tmp_path: Path) -> None:
+    words = ["mcp", "--ca", str(tmp_path / "no")]
+    told = CliRunner().invoke(main, words)
+    assert (told.exit_code, told.stderr) == (
+        64,
+        f"subagent-sidecar: --ca {tmp_path}/no cannot be read (no such file or directory)\n",
+    )
 
 
 @pytest.mark.parametrize(
