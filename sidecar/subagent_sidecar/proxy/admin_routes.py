@@ -132,7 +132,11 @@ async def _as_json(
         return await handler(request)
     except web.HTTPException as error:
         found = _problem(
-            NoSuchRoute(f"{request.method} {request.path}: {error.reason}"), error.status
+            NoSuchRoute(
+                f"{request.method} {request.path[:200]}: {error.reason}; what there is stands in "
+                "/openapi.json"
+            ),
+            error.status,
         )
         if isinstance(error, web.HTTPMethodNotAllowed):
             found.headers["Allow"] = ", ".join(sorted(error.allowed_methods))

@@ -150,5 +150,6 @@ async def test_a_method_that_is_none_of_a_routes_is_told_those_that_are() -> Non
                 "DELETE", path.format(task_id="t", session_id="s", id="t", tool="t")
             )
             assert (answer.status, answer.json["code"]) == (405, "no_such_route")
+            assert answer.json["message"].endswith("; what there is stands in /openapi.json")
             allowed = {each.lower() for each in answer.headers["allow"].split(", ")}
             assert (path, allowed - {"head"}) == (path, set(methods))
