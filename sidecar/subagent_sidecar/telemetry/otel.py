@@ -1,10 +1,14 @@
-"""Spans as the OpenTelemetry SDK has them, and its exporters. Loaded late: it takes a second."""
+"""Where the spans of the record leave for. Loaded late: it takes a second.
+
+To an OTLP endpoint they go as requests that are encoded and posted here, as those of others do. The
+SDK's exporters are left what they alone can do: the console, and credentials by a provider.
+"""
 
 import logging
+import os
 import re
 import sys
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
 
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
@@ -21,35 +25,62 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 
 from .. import __version__
 from ..core.spans import Span
-from .answers import WaryAdapter, wary_session
+from .answers import has_provider
+from .encoding import Encoder, nanoseconds
+from .exporting import Sender
+from .receiving.posting import poster
+from .receiving.relay import Poster, Taken
 from .where import CONSOLE, GRPC, HTTP, Where
 
-_SCOPE = InstrumentationScope("subagent_sidecar", __version__)
+SCOPE = InstrumentationScope("subagent_sidecar", __version__)
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 _CODE = re.compile(r"StatusCode\.([A-Z_]+)")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
-class OtelSender:
+def sender(where: Where, environ: Mapping[str, str] = os.environ) -> Sender[Span]:
+    """What exports to `where`; what it leaves open is as the standard variables have it."""
+    if where.protocol == CONSOLE or has_provider(environ):
+        return SdkSender(_EXPORTERS[where.protocol](where), resource())
+    return PostingSender(poster(where, environ), Encoder(resource(), SCOPE))
+
+
+class PostingSender:
+    """telemetry.exporting.Sender over what posts requests."""
+
+    def __init__(self, poster: Poster, encoder: Encoder) -> None:
+        self._poster = poster
+        self._encoder = encoder
+        self.problem = ""
+        self.rejected = 0
+
+    def send(self, spans: Sequence[Span]) -> bool:
+        """What is refused is not taken, either: whether that is for good is the tracer's to find
+        out."""
+        result = self._poster.post(self._encoder.request(spans))
+        if isinstance(result, Taken):
+            self.rejected += result.rejected
+            return True
+        self.problem = result.why
+        return False
+
+    def close(self) -> None:
+        self._poster.close()
+
+
+class SdkSender:
     """telemetry.exporting.Sender over an exporter of the SDK."""
 
-    def __init__(
-        self, exporter: SpanExporter, resource: Resource, answers: WaryAdapter | None = None
-    ) -> None:
+    rejected = 0
+
+    def __init__(self, exporter: SpanExporter, resource: Resource) -> None:
         self._exporter = exporter
         self._resource = resource
-        self._answers = answers
         self._words = _StatusCodes()
         logging.getLogger("opentelemetry").addHandler(self._words)
 
     @property
     def problem(self) -> str:
-        return self._words.last if self._answers is None else self._answers.problem
-
-    @property
-    def rejected(self) -> int:
-        return 0 if self._answers is None else self._answers.rejected
+        return self._words.last
 
     def send(self, spans: Sequence[Span]) -> bool:
         made = [readable(span, self._resource) for span in spans]
@@ -69,16 +100,6 @@ class _StatusCodes(logging.Handler):
             self.last = f"it answers {found[1]}"
 
 
-def sender(where: Where) -> OtelSender:
-    """What exports to `where`; what it leaves open is as the standard variables have it."""
-    if where.protocol != HTTP:
-        return OtelSender(_EXPORTERS[where.protocol](where), resource())
-    answers = WaryAdapter(where.timeout_s)
-    session = wary_session(answers)
-    exporter = HttpExporter(endpoint=where.url, timeout=where.timeout_s, session=session)
-    return OtelSender(exporter, resource(), answers)
-
-
 def resource(**more: str) -> Resource:
     """Who tells: ourselves with what else is known (a dot for each underscore), and on top what the
     standard variables say."""
@@ -91,6 +112,10 @@ def resource(**more: str) -> Resource:
     return ours.merge(OTELResourceDetector().detect())
 
 
+def _http(where: Where) -> SpanExporter:
+    return HttpExporter(endpoint=where.url, timeout=where.timeout_s)
+
+
 def _grpc(where: Where) -> SpanExporter:
     return GrpcExporter(endpoint=where.url, timeout=where.timeout_s)
 
@@ -100,6 +125,7 @@ def _console(where: Where) -> SpanExporter:
 
 
 _EXPORTERS: dict[str, Callable[[Where], SpanExporter]] = {
+    HTTP: _http,
     GRPC: _grpc,
     CONSOLE: _console,
 }
@@ -114,18 +140,14 @@ def readable(span: Span, resource: Resource) -> ReadableSpan:
         resource=resource,
         attributes=span.attributes,
         kind=SpanKind.CLIENT if span.calls else SpanKind.INTERNAL,
-        instrumentation_scope=_SCOPE,
+        instrumentation_scope=SCOPE,
         status=Status(StatusCode.UNSET)
         if span.error is None
         else Status(StatusCode.ERROR, span.error),
-        start_time=_nanoseconds(span.start),
-        end_time=_nanoseconds(span.end),
+        start_time=nanoseconds(span.start),
+        end_time=nanoseconds(span.end),
     )
 
 
 def _context(trace_id: str, span_id: str, *, remote: bool) -> SpanContext:
     return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=remote, trace_flags=_SAMPLED)
-
-
-def _nanoseconds(moment: str) -> int:
-    return (datetime.fromisoformat(moment) - _EPOCH) // _MICROSECOND * 1_000

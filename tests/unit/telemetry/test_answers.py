@@ -13,7 +13,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from tests.support.ports import free_port
 from tests.unit.telemetry.test_otel import SPAN
 
-from subagent_sidecar.telemetry import Where, otel
+from subagent_sidecar.core.spans import Span
+from subagent_sidecar.telemetry import Reading, Sender, Where, otel, otel_metrics
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 PARTIAL = ExportTraceServiceResponse(
@@ -64,7 +65,7 @@ def says(status: int, kind: str = "", body: bytes = b"", more: str = "") -> Answ
     return answer
 
 
-def sent(url: str, timeout_s: float = LONG_S) -> tuple[bool, otel.OtelSender]:
+def sent(url: str, timeout_s: float = LONG_S) -> tuple[bool, Sender[Span]]:
     sender = otel.sender(Where(protocol="http/protobuf", url=url, timeout_s=timeout_s))
     try:
         return sender.send([SPAN]), sender
@@ -80,11 +81,16 @@ ANSWERS: dict[str, tuple[Answer, bool, str, int]] = {
     "protobuf": (says(200, PROTOBUF, b""), True, "", 0),
     "partial success": (says(200, PROTOBUF, PARTIAL), True, "", 7),
     "garbage": (says(200, PROTOBUF, b"\xff\xff"), True, "", 0),
-    "a login page": (says(200, "text/html; charset=utf-8", b"<html>"), False, "text/html", 0),
+    "a login page": (
+        says(200, "text/html; charset=utf-8", b"<html>"),
+        False,
+        "it answers with a page",
+        0,
+    ),
     "a redirect": (
         says(302, more="Location: http://127.0.0.1:1/"),
         False,
-        "302 with a redirect",
+        "it answers 302",
         0,
     ),
     "400": (says(400), False, "it answers 400", 0),
@@ -101,6 +107,29 @@ def test_an_answer_is_taken_for_what_it_is(case: str) -> None:
         found, sender = sent(url)
     assert (found, sender.rejected) == (taken, rejected)
     assert said in sender.problem
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+def test_so_is_that_to_metrics_which_the_sdk_sends(case: str) -> None:
+    answer, taken, _, _ = ANSWERS[case]
+    with endpoint(answer) as url:
+        where = Where(protocol="http/protobuf", url=url, timeout_s=SHORT_S)
+        sender = otel_metrics.sender(where, "box:1")
+        found = sender.send([Reading((), 1, 2)])
+        sender.close()
+    assert found == taken
+
+
+def test_an_answer_that_breaks_off_has_said_that_it_was_taken() -> None:
+    def breaks_off(to: BaseHTTPRequestHandler) -> None:
+        to.send_response(200)
+        to.send_header("Transfer-Encoding", "chunked")
+        to.end_headers()
+        to.wfile.write(b"ff\r\nonly this")
+        to.close_connection = True
+
+    with endpoint(breaks_off) as url:
+        assert sent(url)[0]
 
 
 def test_an_answer_without_end_is_not_read_to_its_end() -> None:

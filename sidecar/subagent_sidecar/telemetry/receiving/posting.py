@@ -1,7 +1,8 @@
-"""Sending encoded requests to an OTLP endpoint: the same one that our own spans go to.
+"""Sending encoded requests to an OTLP endpoint: those with our own spans, and those of others.
 
-The SDK's exporters take spans of the SDK's own, and what is passed on here are encoded requests
-with resources and scopes of others; so this speaks the protocol itself, by the same variables:
+The SDK's exporters take spans of the SDK's own, which costs more than all else there is to do for a
+span, and know no resources and scopes of others; so this speaks the protocol itself, by the same
+variables:
 `OTEL_EXPORTER_OTLP_{TRACES_,}{ENDPOINT,HEADERS,COMPRESSION,CERTIFICATE,CLIENT_KEY,
 CLIENT_CERTIFICATE,INSECURE}`. Loaded late: gRPC takes its time.
 """
@@ -15,6 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,6 +28,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 from opentelemetry.util.re import parse_env_headers
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from ... import __version__
 from ..where import CONSOLE, GRPC, HTTP, Where
@@ -36,6 +39,7 @@ _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _OF_THE_PAYLOAD = frozenset({400, 413, 422})
 """What is answered to a request that nobody could take. All else is about the endpoint, or whatever
 stands before it: a key that is wrong today may be right tomorrow."""
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _LONGEST_ANSWER = 64 * 1024
 _GRPC_OF_THE_PAYLOAD = frozenset(
     {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION}
@@ -70,6 +74,11 @@ class Variables:
     @property
     def zipped(self) -> bool:
         return self("COMPRESSION").lower() == "gzip"
+
+    @property
+    def bundle(self) -> str:
+        """Certificates to trust, as the SDK's exporters are told by the variables of requests."""
+        return next((found for name in _BUNDLES if (found := self._environ.get(name, ""))), "")
 
     def endpoint(self, default: str) -> str:
         """For HTTP: the one for traces as it stands, the one for all signals with the path."""
@@ -135,13 +144,15 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def _read(answer: http.client.HTTPResponse, give_up: float) -> bytes:
-    """As much as matters, and for as long as it matters."""
+    """As much as matters, and for as long as it matters. One that breaks off has said with its
+    head that the spans were taken: they are not to be sent again."""
     body = b""
-    while len(body) < _LONGEST_ANSWER and time.monotonic() < give_up:
-        piece = answer.read1(_LONGEST_ANSWER)
-        if not piece:
-            break
-        body += piece
+    with suppress(http.client.HTTPException, OSError, ValueError):
+        while len(body) < _LONGEST_ANSWER and time.monotonic() < give_up:
+            piece = answer.read1(_LONGEST_ANSWER)
+            if not piece:
+                break
+            body += piece
     return body
 
 
@@ -165,7 +176,15 @@ def _reason(error: Exception) -> str:
 
 
 def _tls(given: Variables) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=given("CERTIFICATE") or None)
+    """Where nobody names whom to trust, those that the machine trusts and, as small images have no
+    such list, those that come along with requests."""
+    named = given("CERTIFICATE") or given.bundle
+    of_folder = bool(named) and Path(named).is_dir()
+    context = ssl.create_default_context(
+        cafile=None if of_folder else named or None, capath=named if of_folder else None
+    )
+    if not named:
+        context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
     if certificate := given("CLIENT_CERTIFICATE"):
         context.load_cert_chain(certificate, given("CLIENT_KEY") or None)
     return context

@@ -192,6 +192,7 @@ def test_on_the_console_each_request_is_a_line(capsys: pytest.CaptureFixture[str
     assert told["scopeSpans"][0]["spans"][0]["name"] == "one"
 
 
-def test_a_certificate_that_is_not_there_is_said_so() -> None:
+@pytest.mark.parametrize("name", ["OTEL_EXPORTER_OTLP_CERTIFICATE", "REQUESTS_CA_BUNDLE"])
+def test_a_certificate_that_is_not_there_is_said_so(name: str) -> None:
     with pytest.raises(OSError, match=r"[Nn]o such file"):
-        posted("https://localhost:1", OTEL_EXPORTER_OTLP_CERTIFICATE="/nowhere.pem")
+        posted("https://localhost:1", **{name: "/nowhere.pem"})
