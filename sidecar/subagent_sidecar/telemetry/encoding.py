@@ -75,9 +75,13 @@ def _add(spans: Any, span: Span) -> None:
 
 def _say(attributes: Any, values: Mapping[str, Any]) -> None:
     """What cannot be written down, as half a surrogate pair cannot, is left out."""
+    add = attributes.add
     for name, value in values.items():
         try:
-            _set(attributes.add(key=name).value, value)
+            if type(value) is str:  # as most are
+                add(key=name).value.string_value = value
+            else:
+                _set(add(key=name).value, value)
         except (TypeError, ValueError):
             del attributes[-1]
 

@@ -144,7 +144,9 @@ class Tracer:
         if not spans:
             return page.more
         self._held = Batch(reader, query.after, upto, spans)
-        return await self._offer(self._held)
+        taken = await self._offer(self._held)
+        # What has come meanwhile waits for company: a batch has its price, however small it is.
+        return taken and upto == page.upto and page.more
 
     async def _find_place(self, reader: Reader) -> None:
         place = await self._store.spans_claimed(reader.name)

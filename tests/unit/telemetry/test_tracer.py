@@ -184,6 +184,18 @@ async def test_two_sidecars_on_one_store_tell_each_span_once(tmp_path: Path) -> 
     assert len(ids) == len(set(ids)) == 2 * 40
 
 
+async def test_what_comes_while_a_batch_is_sent_waits_for_company(world: World) -> None:
+    """Under load a batch of each handful would cost more than all of its spans."""
+    endpoint = Endpoint()
+    tracer = world.tracer(endpoint)
+    for number in range(250):
+        await world.started(f"t{number}", 1)
+    assert await tracer.turn()  # a whole page: there is more
+    assert not await tracer.turn()  # the rest: whoever comes now is not alone for long
+    assert (endpoint.attempts, endpoint.names) == (2, [START] * 250)
+    await tracer.aclose()
+
+
 # Row 12.
 
 
