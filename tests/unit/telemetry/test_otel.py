@@ -7,6 +7,7 @@ from concurrent import futures
 import grpc  # type: ignore[import-untyped]
 import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+from tests.support.otlp_sink import OtlpSink
 
 from subagent_sidecar.core.spans import Span
 from subagent_sidecar.telemetry import Where, otel
@@ -65,6 +66,32 @@ def test_grpc(collector: tuple[Collector, str]) -> None:
     )
     assert (span.kind, span.status.code, span.status.message) == (3, 2, "timeout")
     assert {each.key for each in span.attributes} >= {"n", "texts"}
+
+
+def test_http_by_the_standard_variables() -> None:
+    variables = {
+        "OTEL_EXPORTER_OTLP_HEADERS": "api-key=s%20ecret",
+        "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
+    }
+    with OtlpSink().running() as sink:
+        variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = sink.url
+        sender = otel.sender(Where(protocol="http/protobuf", url=None), variables)
+        assert sender.send([SPAN])
+        sender.close()
+    (span,), (headers,) = sink.spans, sink.headers
+    assert (span.name, span.attributes["texts"]) == ("invoke_agent a", ["a", "b"])
+    found = {name.lower(): value for name, value in headers.items()}
+    assert (found["api-key"], found["content-encoding"]) == ("s ecret", "gzip")
+
+
+def test_who_gives_credentials_is_for_the_sdk_to_ask() -> None:
+    provider = {"OTEL_PYTHON_EXPORTER_OTLP_CREDENTIAL_PROVIDER": "somebody"}
+    for protocol in ("http/protobuf", "grpc"):
+        where = Where(protocol=protocol, url="http://127.0.0.1:1")
+        for variables, kind in ((provider, otel.SdkSender), ({}, otel.PostingSender)):
+            sender = otel.sender(where, variables)
+            assert isinstance(sender, kind)
+            sender.close()
 
 
 def test_the_console(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,15 +2,18 @@
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from concurrent import futures
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+from tests.support.certificates import Pki
 from tests.support.otlp_request import A, Emitted, request
 from tests.support.otlp_sink import OtlpSink
 from tests.support.ports import free_port
@@ -78,13 +81,15 @@ def test_what_is_about_the_request_may_not(sink: OtlpSink, status: int) -> None:
 
 
 @contextmanager
-def answering(*pieces: bytes, pause_s: float = 0.0) -> Iterator[str]:
+def answering(
+    *pieces: bytes, pause_s: float = 0.0, tls: ssl.SSLContext | None = None
+) -> Iterator[str]:
     """The URL of one that answers whoever connects with these, one after the other."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         over = threading.Event()
 
         def serve() -> None:
-            with suppress(OSError), server.accept()[0] as client:
+            with suppress(OSError), _secured(server.accept()[0], tls) as client:
                 client.recv(65_536)
                 for piece in pieces:
                     client.sendall(piece)
@@ -95,9 +100,38 @@ def answering(*pieces: bytes, pause_s: float = 0.0) -> Iterator[str]:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}/v1/traces"
+        scheme = "http" if tls is None else "https"
+        yield f"{scheme}://127.0.0.1:{server.getsockname()[1]}/v1/traces"
         over.set()
         thread.join()
+
+
+def _secured(client: socket.socket, tls: ssl.SSLContext | None) -> socket.socket:
+    return client if tls is None else tls.wrap_socket(client, server_side=True)
+
+
+TAKEN = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize("name", ["OTEL_EXPORTER_OTLP_CERTIFICATE", "REQUESTS_CA_BUNDLE"])
+def test_whom_to_trust_is_the_variables_to_say(name: str, tmp_path: Path) -> None:
+    pki = Pki(tmp_path)
+    with answering(TAKEN, tls=pki.serving("127.0.0.1")) as url:
+        assert posted(url, **{name: str(pki.ca)}) == Taken(0)
+    with answering(TAKEN, tls=pki.serving("127.0.0.1")) as url:
+        assert posted(url) == Later("TLS fails", None, reached=False)
+
+
+def test_a_certificate_of_ours_is_shown(tmp_path: Path) -> None:
+    pki = Pki(tmp_path)
+    ours = pki.pair("sidecar")
+    variables = {
+        "OTEL_EXPORTER_OTLP_CERTIFICATE": str(pki.ca),
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": str(ours.cert),
+        "OTEL_EXPORTER_OTLP_CLIENT_KEY": str(ours.key),
+    }
+    with answering(TAKEN, tls=pki.serving("127.0.0.1", clients_of=pki)) as url:
+        assert posted(url, **variables) == Taken(0)
 
 
 def test_a_login_page_is_not_taken_for_success() -> None:
