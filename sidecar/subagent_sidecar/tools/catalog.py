@@ -4,13 +4,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 from ..core.agents import MOST, Agent, discovered, together
 from ..ports import Headers
 from ..tasks import spawn
-from .door import Caller, Door
+from .door import Answered, Caller, Door
 
 _log = logging.getLogger(__name__)
 
@@ -19,16 +18,20 @@ _ASK_AGAIN_S = 5.0
 """Who names an agent that is not known may have deployed it a moment ago."""
 _PATIENCE_S = 5.0
 _CALLERS = 100
+_HAS_NO_LIST = frozenset({404, 405})
+_SILENT = Answered(504, "no answer in time", (), b"")
 
 Agents = Mapping[str, Agent]
 
 
 @dataclass(slots=True)
 class _Found:
-    """What each upstream told last, to whoever has these credentials."""
+    """What each upstream told last, to whoever has these credentials; in `failed` what those
+    answered that have a list, and did not give it the last time."""
 
     of_each: dict[str, list[Agent]]
     agents: Agents
+    failed: dict[str, Answered] = field(default_factory=dict)
     at: float = float("-inf")
     asking: "asyncio.Task[None] | None" = None
 
@@ -71,6 +74,13 @@ class Catalog:
         agent = (await self.agents(caller)).get(name)
         return agent or (await self._known(caller.fields, _ASK_AGAIN_S)).get(name)
 
+    def failure(self, caller: Caller) -> Answered | None:
+        """Of a server that may have agents of which nobody knows yet, as it gave no list so far:
+        what it said when it was asked last."""
+        found = self._found.get(tuple(caller.fields))
+        failed = found.failed.items() if found else ()
+        return next((answered for name, answered in failed if not self._listed.get(name)), None)
+
     async def _known(self, fields: Headers, fresh_s: float) -> Agents:
         if self._declared:
             return self._declared
@@ -88,9 +98,12 @@ class Catalog:
 
     async def _ask_all(self, found: _Found, fields: Headers) -> None:
         told = await asyncio.gather(*(self._ask(name, fields) for name in self._upstreams))
+        found.failed = {}
         for name, agents in zip(self._upstreams, told, strict=True):
-            if agents is not None:
+            if isinstance(agents, list):
                 found.of_each[name] = agents
+            elif not (agents.good or agents.status in _HAS_NO_LIST or name in found.of_each):
+                found.failed[name] = agents
         before = found.agents
         found.agents = together(
             [found.of_each.get(name) or self._listed.get(name, []) for name in self._upstreams]
@@ -100,9 +113,9 @@ class Catalog:
             for listener in self._listeners:
                 listener()
 
-    async def _ask(self, upstream: str, fields: Headers) -> list[Agent] | None:
-        """None where the server does not say."""
-        told: Any = None
+    async def _ask(self, upstream: str, fields: Headers) -> list[Agent] | Answered:
+        """What it answered, where that is no list."""
+        answered = _SILENT
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE_S):
                 answered = await self._door.ask(
@@ -111,8 +124,7 @@ class Catalog:
                     fields=fields,
                     body={"limit": MOST, "offset": 0},
                 )
-                told = answered.json if answered.good else None
-        if not isinstance(told, list):
-            _log.debug("upstream '%s' does not list its agents", upstream)
-            return None
-        return discovered(upstream, told)
+        if answered.good and isinstance(answered.json, list):
+            return discovered(upstream, answered.json)
+        _log.debug("upstream '%s' does not list its agents", upstream)
+        return answered

@@ -104,8 +104,7 @@ class Tools:
     async def _start(self, description: str, name: str, caller: Caller) -> Told:
         agent = await self._catalog.find(name, caller)
         if agent is None:
-            text = tool_words.unknown_agent(name, await self._catalog.agents(caller))
-            raise ToolFailed(text, NoSuchAgent(text))
+            raise await self._no_agent(name, caller)
         task_id = await self._thread(agent, caller)
         body = _instruction(agent.assistant_id, [_user(description)], caller)
         fields = _with_session(caller)
@@ -119,6 +118,14 @@ class Tools:
         if run is None:
             raise names_no_run(lambda why: tool_words.not_launched(agent.name, why), task_id)
         return Told(text=tool_words.launched(task_id), task={"task_id": task_id, **run})
+
+    async def _no_agent(self, name: str, caller: Caller) -> ToolFailed:
+        """It may be that only the server that has it could not be asked."""
+        failure = self._catalog.failure(caller)
+        if failure is not None:
+            return ToolFailed(tool_words.not_launched(name, why(failure)), failure)
+        text = tool_words.unknown_agent(name, await self._catalog.agents(caller))
+        return ToolFailed(text, NoSuchAgent(text))
 
     async def _thread(self, agent: Agent, caller: Caller) -> str:
         """A thread of the task's own; under a key it is the same one each time."""

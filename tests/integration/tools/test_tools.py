@@ -289,6 +289,15 @@ async def test_a_server_that_says_yes_and_names_no_run_is_not_believed(
     assert update.json["task_id"] == task_id != start.json["task_id"]
 
 
+async def test_an_agent_is_not_called_unknown_while_its_server_cannot_be_asked(
+    tmp_path: Path,
+) -> None:
+    async with bench(tmp_path, upstreams={"far": "http://127.0.0.1:9"}) as at:
+        answer = await at.call("start_async_task", description="d", subagent_type="yonder")
+    assert (answer.status, answer.json["code"]) == (502, "upstream_unreachable")
+    assert answer.json["text"].startswith("Failed to launch async subagent 'yonder': ")
+
+
 async def test_a_start_with_a_key_is_made_once(tmp_path: Path) -> None:
     said = {"description": "d", "subagent_type": "hang"}
     headers = {"x-subagent-session": "s1", "idempotency-key": "k1"}

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from tests.unit.tools.doors import ScriptedDoor
 
 from subagent_sidecar.core.agents import Agent
@@ -12,17 +13,20 @@ ME = Caller(supervisor="anonymous")
 
 
 class Servers:
-    """`told` are the assistants of each upstream; one that has none answers 404."""
+    """`told` are the assistants of each upstream; one that has none answers `without`."""
 
     def __init__(self, **told: list[str]) -> None:
         self.told = told
+        self.without = 404
         self.clock = FakeClock()
         self.door = ScriptedDoor(self._answer)
         self.changes = 0
 
     def _answer(self, method: str, target: str) -> tuple[int, Any]:
         graphs = self.told.get(target.split("/")[2])
-        return (404, {}) if graphs is None else (200, [assistant(graph) for graph in graphs])
+        return (
+            (self.without, {}) if graphs is None else (200, [assistant(graph) for graph in graphs])
+        )
 
     def catalog(self, *declared: Agent, **listed: list[str]) -> Catalog:
         catalog = Catalog(
@@ -108,3 +112,46 @@ async def test_each_caller_sees_what_the_server_shows_with_its_credentials() -> 
     servers.told["a"] = []
     assert not await catalog.agents(other)
     assert list(await catalog.agents(ME)) == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("status", "failed"), [(404, False), (405, False), (200, False), (401, True), (502, True)]
+)
+async def test_a_server_that_did_not_say_may_have_agents_unless_it_has_no_list(
+    status: int, failed: bool
+) -> None:
+    servers = Servers(a=["one"])
+    servers.without = status
+    catalog = servers.catalog()
+    assert catalog.failure(ME) is None
+    await catalog.agents(ME)
+    failure = catalog.failure(ME)
+    assert (failure is not None) is failed
+    assert failure is None or failure.status == status
+
+
+async def test_a_server_of_which_agents_are_known_may_be_down() -> None:
+    servers = Servers(a=["one"], b=["two"])
+    servers.without = 502
+    catalog = servers.catalog()
+    await catalog.agents(ME)
+    del servers.told["b"]
+    servers.clock.tick(60)
+    assert set(await catalog.agents(ME)) == {"one", "two"}
+    assert catalog.failure(ME) is None
+    said = Servers(a=["one"])
+    said.without = 502
+    catalog = said.catalog(b=["coder"])
+    await catalog.agents(ME)
+    assert catalog.failure(ME) is None
+
+
+async def test_a_server_that_speaks_again_has_not_failed() -> None:
+    servers = Servers(a=["one"])
+    servers.without = 502
+    catalog = servers.catalog()
+    await catalog.agents(ME)
+    servers.told["b"] = ["two"]
+    servers.clock.tick(5)
+    assert (await catalog.find("two", ME)) is not None
+    assert catalog.failure(ME) is None
