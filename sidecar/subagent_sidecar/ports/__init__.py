@@ -4,7 +4,7 @@ The classes behind them are chosen in `compose`; the public fakes are in `testin
 """
 
 from .agent import AgentServer, ServerRun, ThreadState
-from .books import Figures, Replies, Reports, SpanPlaces, Trees
+from .books import Deliveries, Figures, Replies, Reports, SpanPlaces, Trees
 from .clock import Clock
 from .ending import Canceller, Reaping, TaskEnder, Tidier
 from .following import CancelObserver, Doubts, Follower, Observer, Reachability
@@ -18,6 +18,7 @@ __all__ = [
     "CancelObserver",
     "Canceller",
     "Clock",
+    "Deliveries",
     "Doubts",
     "Exchange",
     "Figures",

@@ -1,7 +1,7 @@
 """Parts of the store that one edge alone needs."""
 
 from asyncio import Future
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from ..core.changes import Start
@@ -11,6 +11,7 @@ from ..core.metrics.meters import StoreMeter
 from ..core.metrics.record import Census, Stretch, Used
 from ..core.model import Event, Intent, Timestamp
 from ..core.policy import Policy
+from ..core.push.deliveries import Delivery
 from ..core.report import Report, ReportQuery
 from ..core.trees import TreePage
 
@@ -76,6 +77,36 @@ class SpanPlaces(Protocol):
     async def claim_spans(self, name: str, after: int, upto: int) -> bool:
         """Move a place from `after` to `upto`; whether it stood at `after`. What lies between is
         the caller's to tell then, and nobody else's."""
+
+
+class Deliveries(Protocol):
+    """What is to be told to targets of completion push and is not told yet. Several processes may
+    share it. Every method raises StoreError when the store cannot do it."""
+
+    async def enter_deliveries(
+        self, name: str, after: int, upto: int, deliveries: Sequence[Delivery]
+    ) -> bool:
+        """`SpanPlaces.claim_spans`, and in the same transaction what lies between is put down to
+        be delivered; nothing is where somebody was quicker."""
+
+    async def next_delivery(self, target: str) -> Timestamp | None:
+        """When the first one to the target is due; None where there is none."""
+
+    async def claim_deliveries(
+        self, target: str, *, now: Timestamp, until: Timestamp, limit: int
+    ) -> Sequence[Delivery]:
+        """Take those that are due at `now`, the most overdue first: one more attempt is counted,
+        and nobody else gets them before `until`."""
+
+    async def settle_delivery(self, delivery: Delivery, again: Timestamp | None) -> None:
+        """What became of a claimed one: it is due again at `again`, or done with (None). Nothing
+        happens if it was claimed by somebody else since."""
+
+    async def drop_deliveries(self, before: Timestamp, *, but: Sequence[str]) -> int:
+        """Remove those of events before that time to targets other than these; how many."""
+
+    async def deliveries_waiting(self) -> Mapping[str, int]:
+        """How many there are, by target."""
 
 
 class Trees(Protocol):

@@ -2,7 +2,7 @@
 
 import asyncio
 from asyncio import Future
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -19,10 +19,12 @@ from ..core.matching import Call
 from ..core.metrics.meters import StoreMeter
 from ..core.model import Intent, Timestamp, timestamp
 from ..core.policy import Policy
+from ..core.push.deliveries import Delivery
 from ..core.refusal import Refused
 from ..core.tally import Tally
 from ..core.verdict import Allow, Deny, Spent
 from . import memory_pruning
+from .memory_deliveries import MemoryDeliveries
 from .memory_reading import MemoryReading
 from .memory_replies import MemoryReplies
 from .memory_tables import Tables
@@ -37,6 +39,7 @@ class MemoryStore(MemoryReading):
         super().__init__(begun)
         self.meter = StoreMeter()
         self._replies = MemoryReplies()
+        self._deliveries = MemoryDeliveries()
 
     def admit(self, start: Start, policy: Policy = NO_RULES) -> Future[Intent]:
         def work(tables: Tables) -> Intent | Refused:
@@ -139,6 +142,33 @@ class MemoryStore(MemoryReading):
             return False
         self._tables.span_places[name] = upto
         return True
+
+    # ports.Deliveries
+
+    async def enter_deliveries(
+        self, name: str, after: int, upto: int, deliveries: Sequence[Delivery]
+    ) -> bool:
+        if not await self.claim_spans(name, after, upto):
+            return False
+        self._deliveries.enter(deliveries)
+        return True
+
+    async def next_delivery(self, target: str) -> Timestamp | None:
+        return self._deliveries.next_due(target)
+
+    async def claim_deliveries(
+        self, target: str, *, now: Timestamp, until: Timestamp, limit: int
+    ) -> Sequence[Delivery]:
+        return self._deliveries.claim(target, now, until, limit)
+
+    async def settle_delivery(self, delivery: Delivery, again: Timestamp | None) -> None:
+        self._deliveries.settle(delivery, again)
+
+    async def drop_deliveries(self, before: Timestamp, *, but: Sequence[str]) -> int:
+        return self._deliveries.drop(before, but)
+
+    async def deliveries_waiting(self) -> Mapping[str, int]:
+        return self._deliveries.count()
 
     async def check(self) -> str:
         return f"memory store of {len(self._tables.tasks)} tasks: they end with this process"

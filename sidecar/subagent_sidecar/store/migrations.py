@@ -2,6 +2,7 @@
 
 from sqlite_utils import Database, Migrations
 
+from .deliveries import create_deliveries
 from .reaping import create_reaps
 from .replies import create_replies
 
@@ -82,6 +83,12 @@ def traces(db: Database) -> None:
     """The trace context in which a task was started, where there was one (core/trace_ids.py)."""
     db.execute("ALTER TABLE tasks ADD COLUMN trace_parent TEXT")
     db.execute("ALTER TABLE intents ADD COLUMN trace_parent TEXT")
+
+
+@migrations(name="0011_deliveries")
+def deliveries(db: Database) -> None:
+    """What is to be told to targets of completion push (see deliveries.py)."""
+    create_deliveries(db)
 
 
 def _run(db: Database, script: str) -> None:

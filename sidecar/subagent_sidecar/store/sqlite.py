@@ -24,8 +24,10 @@ from ..core.matching import Call
 from ..core.metrics.meters import StoreMeter
 from ..core.model import Intent, Timestamp, timestamp
 from ..core.policy import Policy
+from ..core.push.deliveries import Delivery
 from ..core.verdict import Allow, Deny, Spent
 from ..errors import StoreError
+from . import deliveries as delivery_rows
 from .connections import connect_writer
 from .driver import version
 from .pruning import Pruner
@@ -163,6 +165,36 @@ class SqliteStore(SqliteReading):
         return await self._writer.submit(
             lambda rows: rows.claim_spans(name, after, upto), lambda _: None
         )
+
+    # ports.Deliveries
+
+    async def enter_deliveries(
+        self, name: str, after: int, upto: int, deliveries: Sequence[Delivery]
+    ) -> bool:
+        def work(rows: WorkingSet) -> bool:
+            return rows.work(lambda do: delivery_rows.enter(do, name, after, upto, deliveries))
+
+        return await self._writer.submit(work, lambda _: None)
+
+    async def claim_deliveries(
+        self, target: str, *, now: Timestamp, until: Timestamp, limit: int
+    ) -> Sequence[Delivery]:
+        def work(rows: WorkingSet) -> Sequence[Delivery]:
+            return rows.work(lambda do: delivery_rows.claim(do, target, now, until, limit))
+
+        return await self._writer.submit(work, lambda _: None)
+
+    async def settle_delivery(self, delivery: Delivery, again: Timestamp | None) -> None:
+        def work(rows: WorkingSet) -> None:
+            rows.work(lambda do: delivery_rows.settle(do, delivery, again))
+
+        await self._writer.submit(work, lambda _: None)
+
+    async def drop_deliveries(self, before: Timestamp, *, but: Sequence[str]) -> int:
+        def work(rows: WorkingSet) -> int:
+            return rows.work(lambda do: delivery_rows.drop(do, before, but))
+
+        return await self._writer.submit(work, lambda _: None)
 
     async def check(self) -> str:
         await self._read(lambda conn: conn.execute("SELECT 1 FROM tasks LIMIT 1").fetchone())

@@ -34,7 +34,19 @@ from ..core.sums import Sum
 from ..core.trees import TreePage
 from ..core.verdict import Freeze, Spent
 from ..errors import StoreError, StoreUnavailable
-from . import counting, feed, figures, names, past, reaping, reporting, sessions, span_places, trees
+from . import (
+    counting,
+    deliveries,
+    feed,
+    figures,
+    names,
+    past,
+    reaping,
+    reporting,
+    sessions,
+    span_places,
+    trees,
+)
 from .chains import live_chains, loose_ends
 from .connections import connect_reader
 from .driver import sqlite3
@@ -259,6 +271,14 @@ class SqliteReading:
 
     async def spans_claimed(self, name: str) -> int | None:
         return await self._read(lambda conn: span_places.place(conn.execute, name))
+
+    # ports.Deliveries
+
+    async def next_delivery(self, target: str) -> Timestamp | None:
+        return await self._read(lambda conn: deliveries.next_due(conn.execute, target))
+
+    async def deliveries_waiting(self) -> Mapping[str, int]:
+        return await self._read(lambda conn: deliveries.waiting(conn.execute))
 
     async def tree(
         self, tree_ids: Sequence[str], *, after: tuple[Timestamp, str] | None = None, limit: int

@@ -6,9 +6,9 @@ before the first of them runs, and what they change is written after the last, a
 for the whole group. What was not foreseen is read one by one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
@@ -32,8 +32,10 @@ from .decision_rows import DECISIONS_INSERT, decision_values
 from .replies import ReplyRows
 from .row_set import RowSet, parts
 from .rows import EVENTS_INSERT, INTENTS, RUNS, SESSIONS, TASKS, THREADS, USAGE, event_values
-from .tails import enter_tails
+from .tails import Execute, enter_tails
 from .touches import Touches
+
+T = TypeVar("T")
 
 _RUNS_OF_TASK = RUNS.select("WHERE task_id = ?")
 _FREEZE = "INSERT OR REPLACE INTO freezes (scope, scope_id, reason, at) VALUES (?, ?, ?, ?)"
@@ -211,6 +213,10 @@ class WorkingSet:
     def claim_spans(self, name: str, after: int, upto: int) -> bool:
         """See ports.SpanPlaces."""
         return span_places.claim(self._execute, name, after, upto)
+
+    def work(self, done: Callable[[Execute], T]) -> T:
+        """What concerns a table of its own, which nothing here keeps in memory."""
+        return done(self._execute)
 
     def replies(self) -> ReplyRows:
         """What was answered to starts with a key."""
