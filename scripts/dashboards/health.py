@@ -21,6 +21,7 @@ from scripts.dashboards.panels import (
     red_as,
     red_from,
 )
+from scripts.dashboards.pushes import pushes
 from scripts.dashboards.queries import (
     largest,
     or_zero,
@@ -217,5 +218,5 @@ BOARD = Board(
     title="Subagents: sidecar health",
     says="How the sidecar itself does, and the agent servers behind it.",
     variables=(METRICS, JOB, UPSTREAM),
-    rows=[now(), requests(), upstreams(), record(), tracing(), others(), processes()],
+    rows=[now(), requests(), upstreams(), record(), tracing(), others(), pushes(), processes()],
 )

@@ -136,6 +136,8 @@ def check(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
     click.echo(f"store: {found.store}, {compose.store_engine(found)}")
     click.echo(f"policy: {policies.state}")
     click.echo(f"traces: {compose.export_to(found) or 'not exported'}")
+    if found.push:
+        click.echo(f"push: ends are told to {', '.join(each.target.name for each in found.push)}")
     if not found.reap_interval:
         click.echo(f"reaping: {_BY_HAND}")
     if (pushed := compose.push_to(found)) is not None:

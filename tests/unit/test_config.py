@@ -102,7 +102,7 @@ def test_a_setting_of_the_file(tmp_path: Path, key: str, value: object, expected
 def test_every_setting_was_tried() -> None:
     tried = {"keep_purpose" if key == "purpose" else key for key, _, _ in VALUES}
     fields = {field.name for field in dataclasses.fields(Settings)}
-    apart = {"upstreams", "default_upstream", "agents", "tls", "admin_tls"}
+    apart = {"upstreams", "default_upstream", "agents", "push", "push_allow", "tls", "admin_tls"}
     # these have tests of their own
     assert fields - tried == apart
 

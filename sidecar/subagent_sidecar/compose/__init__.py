@@ -64,6 +64,8 @@ async def running(
         background = workers.make(stack, base)
         if background.tracer is not None:
             await background.tracer.begin()
+        if background.notifier is not None:
+            await background.notifier.begin()
         plane = await planes.data_plane(stack, base, background)
         background.start(stack)
         workers.prune(stack, base)

@@ -11,6 +11,7 @@ from ..canceller import RunCanceller, TaskCanceller
 from ..core.cancel import Rollback
 from ..core.policy import Policy
 from ..core.spans_seen import SpansSeen
+from ..notifier import Notifier
 from ..pricing import Prices
 from ..proxy.calls import SUPERVISOR
 from ..reaper import Reaper
@@ -21,7 +22,7 @@ from ..telemetry import Receiver, Tracer
 from ..tidier import Leftovers, Tidier
 from ..usage_reader import UsageReader
 from ..watcher import Watcher
-from . import policies, receiving, tracing
+from . import notifying, policies, receiving, tracing
 from .base import Base
 from .lifetimes import spawned
 
@@ -44,6 +45,7 @@ class Background:
     tracer: Tracer | None
     seen: SpansSeen
     receiver: Receiver | None
+    notifier: Notifier | None
 
     def start(self, stack: AsyncExitStack) -> None:
         self.watcher.start()
@@ -58,6 +60,8 @@ class Background:
             spawned(stack, self.tracer.run(), name="traces")
         if self.receiver is not None:
             spawned(stack, self.receiver.run(), name="traces of others")
+        if self.notifier is not None:
+            spawned(stack, self.notifier.run(), name="push")
 
 
 def make(stack: AsyncExitStack, base: Base) -> Background:
@@ -65,6 +69,7 @@ def make(stack: AsyncExitStack, base: Base) -> Background:
     tracer, receiver = tracing.tracer(base), receiving.receiver(base, seen)
     stack.push_async_callback(_closed, tracer, receiver)  # first: when all others have closed
     watcher = _watcher(stack, base)
+    notifier = notifying.notifier(stack, base, watcher)
     reconciler = Reconciler(
         service=base.service,
         store=base.store,
@@ -97,6 +102,7 @@ def make(stack: AsyncExitStack, base: Base) -> Background:
         tracer=tracer,
         seen=seen,
         receiver=receiver,
+        notifier=notifier,
     )
 
 

@@ -1,8 +1,9 @@
 """Who tells the metrics what."""
 
+import asyncio
 import platform
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 from .. import __version__
 from ..core.metrics import instruments as i
@@ -11,14 +12,18 @@ from ..core.metrics.labels import Whose
 from ..core.metrics.standing import of_budgets, of_policy
 from ..core.metrics.traffic import (
     Others,
+    Pushes,
     Server,
     of_others,
     of_proxy,
+    of_pushes,
     of_servers,
     of_store,
     of_traces,
 )
+from ..errors import StoreError
 from ..metrics import Page, RecordFigures
+from ..notifier import Notifier
 from ..proxy.agent_routes import DataPlane
 from ..telemetry import Numbers, Receiver
 from .background import Background
@@ -51,7 +56,8 @@ def page(base: Base, background: Background, plane: DataPlane, record: RecordFig
         tracer = background.tracer
         traced = None if tracer is None else tracer.told
         told = await record.families(patience_s=_PATIENCE_S, told=traced)
-        return [*told, *_of_process(base, background, plane)]
+        pushed = await _of_pushes(background.notifier)
+        return [*told, *_of_process(base, background, plane), *pushed]
 
     return Page(gather, now=base.clock.monotonic)
 
@@ -69,6 +75,20 @@ def _of_process(base: Base, background: Background, plane: DataPlane) -> Iterato
     yield from of_traces(exported=traces.exported, dropped=traces.dropped, failed=traces.failed)
     yield from of_others(_others(background.receiver))
     yield _build(base)
+
+
+async def _of_pushes(notifier: Notifier | None) -> list[Family]:
+    if notifier is None:
+        return list(of_pushes((), {}))
+    waiting = None
+    with suppress(StoreError, TimeoutError):
+        async with asyncio.timeout(_PATIENCE_S):
+            waiting = await notifier.waiting()
+    pushes = [
+        Pushes(target=name, delivered=n.delivered, given_up=n.given_up, failed=n.failed)
+        for name, n in notifier.numbers.items()
+    ]
+    return list(of_pushes(pushes, waiting))
 
 
 def _others(receiver: Receiver | None) -> Others:

@@ -5,6 +5,6 @@ A new setting is a field of `Settings`, a row in `table.py` and a row in the doc
 """
 
 from .reading import BadSettings, settings
-from .settings import Settings, UpstreamSettings
+from .settings import PushSettings, Settings, UpstreamSettings
 
-__all__ = ["BadSettings", "Settings", "UpstreamSettings", "settings"]
+__all__ = ["BadSettings", "PushSettings", "Settings", "UpstreamSettings", "settings"]

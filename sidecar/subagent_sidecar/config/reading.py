@@ -8,11 +8,13 @@ from .. import config_values as parse
 from ..config_values import Address
 from ..core.agents import Agent
 from ..core.prices import PriceList, PriceMistakes, price_list
+from ..core.push.addresses import AllowList
 from ..core.trace_links import LinkMistakes, TraceLinks, trace_links
 from ..errors import ConfigError
 from .agents import AgentMistakes, agents
 from .problems import Problems
-from .settings import Settings, UpstreamSettings
+from .push import PushMistakes, PushReader
+from .settings import PushSettings, Settings, UpstreamSettings
 from .table import FIELDS, SETTINGS
 from .telemetry import check_telemetry
 from .tls import TlsReader
@@ -76,6 +78,7 @@ class _Reader:
             if setting.parse is not None:
                 value = self._problems.read(key, values[key], setting.parse)
                 parsed[FIELDS.get(key, key)] = value
+        parsed["push"] = self._push(values["push"], parsed["push_allow"])
         if not self._problems.found:
             self._check_addresses(parsed["listen"], parsed["admin_listen"], upstreams)
             check_telemetry(parsed, self._environ, self._problems)
@@ -129,6 +132,18 @@ class _Reader:
         except AgentMistakes as mistakes:
             for key, text in mistakes.found:
                 self._problems.add(f"agents.{key}".rstrip("."), text)
+            return ()
+
+    def _push(self, given: Any, allow: AllowList | None) -> tuple[PushSettings, ...]:
+        document = self._problems.document
+        folder = Path() if document is None else document.path.parent
+        if allow is None:
+            return ()  # what is wrong with it is a problem already
+        try:
+            return PushReader(allow=allow, environ=self._environ, folder=folder).push(given)
+        except PushMistakes as mistakes:
+            for key, text in mistakes.found:
+                self._problems.add(f"push.{key}".rstrip("."), text)
             return ()
 
     def _policy(self, given: Any) -> Any:

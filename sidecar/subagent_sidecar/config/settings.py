@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 from ..config_values import Address
 from ..core.agents import Agent
 from ..core.prices import PriceList
+from ..core.push.addresses import AllowList
+from ..core.push.targets import Target
 from ..core.trace_links import TraceLinks
 from ..tls import ClientFiles, ServerFiles
 
@@ -39,6 +42,17 @@ class UpstreamSettings:
     def url(self) -> str:
         """For people: without credentials, since none can be in it."""
         return self.origin + self.base
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushSettings:
+    """Somebody who is told of ends. The URL is shown to nobody: what is in its path may be all
+    that keeps others from using it."""
+
+    target: Target
+    url: str = field(repr=False)
+    secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    secret_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,5 +102,7 @@ class Settings:
     otlp_hold: timedelta
     otlp_buffer: int
     otlp_max_body: int
+    push: tuple[PushSettings, ...]
+    push_allow: AllowList
     log_format: str
     log_level: str

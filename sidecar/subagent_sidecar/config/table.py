@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import config_values as parse
+from ..core.push.addresses import allow_list
 from ..core.units import duration, size
 
 
@@ -62,6 +63,8 @@ SETTINGS: Mapping[str, Setting] = {
     "otlp_hold": Setting("30s", duration),
     "otlp_buffer": Setting("16MiB", parse.some(size)),
     "otlp_max_body": Setting("8MiB", parse.some(size)),
+    "push": Setting([]),
+    "push_allow": Setting([], allow_list),
     "log_format": Setting("text", parse.one_of("text", "json")),
     "log_level": Setting("info", parse.one_of("debug", "info", "warning", "error")),
 }

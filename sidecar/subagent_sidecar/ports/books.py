@@ -102,8 +102,8 @@ class Deliveries(Protocol):
         """What became of a claimed one: it is due again at `again`, or done with (None). Nothing
         happens if it was claimed by somebody else since."""
 
-    async def drop_deliveries(self, before: Timestamp, *, but: Sequence[str]) -> int:
-        """Remove those of events before that time to targets other than these; how many."""
+    async def drop_deliveries(self, before: Timestamp) -> Mapping[str, int]:
+        """Remove those of events before that time; how many, by target."""
 
     async def deliveries_waiting(self) -> Mapping[str, int]:
         """How many there are, by target."""

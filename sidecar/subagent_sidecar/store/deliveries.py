@@ -47,6 +47,8 @@ _MINE = "WHERE target = ? AND seq = ? AND attempts = ?"
 _CLAIM = f"UPDATE deliveries SET next_at = ?, attempts = attempts + 1 {_MINE}"
 _AGAIN = f"UPDATE deliveries SET next_at = ? {_MINE}"
 _DONE = f"DELETE FROM deliveries {_MINE}"
+_OLD = "SELECT target, count(*) FROM deliveries WHERE at < ? GROUP BY target ORDER BY target"
+_DROP = "DELETE FROM deliveries WHERE at < ?"
 _WAITING = "SELECT target, count(*) FROM deliveries GROUP BY target ORDER BY target"
 
 
@@ -87,12 +89,12 @@ def settle(execute: Execute, delivery: Delivery, again: Timestamp | None) -> Non
         execute(_AGAIN, (again, *mine))
 
 
-def drop(execute: Execute, before: Timestamp, but: Sequence[str]) -> int:
+def drop(execute: Execute, before: Timestamp) -> dict[str, int]:
     """See ports.Deliveries."""
-    others = ", ".join("?" * len(but))
-    return execute(
-        f"DELETE FROM deliveries WHERE at < ? AND target NOT IN ({others})", (before, *but)
-    ).rowcount
+    old = dict(execute(_OLD, (before,)).fetchall())
+    if old:
+        execute(_DROP, (before,))
+    return old
 
 
 def waiting(execute: Execute) -> dict[str, int]:

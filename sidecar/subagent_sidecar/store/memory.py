@@ -164,8 +164,8 @@ class MemoryStore(MemoryReading):
     async def settle_delivery(self, delivery: Delivery, again: Timestamp | None) -> None:
         self._deliveries.settle(delivery, again)
 
-    async def drop_deliveries(self, before: Timestamp, *, but: Sequence[str]) -> int:
-        return self._deliveries.drop(before, but)
+    async def drop_deliveries(self, before: Timestamp) -> Mapping[str, int]:
+        return self._deliveries.drop(before)
 
     async def deliveries_waiting(self) -> Mapping[str, int]:
         return self._deliveries.count()

@@ -41,15 +41,11 @@ class MemoryDeliveries:
         else:
             self._waiting[key] = replace(known, next_at=again)
 
-    def drop(self, before: Timestamp, but: Sequence[str]) -> int:
-        old = [
-            key
-            for key, each in self._waiting.items()
-            if each.at < before and each.target not in but
-        ]
+    def drop(self, before: Timestamp) -> dict[str, int]:
+        old = [key for key, each in self._waiting.items() if each.at < before]
         for key in old:
             del self._waiting[key]
-        return len(old)
+        return dict(sorted(Counter(target for target, _ in old).items()))
 
     def count(self) -> dict[str, int]:
         return dict(sorted(Counter(target for target, _ in self._waiting).items()))

@@ -6,7 +6,7 @@ mode never wait for a write. synchronous=FULL: a commit that was acknowledged su
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -190,9 +190,9 @@ class SqliteStore(SqliteReading):
 
         await self._writer.submit(work, lambda _: None)
 
-    async def drop_deliveries(self, before: Timestamp, *, but: Sequence[str]) -> int:
-        def work(rows: WorkingSet) -> int:
-            return rows.work(lambda do: delivery_rows.drop(do, before, but))
+    async def drop_deliveries(self, before: Timestamp) -> Mapping[str, int]:
+        def work(rows: WorkingSet) -> Mapping[str, int]:
+            return rows.work(lambda do: delivery_rows.drop(do, before))
 
         return await self._writer.submit(work, lambda _: None)
 

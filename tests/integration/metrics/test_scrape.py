@@ -28,7 +28,11 @@ def shown(scrape: Scrape) -> set[str]:
 
 
 async def test_before_anything_happens_every_metric_is_there(tmp_path: Path) -> None:
-    async with desk(tmp_path, POLICY, retention="0s") as at:
+    secret = tmp_path / "secret"
+    secret.write_text("0123456789abcdef", "utf-8")
+    told = {"name": "ops", "url": "http://127.0.0.1:9/", "secret_file": str(secret)}
+    more = {"retention": "0s", "push": [told], "push_allow": ["127.0.0.1"]}
+    async with desk(tmp_path, POLICY, **more) as at:
         names = shown(await scraped(at.admin))
     for each in ALL:
         assert each.name + ("_count" if each.kind is Kind.HISTOGRAM else "") in names

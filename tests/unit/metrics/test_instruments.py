@@ -9,10 +9,11 @@ from subagent_sidecar.core.metrics.instruments import ALL, Instrument, Kind
 NAME = re.compile(r"subagent_[a-z]+(_[a-z]+)*")
 LABELS = {
     "agent", "by", "cause", "code", "error", "kind", "mode", "model", "outcome", "policy", "python",
-    "reason", "result", "rule", "scope", "state", "status", "store", "told", "type", "upstream",
-    "version",
+    "reason", "result", "rule", "scope", "state", "status", "store", "target", "told", "type",
+    "upstream", "version",
 }  # fmt: skip
-"""Each is bounded: a word of ours, of the policy's, an upstream, or a name that is folded."""
+"""Each is bounded: a word of ours, of the policy's, an upstream, a target of
+push, or a name that is folded."""
 
 
 def test_no_two_metrics_share_a_name() -> None:

@@ -189,6 +189,11 @@ OTLP_BUFFER = _gauge(
 OTLP_FAILURES = _counter(
     "otlp_send_failures", "Attempts to send spans of others on that were in vain"
 )
+PUSHED = _counter(
+    "push_deliveries", "Ends told to targets of push, by what became of them", "target", "result"
+)
+PUSH_FAILURES = _counter("push_failures", "Attempts to push that were in vain", "target")
+PUSH_WAITING = _gauge("push_waiting", "Ends that are to be told to targets of push", "target")
 BUILD_INFO = _info("build", "The sidecar, and what it runs on", "version", "python", "store")
 
 ALL: tuple[Instrument, ...] = tuple(

@@ -141,6 +141,29 @@ def of_others(others: Others) -> Iterator[Family]:
     yield plain(i.OTLP_FAILURES, others.failed)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushes:
+    """To one target."""
+
+    target: str
+    delivered: int
+    given_up: int
+    failed: int
+
+
+def of_pushes(pushes: Sequence[Pushes], waiting: Mapping[str, int] | None) -> Iterator[Family]:
+    """`waiting` by target; None: nobody knows."""
+    results: dict[Labels, float] = {}
+    for each in pushes:
+        results[each.target, "delivered"] = each.delivered
+        results[each.target, "given_up"] = each.given_up
+    yield Family(i.PUSHED, results)
+    yield Family(i.PUSH_FAILURES, {(each.target,): float(each.failed) for each in pushes})
+    if waiting is not None:
+        known = {each.target: 0 for each in pushes} | dict(waiting)
+        yield Family(i.PUSH_WAITING, {(target,): float(n) for target, n in known.items()})
+
+
 def of_store(meter: StoreMeter, *, waiting: int, unrecorded: int, dropped: int) -> Iterator[Family]:
     yield Family(i.STORE_COMMITS, histograms={(): meter.commits.copy()})
     yield plain(i.STORE_WRITES, meter.writes)

@@ -5,7 +5,7 @@ the list vouches for addresses of the public internet only. Loopback, link-local
 their credentials) and private ranges have to be on the list themselves, as addresses.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from re import compile as pattern
@@ -45,11 +45,15 @@ class AllowList:
     def may_allow(self, host: str) -> bool:
         """Whether there is any address at which `host` could be allowed: else its configuration is
         a mistake."""
-        try:
-            ip_address(host)
-        except ValueError:
-            return self.names(host) or bool(self.networks)
-        return self.allows(host, host)
+        if is_literal(host):
+            return self.allows(host, host)
+        return self.names(host) or bool(self.networks)
+
+
+def is_literal(host: str) -> bool:
+    """Whether it is an address, or close enough to one (`127.1`, `2130706433`) that a client may
+    take it for one and ask no resolver."""
+    return ":" in host or host.replace(".", "").isdigit()
 
 
 def _embedded(address: Address) -> Iterator[Address]:
@@ -95,8 +99,3 @@ def _network(text: str) -> Network | None:
         if "/" in text or ":" in text:
             raise ValueError(f"{text!r} is not a range such as 10.0.0.0/8 or fd00::/8") from None
         return None
-
-
-def allowed(allow: AllowList, host: str, addresses: Sequence[str]) -> list[str]:
-    """Those of `addresses` at which `host` may be connected to."""
-    return [address for address in addresses if allow.allows(host, address)]

@@ -55,6 +55,8 @@ def test_a_target_that_can_never_be_reached_is_known_beforehand() -> None:
     assert not NAMED.may_allow("other.example.com")
     assert not NAMED.may_allow("127.0.0.1")
     assert PRIVATE.may_allow("127.0.0.1")
+    assert not PRIVATE.may_allow("2130706433")  # 127.0.0.1, to some
+    assert not allow_list(["*"]).may_allow("127.1")
     assert PRIVATE.may_allow("any.example")  # it may resolve to one of the ranges
 
 
