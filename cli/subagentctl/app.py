@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from subagentctl.client import TIMEOUT_S, Client
+from subagentctl.errors import Misused
 from subagentctl.outside import Outside
 from subagentctl.server import Server, parse_server, parse_token
 from subagentctl.trust import Trust
@@ -90,6 +91,36 @@ def _override(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Par
             setattr(app, param.name, parsed(parse)(ctx, param, value))
 
     return callback
+
+
+WATCH_INTERVAL_S = 2.0
+
+
+def watch_options(command: F) -> F:
+    """`--watch` and its `--interval`, which commands get as `watched`, and as seconds or None."""
+    for option in (
+        click.option(
+            "--interval",
+            type=click.FloatRange(min=0.1, max=86400),
+            callback=_only_watched,
+            help=f"Seconds between two looks.  [default: {WATCH_INTERVAL_S:g}; with --watch]",
+        ),
+        click.option(
+            "--watch",
+            "watched",
+            is_flag=True,
+            is_eager=True,
+            help="Show it again and again until Ctrl-C.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _only_watched(ctx: click.Context, _: click.Parameter, interval: float | None) -> float:
+    if interval is not None and not ctx.params.get("watched"):
+        raise Misused(f"--interval needs --watch. See `{ctx.command_path} --help`.")
+    return interval or WATCH_INTERVAL_S
 
 
 def since_option(help_text: str) -> Callable[[F], F]:

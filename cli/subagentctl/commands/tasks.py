@@ -2,7 +2,7 @@
 
 import click
 
-from subagentctl.app import App, EachOnce, parsed, shared_options, since_option
+from subagentctl.app import App, EachOnce, parsed, shared_options, since_option, watch_options
 from subagentctl.client import Client
 from subagentctl.errors import Misused
 from subagentctl.listing import STATUSES, Listing, Query, fetch_listing, fetch_task
@@ -14,7 +14,6 @@ from subagentctl.text import wrap
 from subagentctl.watch import screen, watch
 
 _SHORTEST_ID = 4
-_DEFAULT_INTERVAL = 2.0
 
 
 def parse_statuses(text: str) -> str:
@@ -47,12 +46,7 @@ def parse_statuses(text: str) -> str:
     show_default=True,
     help="Show at most that many, 0 for all.",
 )
-@click.option("--watch", "watched", is_flag=True, help="Show it again and again until Ctrl-C.")
-@click.option(
-    "--interval",
-    type=click.FloatRange(min=0.1, max=86400),
-    help=f"Seconds between two looks.  [default: {_DEFAULT_INTERVAL:g}; with --watch]",
-)
+@watch_options
 @shared_options
 @click.pass_obj
 def tasks(
@@ -66,7 +60,7 @@ def tasks(
     everything: bool,
     limit: int,
     watched: bool,
-    interval: float | None,
+    interval: float,
 ) -> None:
     """List tasks, newest first: the live ones and those that ended within the last hour."""
     query = Query(
@@ -79,11 +73,9 @@ def tasks(
         all=everything,
         limit=limit,
     )
-    if interval is not None and not watched:
-        raise Misused("--interval needs --watch. See `subagentctl tasks --help`.")
     with app.client() as client:
         if watched:
-            _watch(app, client, query, interval or _DEFAULT_INTERVAL)
+            _watch(app, client, query, interval)
         else:
             _show(app, fetch_listing(client, query), query)
 

@@ -2,7 +2,7 @@
 
 import click
 
-from subagentctl.app import App, EachOnce, shared_options
+from subagentctl.app import App, EachOnce, shared_options, watch_options
 from subagentctl.client import Client
 from subagentctl.errors import Misused
 from subagentctl.look import Look
@@ -13,7 +13,6 @@ from subagentctl.traces import Trace, fetch_trace, trace_json
 from subagentctl.watch import screen, watch
 
 _SHORTEST_ID = 4
-_DEFAULT_INTERVAL = 2.0
 
 
 @click.command(cls=EachOnce, short_help="Draw the tree that a task is part of.")
@@ -32,17 +31,10 @@ _DEFAULT_INTERVAL = 2.0
     show_default=True,
     help="Show at most that many spans of others for a task.",
 )
-@click.option("--watch", "watched", is_flag=True, help="Show it again and again until Ctrl-C.")
-@click.option(
-    "--interval",
-    type=click.FloatRange(min=0.1, max=86400),
-    help=f"Seconds between two looks.  [default: {_DEFAULT_INTERVAL:g}; with --watch]",
-)
+@watch_options
 @shared_options
 @click.pass_obj
-def trace(
-    app: App, given: str, limit: int, spans: int, watched: bool, interval: float | None
-) -> None:
+def trace(app: App, given: str, limit: int, spans: int, watched: bool, interval: float) -> None:
     """Draw the tree that a task is part of as a waterfall: each task and run on one scale of time,
     from its request on, with what happened meanwhile; what goes on grows to the present.
 
@@ -51,11 +43,9 @@ def trace(
     """
     if len(given.strip()) < _SHORTEST_ID:
         raise Misused(f"an id needs at least {_SHORTEST_ID} characters of it.")
-    if interval is not None and not watched:
-        raise Misused("--interval needs --watch. See `subagentctl trace --help`.")
     with app.client() as client:
         if watched:
-            _watch(app, client, given, limit, spans, interval or _DEFAULT_INTERVAL)
+            _watch(app, client, given, limit, spans, interval)
             return
         found = fetch_trace(client, given, limit)
     match app.output:

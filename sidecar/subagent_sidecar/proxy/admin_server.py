@@ -5,15 +5,10 @@ malformed requests, tokens included, in its answers and in its log.
 """
 
 import asyncio
-import logging
-from typing import Any
 
 from aiohttp import web
 
-from ..errors import RequestError
-from . import problems
-
-_log = logging.getLogger(__name__)
+from .tactful import TactfulHandler, unreadable
 
 _SWEEP_S = 1.0
 
@@ -45,7 +40,7 @@ class AdminServer:
                     protocol.force_close()
 
 
-class AdminProtocol(web.RequestHandler):
+class AdminProtocol(TactfulHandler):
     """A client's connection; `_waiting_since` is when the head of its next request began to come,
     or the connection was opened."""
 
@@ -80,20 +75,8 @@ class AdminProtocol(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """The answer to what the parser did not understand; nobody is told what that was."""
-        if isinstance(exc, ConnectionError):
-            raise exc  # there is no one left to answer
-        if status == 400 or exc is None:
-            exc = RequestError("this is not a well-formed HTTP/1.1 request")
-        status, fields, body = problems.problem(exc)
+        status, fields, body = unreadable(status, exc)
         named = {name.decode(): value.decode() for name, value in fields}
         answer = web.Response(status=status, body=body, headers=named)
         answer.force_close()
         return answer
-
-    def log_exception(self, *args: Any, **kwargs: Any) -> None:
-        """A body that broke off or made no sense is its sender's affair."""
-        if isinstance(kwargs.get("exc_info"), web.RequestPayloadError | ConnectionError):
-            _log.debug("the rest of a request body was not readable")
-        else:
-            super().log_exception(*args, **kwargs)

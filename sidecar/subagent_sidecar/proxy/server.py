@@ -6,7 +6,6 @@ malformed requests, keys included, in its answers and its log.
 """
 
 import asyncio
-import logging
 import select
 import socket
 from collections import Counter
@@ -19,10 +18,8 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
 from ..core.metrics.traffic import OWN
-from ..errors import RequestError
-from . import answering, problems
-
-_log = logging.getLogger(__name__)
+from . import answering
+from .tactful import TactfulHandler, unreadable
 
 Handler = Callable[["DataRequest"], Awaitable[web.StreamResponse]]
 
@@ -65,7 +62,7 @@ class DataRequest(web.BaseRequest):
             raise ConnectionResetError("the client left")
 
 
-class DataProtocol(web.RequestHandler):
+class DataProtocol(TactfulHandler):
     """A client's connection. `waiting_since` is when the head of the next request began to come
     (or the connection was opened), None while no head is awaited; `head_size` is what has come
     of it so far. `body` is that of the latest request. Once `stopping`, the next answer is the
@@ -131,20 +128,8 @@ class DataProtocol(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """The answer to what the parser did not understand; nobody is told what that was."""
-        if isinstance(exc, ConnectionError):
-            raise exc  # there is no one left to answer
-        if status == 400 or exc is None:
-            exc = RequestError("this is not a well-formed HTTP/1.1 request")
-        status, fields, body = problems.problem(exc)
+        status, fields, body = unreadable(status, exc)
         return answering.send(request, status, fields, body, last=True)
-
-    def log_exception(self, *args: Any, **kwargs: Any) -> None:
-        """A body that broke off or made no sense is its sender's affair."""
-        if isinstance(kwargs.get("exc_info"), web.RequestPayloadError | ConnectionError):
-            _log.debug("the rest of a request body was not readable")
-        else:
-            super().log_exception(*args, **kwargs)
 
     def left_unseen(self) -> bool:
         """Whether the client is gone, which nobody sees while its body is not read."""

@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Iterator
-from concurrent import futures
 
-import grpc  # type: ignore[import-untyped]
 import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+from tests.support import otlp_grpc
 from tests.support.otlp_sink import OtlpSink
 
 from subagent_sidecar.core.spans import Span
@@ -39,15 +38,9 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
 
 @pytest.fixture
 def collector() -> Iterator[tuple[Collector, str]]:
-    server = grpc.server(futures.ThreadPoolExecutor(1))
     found = Collector()
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(  # type: ignore[no-untyped-call]
-        found, server
-    )
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield found, f"http://127.0.0.1:{port}"
-    server.stop(None).wait()
+    with otlp_grpc.serving(found, trace_service_pb2_grpc.add_TraceServiceServicer_to_server) as url:
+        yield found, url
 
 
 def test_grpc(collector: tuple[Collector, str]) -> None:

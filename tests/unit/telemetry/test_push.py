@@ -4,16 +4,15 @@ import asyncio
 import logging
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent import futures
 from dataclasses import dataclass, field
 from typing import Any
 
-import grpc  # type: ignore[import-untyped]
 import pytest
 from opentelemetry.proto.collector.metrics.v1 import (
     metrics_service_pb2,
     metrics_service_pb2_grpc,
 )
+from tests.support import otlp_grpc
 from tests.support.otlp_sink import OtlpSink
 from tests.support.waiting import eventually
 
@@ -93,15 +92,11 @@ class Collector(metrics_service_pb2_grpc.MetricsServiceServicer):
 
 @pytest.fixture
 def collector() -> Iterator[tuple[Collector, str]]:
-    server = grpc.server(futures.ThreadPoolExecutor(1))
     found = Collector()
-    metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(  # type: ignore[no-untyped-call]
-        found, server
-    )
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield found, f"http://127.0.0.1:{port}"
-    server.stop(None).wait()
+    with otlp_grpc.serving(
+        found, metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server
+    ) as url:
+        yield found, url
 
 
 def test_over_grpc(collector: tuple[Collector, str]) -> None:

@@ -5,7 +5,6 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from concurrent import futures
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+from tests.support import otlp_grpc
 from tests.support.certificates import Pki
 from tests.support.otlp_request import A, Emitted, request
 from tests.support.otlp_sink import OtlpSink
@@ -188,15 +188,9 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
 
 @pytest.fixture
 def collector() -> Iterator[tuple[Collector, str]]:
-    server = grpc.server(futures.ThreadPoolExecutor(1))
-    collector = Collector()
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(  # type: ignore[no-untyped-call]
-        collector, server
-    )
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield collector, f"http://127.0.0.1:{port}"
-    server.stop(None).wait()
+    found = Collector()
+    with otlp_grpc.serving(found, trace_service_pb2_grpc.add_TraceServiceServicer_to_server) as url:
+        yield found, url
 
 
 def test_by_grpc(collector: tuple[Collector, str]) -> None:

@@ -1,0 +1,38 @@
+"""What both planes' listeners do about requests that nobody can read.
+
+aiohttp quotes them, tokens included, in its answers and in its log.
+"""
+
+import logging
+from typing import Any
+
+from aiohttp import web
+
+from ..errors import RequestError
+from . import problems
+from .headers import Field
+
+_log = logging.getLogger(__name__)
+
+
+class TactfulHandler(web.RequestHandler):
+    """aiohttp's connection, but that it keeps to itself what it was sent."""
+
+    __slots__ = ()
+
+    def log_exception(self, *args: Any, **kwargs: Any) -> None:
+        """A body that broke off or made no sense is its sender's affair."""
+        if isinstance(kwargs.get("exc_info"), web.RequestPayloadError | ConnectionError):
+            _log.debug("the rest of a request body was not readable")
+        else:
+            super().log_exception(*args, **kwargs)
+
+
+def unreadable(status: int, error: BaseException | None) -> tuple[int, list[Field], bytes]:
+    """What is answered to what the parser did not understand: nobody is told what that was.
+    Raises a ConnectionError again: there is no one left to answer."""
+    if isinstance(error, ConnectionError):
+        raise error
+    if status == 400 or error is None:
+        error = RequestError("this is not a well-formed HTTP/1.1 request")
+    return problems.problem(error)
