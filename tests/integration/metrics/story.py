@@ -6,8 +6,10 @@ and a label that nobody could know beforehand comes with its first count.
 
 import json
 from pathlib import Path
+from typing import Any
 
 from tests.integration.budgets.rig import Desk
+from tests.support.ports import free_port
 from tests.support.prometheus import Prometheus
 
 POLICY = {
@@ -31,6 +33,18 @@ _TOLD = (
 """What each round adds one to."""
 
 CONFIG = {"reap_interval": "200ms", "coalesce": "10s"}
+
+
+def pushing(folder: Path) -> dict[str, Any]:
+    """Settings by which ends are pushed to one that does not listen."""
+    secret = folder / "secret"
+    secret.write_text("a-secret-of-sixteen-bytes-or-more", "utf-8")
+    target = {
+        "name": "pager",
+        "url": f"http://127.0.0.1:{free_port()}/",
+        "secret_file": str(secret),
+    }
+    return {"push": [target], "push_allow": ["127.0.0.1"]}
 
 
 async def happens(at: Desk, prometheus: Prometheus, *, times: int = 2) -> None:

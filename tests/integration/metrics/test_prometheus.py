@@ -56,7 +56,12 @@ def inside(expression: str) -> set[str]:
 async def test_every_panel_and_every_rule_finds_what_it_asks_for(tmp_path: Path) -> None:
     sink = OtlpSink()
     with sink.running():
-        config = {**story.CONFIG, "otlp_endpoint": sink.url, "store": f"sqlite:///{tmp_path}/s.db"}
+        config = {
+            **story.CONFIG,
+            **story.pushing(tmp_path),
+            "otlp_endpoint": sink.url,
+            "store": f"sqlite:///{tmp_path}/s.db",
+        }
         async with (
             desk(tmp_path, story.POLICY, **config) as at,
             scraping(tmp_path, at.admin_port, rules=sorted(RULES.glob("*.yaml"))) as prometheus,
