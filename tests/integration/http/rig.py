@@ -13,6 +13,7 @@ from subagent_sidecar import compose
 from subagent_sidecar.config import Settings, settings
 
 LOCAL = "127.0.0.1"
+_BY_CLIENTS = re.compile(rb"(?i)\r\n(?:x-forwarded-for|sec-websocket-key):")
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ class Recorder:
 
     @property
     def last(self) -> bytes:
-        return self.requests[-1]
+        """The newest that a client sent: what the sidecar asks of its own accord comes any time."""
+        return next(each for each in reversed(self.requests) if _BY_CLIENTS.search(each))
 
     async def script(self, peer: Peer) -> None:
         self.connections += 1
