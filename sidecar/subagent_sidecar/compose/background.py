@@ -10,10 +10,10 @@ from ..budget_watch import BudgetWatch
 from ..canceller import RunCanceller, TaskCanceller
 from ..core.cancel import Rollback
 from ..core.policy import Policy
+from ..core.principal import ANONYMOUS
 from ..core.spans_seen import SpansSeen
 from ..notifier import Notifier
 from ..pricing import Prices
-from ..proxy.calls import SUPERVISOR
 from ..reaper import Reaper
 from ..reconciler import Reconciler
 from ..repricing import Repricing
@@ -230,7 +230,7 @@ def _auditor(base: Base, watcher: Watcher) -> Auditor:
         servers=base.servers,
         agents={one.name: frozenset(one.agents) for one in base.settings.upstreams},
         keep=base.settings.retention,
-        supervisor=SUPERVISOR,
+        supervisor=ANONYMOUS.supervisor,
         spare=watcher.spare,
     )
 

@@ -3,7 +3,6 @@
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from ..proxy.calls import SUPERVISOR
 from ..tools import Catalog, Door, Interrupts, McpDoor, McpSessions, Tools, Waits
 from .background import Background
 from .base import Base
@@ -41,7 +40,7 @@ def make(stack: AsyncExitStack, base: Base, background: Background, door: Door) 
         result_limit=settings.tool_result_limit,
         now=base.clock.monotonic,
     )
-    sessions = McpSessions(base.service, supervisor=SUPERVISOR, now=base.clock.monotonic)
-    mcp = McpDoor(tools, catalog, sessions, supervisor=SUPERVISOR)
+    sessions = McpSessions(base.service, now=base.clock.monotonic)
+    mcp = McpDoor(tools, catalog, sessions)
     stack.push_async_callback(mcp.aclose)
     return Toolbox(tools=tools, mcp=mcp)

@@ -10,6 +10,7 @@ from ..core.matching import Call
 from ..core.model import TaskRecord
 from ..core.past import DecisionQuery
 from ..core.past_words import call_words, decision_words
+from ..core.principal import ANONYMOUS
 from ..core.routing import UpstreamNames, choose
 from ..core.standing import (
     START,
@@ -24,7 +25,6 @@ from ..ports import Clock, Store
 from ..service import Service
 from . import admin_query as query
 from .admin_json import answer
-from .calls import SUPERVISOR
 
 Resolve = Callable[[str], Awaitable[str]]
 """The id meant by an id or a part of one. Raises TaskNotFound, AmbiguousTask."""
@@ -119,7 +119,7 @@ class ExplainRoutes:
         agent = given.get("agent")
         if not agent:
             raise BadQuery("say which: a task, or at least an agent")
-        supervisor = given.get("supervisor") or SUPERVISOR
+        supervisor = given.get("supervisor") or ANONYMOUS.supervisor
         session = given.get("session") or default_session(supervisor)
         record = await self._store.task(session)
         parent = record.task if record is not None and record.task.run_id else None

@@ -5,12 +5,12 @@ from typing import Any
 
 from aiohttp import web
 
+from ..core.principal import ANONYMOUS
 from ..core.storable import name
 from ..errors import BadBody
 from ..ports import Headers
 from ..tools import Caller, ToolFailed, Tools
 from .admin_json import answer, json_body
-from .calls import SUPERVISOR
 from .tool_json import failure, told_json
 
 
@@ -33,7 +33,7 @@ class AdminToolRoutes:
             raise BadBody("session: must be a name, not empty")
         arguments = body.get("arguments", {})
         caller = Caller(
-            supervisor=SUPERVISOR, session=name(session), fields=self._presented(arguments)
+            principal=ANONYMOUS, session=name(session), fields=self._presented(arguments)
         )
         tool = request.match_info["tool"]
         try:

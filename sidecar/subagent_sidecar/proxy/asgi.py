@@ -81,7 +81,7 @@ def _scope(request: DataRequest) -> dict[str, Any]:
         "headers": fields,
         "client": (request.peer_host.decode("latin-1"), 0),
         "server": None,
-        "state": {},
+        "state": {"principal": request.principal},
     }
 
 

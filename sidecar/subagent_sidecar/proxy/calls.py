@@ -16,9 +16,6 @@ from . import headers
 from .incoming import Incoming, Limits
 from .server import DataRequest
 
-SUPERVISOR = "anonymous"
-"""Who calls while there are no keys."""
-
 _REQUEST_ID = 128
 _REPLAYABLE = frozenset({b"GET", b"HEAD"})
 
@@ -113,6 +110,10 @@ class Call:
             peer=request.peer_host,
             scheme=self.target.front,
         )
+
+    @property
+    def supervisor(self) -> str:
+        return self.request.principal.supervisor
 
     @property
     def header_session(self) -> str | None:

@@ -31,7 +31,7 @@ from ..core.wire import DOORS, Form
 from ..errors import BadHeader, BodyTooLarge, SidecarError
 from ..ports import AgentServer, Clock, Exchange, ServerRun
 from . import answering, headers
-from .calls import SUPERVISOR, Call
+from .calls import Call
 from .explaining import Whole
 from .keeping import Keeper
 from .retelling import answer_of, retell, reused, under_way
@@ -232,7 +232,7 @@ def key_of(request: DataRequest) -> str | None:
 
 def _asked(call: Call) -> Asked:
     return Asked(
-        supervisor=SUPERVISOR,
+        supervisor=call.supervisor,
         upstream=call.target.name,
         credentials=headers.credentials(call.fields),
         meaning=call.meaning,

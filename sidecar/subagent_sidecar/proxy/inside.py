@@ -15,6 +15,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from ..core.principal import Principal
 from ..ports import Headers
 from ..tasks import spawn
 from ..tools.door import Answered
@@ -37,12 +38,16 @@ class Inside:
         method: str,
         target: str,
         *,
+        principal: Principal,
         fields: Headers,
         body: Mapping[str, Any] | None = None,
     ) -> Answered:
         """See tools.door.Door."""
         line = _Line()
-        task = spawn(self._serve(line, method, target, fields, body), name="tool", awaited=True)
+        content = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        request = _request(line, method, target, fields, content)
+        request.principal = principal
+        task = spawn(self._serve(line, request), name="tool", awaited=True)
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -50,18 +55,10 @@ class Inside:
             raise
         return line.answer()
 
-    async def _serve(
-        self,
-        line: "_Line",
-        method: str,
-        target: str,
-        fields: Headers,
-        body: Mapping[str, Any] | None,
-    ) -> None:
+    async def _serve(self, line: "_Line", request: DataRequest) -> None:
         assert self.handle is not None, "the data plane is not up yet"
-        content = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         try:
-            await self.handle(_request(line, method, target, fields, content))
+            await self.handle(request)
         except ConnectionError:
             line.close()  # the client has left, or cannot take so much
 

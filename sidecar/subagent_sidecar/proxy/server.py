@@ -18,6 +18,7 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
 from ..core.metrics.traffic import OWN
+from ..core.principal import ANONYMOUS, Principal
 from . import answering
 from .tactful import TactfulHandler, unreadable
 
@@ -39,6 +40,8 @@ class DataRequest(web.BaseRequest):
     raw_target: str
     peer_host: bytes
     """The client's address, for X-Forwarded-For."""
+    principal: Principal = ANONYMOUS
+    """Who asks."""
     act: str = OWN
     """What it does, once that is known."""
     waited_s: float = 0.0

@@ -24,7 +24,6 @@ from ..errors import BadBody, NoSuchRoute, SessionNotFound, SharedSession
 from ..ports import Clock, Store
 from ..service import Service
 from . import answering
-from .calls import SUPERVISOR
 from .incoming import Limits, read
 from .server import DataRequest
 from .session_json import end_json, reason_in, session_json
@@ -73,13 +72,14 @@ class SessionRoutes:
         """Renews a lease, and says how long it is and when to come again."""
         body = await self._body(request, frozenset({"lease_s", "reopen"}))
         asked, reopen = _lease_s(body), _flag(body, "reopen")
-        at = await self._service.sessions.beat(SUPERVISOR, session_id, lease_s=asked, reopen=reopen)
-        settings = terms(self._service.policy, SUPERVISOR, session_id)
+        supervisor = request.principal.supervisor
+        at = await self._service.sessions.beat(supervisor, session_id, lease_s=asked, reopen=reopen)
+        settings = terms(self._service.policy, supervisor, session_id)
         length = lease_length(asked, settings)
         until = None if length is None else timestamp(datetime.fromisoformat(at) + length)
         return {
             "session_id": session_id,
-            "supervisor": SUPERVISOR,
+            "supervisor": supervisor,
             "lease_s": _seconds(length),
             "expires_at": until,
             "heartbeat_s": _seconds(heartbeat_every(settings, length)),
@@ -90,20 +90,20 @@ class SessionRoutes:
         reason = reason_in(await self._body(request, frozenset({"reason"})))
         request.hold()  # whoever says that it ends may well be gone before the answer
         end = await self._service.sessions.end(
-            SUPERVISOR, session_id, by=EndedBy.SUPERVISOR, reason=reason
+            request.principal.supervisor, session_id, by=EndedBy.SUPERVISOR, reason=reason
         )
         request.let_go()
         return end_json(end, self._service.policy)
 
     async def _shown(self, session_id: str, request: DataRequest) -> dict[str, Any]:
         """How the session stands."""
-        line = await self._line(session_id)
+        line = await self._line(request.principal.supervisor, session_id)
         return session_json(line, self._service.policy, self._clock.now())
 
-    async def _line(self, session_id: str) -> SessionLine:
+    async def _line(self, supervisor: str, session_id: str) -> SessionLine:
         await self._service.entered()
         page = await self._store.sessions(
-            SessionQuery(session_id=session_id, supervisor=SUPERVISOR, limit=1)
+            SessionQuery(session_id=session_id, supervisor=supervisor, limit=1)
         )
         if not page.sessions:
             raise SessionNotFound(

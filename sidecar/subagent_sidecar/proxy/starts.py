@@ -22,7 +22,7 @@ from ..service import Service
 from ..tasks import spawn
 from . import bodies, forwarding, headers, marks
 from .assistants import Assistants
-from .calls import SUPERVISOR, Call
+from .calls import Call
 from .coalescing import Coalescer
 from .started import Started
 from .unread import refuse_unread, refuse_unread_door
@@ -113,7 +113,7 @@ class Starts:
         except Refused:
             if thread_id is not None:
                 self._tidier.left_behind(
-                    call.target.name, thread_id, supervisor=SUPERVISOR, auth=call.auth
+                    call.target.name, thread_id, supervisor=call.supervisor, auth=call.auth
                 )
             raise
 
@@ -129,7 +129,7 @@ class Starts:
             await self._tidier.spare(thread_id)  # from here to the intent nobody may come between
         intent = await self._service.admit(
             upstream=call.target.name,
-            supervisor=SUPERVISOR,
+            supervisor=call.supervisor,
             thread_id=thread_id,
             request_id=call.request_id if alone else None,
             header_session=call.header_session,

@@ -14,7 +14,7 @@ from ..errors import StoreError
 from ..ports import Canceller, Follower, Store
 from ..service import Service
 from . import bodies, forwarding, peek
-from .calls import SUPERVISOR, Call
+from .calls import Call
 from .coalescing import Coalescer
 
 Serve = Callable[[Call], Awaitable[web.StreamResponse]]
@@ -72,7 +72,7 @@ class Threads:
                 self._service.seen.thread_made(
                     thread[0],
                     upstream=call.target.name,
-                    supervisor=SUPERVISOR,
+                    supervisor=call.supervisor,
                     session_id=session,
                     agent_name=said.agent_name,
                 )

@@ -12,7 +12,6 @@ from ..errors import BadBody, BadQuery, ForeignOrigin, NoSuchRoute, NotJson, Sid
 from ..tools import Caller, ToolFailed, Tools
 from . import answering, headers
 from .admin_guard import is_local
-from .calls import SUPERVISOR
 from .headers import Field
 from .idempotency import key_of
 from .incoming import Limits, read
@@ -103,7 +102,7 @@ def refuse_foreign_pages(request: DataRequest) -> None:
 def caller_of(request: DataRequest) -> Caller:
     """Who calls, by the headers of a request. Raises BadHeader."""
     return Caller(
-        supervisor=SUPERVISOR,
+        principal=request.principal,
         session=headers.text(request.headers.get("x-subagent-session")),
         fields=tuple(headers.credentials(request.raw_headers)),
         context=tuple(field for field in request.raw_headers if field[0].lower() in _TRACE),

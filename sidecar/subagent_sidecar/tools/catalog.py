@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ..core.agents import MOST, Agent, discovered, together
-from ..ports import Headers
+from ..core.principal import Principal
 from ..tasks import spawn
 from .door import Answered, Caller, Door
 
@@ -22,11 +22,12 @@ _HAS_NO_LIST = frozenset({404, 405})
 _SILENT = Answered(504, "no answer in time", (), b"")
 
 Agents = Mapping[str, Agent]
+_Key = tuple[Principal, tuple[tuple[bytes, bytes], ...]]
 
 
 @dataclass(slots=True)
 class _Found:
-    """What each upstream told last, to whoever has these credentials; in `failed` what those
+    """What each upstream told last, to one caller with these credentials; in `failed` what those
     answered that have a list, and did not give it the last time."""
 
     of_each: dict[str, list[Agent]]
@@ -58,7 +59,7 @@ class Catalog:
             for name, agents in listed.items()
         }
         self._now = now
-        self._found: dict[tuple[tuple[bytes, bytes], ...], _Found] = {}
+        self._found: dict[_Key, _Found] = {}
         self._listeners: list[Callable[[], None]] = []
 
     def on_changed(self, listener: Callable[[], None]) -> None:
@@ -67,24 +68,24 @@ class Catalog:
 
     async def agents(self, caller: Caller) -> Agents:
         """All agents, by name. Servers that do not answer have those they had."""
-        return await self._known(caller.fields, _FRESH_S)
+        return await self._known(caller, _FRESH_S)
 
     async def find(self, name: str, caller: Caller) -> Agent | None:
         """The agent of this name; one that is not known is looked for anew."""
         agent = (await self.agents(caller)).get(name)
-        return agent or (await self._known(caller.fields, _ASK_AGAIN_S)).get(name)
+        return agent or (await self._known(caller, _ASK_AGAIN_S)).get(name)
 
     def failure(self, caller: Caller) -> Answered | None:
         """Of a server that may have agents of which nobody knows yet, as it gave no list so far:
         what it said when it was asked last."""
-        found = self._found.get(tuple(caller.fields))
+        found = self._found.get(_key(caller))
         failed = found.failed.items() if found else ()
         return next((answered for name, answered in failed if not self._listed.get(name)), None)
 
-    async def _known(self, fields: Headers, fresh_s: float) -> Agents:
+    async def _known(self, caller: Caller, fresh_s: float) -> Agents:
         if self._declared:
             return self._declared
-        key = tuple(fields)
+        key = _key(caller)
         found = self._found.get(key)
         if found is None:
             if len(self._found) >= _CALLERS:
@@ -92,12 +93,12 @@ class Catalog:
             found = self._found[key] = _Found({}, {})
         if self._now() - found.at >= fresh_s:
             if found.asking is None or found.asking.done():
-                found.asking = spawn(self._ask_all(found, key), name="agents", awaited=True)
+                found.asking = spawn(self._ask_all(found, caller), name="agents", awaited=True)
             await asyncio.shield(found.asking)
         return found.agents
 
-    async def _ask_all(self, found: _Found, fields: Headers) -> None:
-        told = await asyncio.gather(*(self._ask(name, fields) for name in self._upstreams))
+    async def _ask_all(self, found: _Found, caller: Caller) -> None:
+        told = await asyncio.gather(*(self._ask(name, caller) for name in self._upstreams))
         found.failed = {}
         for name, agents in zip(self._upstreams, told, strict=True):
             if isinstance(agents, list):
@@ -113,7 +114,7 @@ class Catalog:
             for listener in self._listeners:
                 listener()
 
-    async def _ask(self, upstream: str, fields: Headers) -> list[Agent] | Answered:
+    async def _ask(self, upstream: str, caller: Caller) -> list[Agent] | Answered:
         """What it answered, where that is no list."""
         answered = _SILENT
         with suppress(TimeoutError):
@@ -121,10 +122,16 @@ class Catalog:
                 answered = await self._door.ask(
                     "POST",
                     f"/to/{upstream}/assistants/search",
-                    fields=fields,
+                    principal=caller.principal,
+                    fields=caller.fields,
                     body={"limit": MOST, "offset": 0},
                 )
         if answered.good and isinstance(answered.json, list):
             return discovered(upstream, answered.json)
         _log.debug("upstream '%s' does not list its agents", upstream)
         return answered
+
+
+def _key(caller: Caller) -> _Key:
+    """Servers may tell others of other agents."""
+    return caller.principal, tuple(caller.fields)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
+from ..core.principal import Principal
 from ..ports import Headers
 
 
@@ -41,11 +42,15 @@ class Caller:
     """Who uses a tool. `session` is None where none is named; `fields` are credentials, which go
     with every request, `context` those of a trace; `key` makes a start one that is made once."""
 
-    supervisor: str
+    principal: Principal
     session: str | None = None
     fields: Headers = ()
     context: Headers = ()
     key: str | None = None
+
+    @property
+    def supervisor(self) -> str:
+        return self.principal.supervisor
 
 
 class Door(Protocol):
@@ -56,6 +61,7 @@ class Door(Protocol):
         method: str,
         target: str,
         *,
+        principal: Principal,
         fields: Headers,
         body: Mapping[str, Any] | None = None,
     ) -> Answered:

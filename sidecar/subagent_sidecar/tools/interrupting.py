@@ -59,7 +59,10 @@ class Interrupts:
         for pause in self._looks_s:
             await asyncio.sleep(pause)
             answered = await self._door.ask(
-                "GET", f"{thread_path(task)}/runs/{task.run_id}", fields=caller.fields
+                "GET",
+                f"{thread_path(task)}/runs/{task.run_id}",
+                principal=caller.principal,
+                fields=caller.fields,
             )
             run = answered.json if answered.good else None
             if not isinstance(run, dict) or run.get("status") not in ACTIVE:

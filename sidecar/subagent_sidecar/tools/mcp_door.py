@@ -15,15 +15,12 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class McpDoor:
-    """`app` is ASGI. `supervisor` is who all clients are."""
+    """`app` is ASGI; the Principal who asks stands in `scope["state"]`."""
 
-    def __init__(
-        self, tools: Tools, catalog: Catalog, sessions: McpSessions, *, supervisor: str
-    ) -> None:
+    def __init__(self, tools: Tools, catalog: Catalog, sessions: McpSessions) -> None:
         self.sessions = sessions
         self._tools = tools
         self._catalog = catalog
-        self._supervisor = supervisor
         self._loading: asyncio.Task[App] | None = None
         self._running: asyncio.Task[None] | None = None
         self._leases: asyncio.Task[None] | None = None
@@ -37,9 +34,7 @@ class McpDoor:
 
     async def _load(self) -> App:
         module = await asyncio.to_thread(importlib.import_module, f"{__package__}.mcp_server")
-        server = module.McpServer(
-            self._tools, self._catalog, self.sessions, supervisor=self._supervisor
-        )
+        server = module.McpServer(self._tools, self._catalog, self.sessions)
         ready = asyncio.Event()
         self._running = spawn(server.run(ready, self._over), name="MCP", awaited=True)
         self._leases = spawn(self.sessions.run(), name="leases of MCP sessions")

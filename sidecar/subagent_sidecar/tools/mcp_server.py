@@ -15,6 +15,7 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, Too
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from .. import __version__
+from ..core.principal import Principal
 from ..core.storable import name, storable
 from ..core.toolset import Tool
 from ..core.toolset import tools as all_tools
@@ -60,12 +61,9 @@ class _Server(Server[Any]):
 class McpServer:
     """`app` serves while `run` does."""
 
-    def __init__(
-        self, tools: Tools, catalog: Catalog, sessions: McpSessions, *, supervisor: str
-    ) -> None:
+    def __init__(self, tools: Tools, catalog: Catalog, sessions: McpSessions) -> None:
         self._tools = tools
         self._sessions = sessions
-        self._supervisor = supervisor
         self._bus = InMemorySubscriptionBus()
         self._listeners: dict[str, ServerSession] = {}
         server = _Server(
@@ -132,7 +130,7 @@ class McpServer:
             return _failure(error.message)
         session = _header(ctx, "mcp-session-id")
         if params.name == _START and session and caller.session == named(session):
-            await self._sessions.started(session)
+            await self._sessions.started(session, caller.supervisor)
         return types.CallToolResult(content=list(_content(told)))
 
     def _caller(self, ctx: Context) -> Caller:
@@ -140,7 +138,7 @@ class McpServer:
         if session is None and (own := _header(ctx, "mcp-session-id")) is not None:
             session = name(named(own))
         return Caller(
-            supervisor=self._supervisor,
+            principal=_principal(ctx),
             session=session,
             fields=tuple(_fields(ctx, _CREDENTIALS)),
             context=tuple(_fields(ctx, _CONTEXT)),
@@ -165,6 +163,13 @@ class McpServer:
                     await to.send_tool_list_changed()
             except Exception:  # noqa: BLE001 - whatever is wrong with this client is its affair
                 self._listeners.pop(session, None)
+
+
+def _principal(ctx: Context) -> Principal:
+    """Who asks: see McpDoor."""
+    assert ctx.request is not None, "messages come by HTTP"
+    principal: Principal = ctx.request.scope["state"]["principal"]
+    return principal
 
 
 def _header(ctx: Context, name: str) -> str | None:

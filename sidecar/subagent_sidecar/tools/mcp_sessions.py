@@ -27,10 +27,12 @@ def named(mcp_session: str) -> str:
 
 @dataclass(slots=True)
 class _Present:
-    """`requests` are under way, streams that listen included; `leased`: it has started a task."""
+    """`requests` are under way, streams that listen included; `leased`: it has started a
+    task, for `supervisor`."""
 
     requests: int = 0
     leased: bool = False
+    supervisor: str = ""
     last_at: float = 0.0
 
 
@@ -41,12 +43,10 @@ class McpSessions:
         self,
         service: Service,
         *,
-        supervisor: str,
         now: Callable[[], float],
         beat_s: float = _BEAT_S,
     ) -> None:
         self._service = service
-        self._supervisor = supervisor
         self._now = now
         self._beat_s = beat_s
         self._known: dict[str, _Present] = {}
@@ -64,12 +64,12 @@ class McpSessions:
             if not (known.leased or known.requests):
                 self._known.pop(session, None)
 
-    async def started(self, session: str) -> None:
-        """It has started a task."""
+    async def started(self, session: str, supervisor: str) -> None:
+        """It has started a task for `supervisor`."""
         known = self._known.setdefault(session, _Present())
-        known.leased = True
+        known.leased, known.supervisor = True, supervisor
         known.last_at = self._now()
-        await self._beat(session)
+        await self._beat(session, supervisor)
 
     def has_started(self, session: str) -> bool:
         """Whether tasks may belong to it."""
@@ -82,7 +82,7 @@ class McpSessions:
         if known is not None and known.leased:
             with suppress(SidecarError):  # then its lease runs out
                 await self._service.sessions.end(
-                    self._supervisor, named(session), by=EndedBy.SUPERVISOR, reason=_WHY
+                    known.supervisor, named(session), by=EndedBy.SUPERVISOR, reason=_WHY
                 )
 
     async def run(self) -> None:
@@ -96,12 +96,12 @@ class McpSessions:
         now = self._now()
         for session, known in list(self._known.items()):
             if known.leased and (known.requests or now - known.last_at <= self._beat_s):
-                await self._beat(session)
+                await self._beat(session, known.supervisor)
             elif not known.requests and now - known.last_at > _FORGET_S:
                 del self._known[session]
 
-    async def _beat(self, session: str) -> None:
+    async def _beat(self, session: str, supervisor: str) -> None:
         with suppress(SidecarError):  # ended by an operator, or a store in trouble
             await self._service.sessions.beat(
-                self._supervisor, named(session), lease_s=LEASE_S, reopen=False
+                supervisor, named(session), lease_s=LEASE_S, reopen=False
             )

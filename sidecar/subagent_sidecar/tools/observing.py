@@ -65,9 +65,7 @@ class Observing:
         return Seen(status=status, run=run, thread=thread)
 
     async def _newest(self, base: str, caller: Caller) -> Json | None:
-        answered = await self._door.ask(
-            "GET", f"{base}/runs?limit=1&offset=0", fields=caller.fields
-        )
+        answered = await self._ask(f"{base}/runs?limit=1&offset=0", caller)
         listed = answered.json if answered.good else None
         found = listed[0] if isinstance(listed, list) and listed else None
         return found if isinstance(found, dict) else None
@@ -77,19 +75,22 @@ class Observing:
         thread = await self._get(base, caller)
         if thread is None or "values" in thread:
             return thread
-        state = await self._door.ask("GET", f"{base}/state", fields=caller.fields)
+        state = await self._ask(f"{base}/state", caller)
         found = state.json if state.good else None
         return {**thread, "values": found.get("values")} if isinstance(found, dict) else thread
 
     async def _get(self, target: str, caller: Caller) -> Json | None:
         """None where there is no such thing. Raises Unread."""
-        answered = await self._door.ask("GET", target, fields=caller.fields)
+        answered = await self._ask(target, caller)
         if answered.status in _GONE and not _is_ours(answered):
             return None
         if not answered.good or not isinstance(answered.json, dict):
             raise Unread(answered)
         found: Json = answered.json
         return found
+
+    async def _ask(self, target: str, caller: Caller) -> Answered:
+        return await self._door.ask("GET", target, principal=caller.principal, fields=caller.fields)
 
 
 def _is_ours(answered: Answered) -> bool:

@@ -111,7 +111,9 @@ class Tools:
         if caller.key is not None:
             fields.append((b"idempotency-key", caller.key.encode()))
         target = f"/to/{agent.upstream}/threads/{quote(task_id, safe='')}/runs"
-        answered = await self._door.ask("POST", target, fields=fields, body=body)
+        answered = await self._door.ask(
+            "POST", target, principal=caller.principal, fields=fields, body=body
+        )
         if not answered.good:
             raise _not_launched(agent, answered)
         run = run_of(answered)
@@ -137,7 +139,11 @@ class Tools:
             whose = json.dumps([caller.supervisor, caller.session, agent.name, caller.key])
             body |= {"thread_id": str(uuid5(_KEYS, whose)), "if_exists": "do_nothing"}
         answered = await self._door.ask(
-            "POST", f"/to/{agent.upstream}/threads", fields=_with_session(caller), body=body
+            "POST",
+            f"/to/{agent.upstream}/threads",
+            principal=caller.principal,
+            fields=_with_session(caller),
+            body=body,
         )
         told = answered.json if answered.good else None
         task_id = told.get("thread_id") if isinstance(told, dict) else None
@@ -255,7 +261,11 @@ class Tools:
         body["multitask_strategy"] = "enqueue" if enqueue else "interrupt"
         fields = [*caller.fields, *caller.context]  # it stays in its session, whoever says more
         answered = await self._door.ask(
-            "POST", f"{thread_path(task)}/runs", fields=fields, body=body
+            "POST",
+            f"{thread_path(task)}/runs",
+            principal=caller.principal,
+            fields=fields,
+            body=body,
         )
         if not answered.good:
             raise ToolFailed(tool_words.not_updated(why(answered)), answered)
@@ -297,7 +307,7 @@ class Tools:
         """The caller's task of this id: others' there are none for all that is told."""
         await self._service.entered()
         record = await self._store.task(task_id.strip())
-        if record is None or record.task.supervisor != caller.supervisor:
+        if record is None or not caller.principal.sees(record.task.supervisor):
             text = tool_words.unknown_task(task_id)
             raise ToolFailed(text, TaskNotFound(text))
         return record.task

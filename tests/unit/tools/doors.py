@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from subagent_sidecar.core.principal import Principal
 from subagent_sidecar.ports import Headers
 from subagent_sidecar.tools import Answered
 
@@ -21,6 +22,7 @@ class ScriptedDoor:
         method: str,
         target: str,
         *,
+        principal: Principal,
         fields: Headers,
         body: Mapping[str, Any] | None = None,
     ) -> Answered:

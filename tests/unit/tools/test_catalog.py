@@ -6,10 +6,11 @@ import pytest
 from tests.unit.tools.doors import ScriptedDoor
 
 from subagent_sidecar.core.agents import Agent
+from subagent_sidecar.core.principal import ANONYMOUS
 from subagent_sidecar.testing import FakeClock
 from subagent_sidecar.tools import Caller, Catalog
 
-ME = Caller(supervisor="anonymous")
+ME = Caller(principal=ANONYMOUS)
 
 
 class Servers:
@@ -108,7 +109,7 @@ async def test_each_caller_sees_what_the_server_shows_with_its_credentials() -> 
     servers = Servers(a=["one"])
     catalog = servers.catalog()
     await catalog.agents(ME)
-    other = Caller(supervisor="anonymous", fields=((b"x-api-key", b"k"),))
+    other = Caller(principal=ANONYMOUS, fields=((b"x-api-key", b"k"),))
     servers.told["a"] = []
     assert not await catalog.agents(other)
     assert list(await catalog.agents(ME)) == ["one"]

@@ -9,10 +9,11 @@ from tests.unit.tools.doors import ScriptedDoor
 from subagent_sidecar.core.agents import UpdateStrategy
 from subagent_sidecar.core.cancel import Outcome, TaskEnd
 from subagent_sidecar.core.model import EndedBy, Task, TaskStatus
+from subagent_sidecar.core.principal import ANONYMOUS
 from subagent_sidecar.tools import Caller, Interrupts
 
 AT = "2026-11-23T03:00:00.000000Z"
-ME = Caller(supervisor="anonymous")
+ME = Caller(principal=ANONYMOUS)
 TASK = Task(
     task_id="t",
     upstream="a",

@@ -32,7 +32,7 @@ class Books:
 
 def sessions(books: Books, clock: FakeClock) -> McpSessions:
     service = cast(Service, books)
-    return McpSessions(service, supervisor="anonymous", now=clock.monotonic)
+    return McpSessions(service, now=clock.monotonic)
 
 
 async def test_a_session_that_has_started_nothing_is_nobodys_business() -> None:
@@ -48,7 +48,7 @@ async def test_a_lease_is_renewed_while_a_client_listens() -> None:
     books, clock = Books(), FakeClock()
     mine = sessions(books, clock)
     with mine.present("a"):
-        await mine.started("a")
+        await mine.started("a", "anonymous")
         for _ in range(3):
             clock.tick(60)
             await mine.renew()
@@ -59,7 +59,7 @@ async def test_a_client_that_vanished_lets_its_lease_run_out() -> None:
     books, clock = Books(), FakeClock()
     mine = sessions(books, clock)
     with mine.present("a"):
-        await mine.started("a")
+        await mine.started("a", "anonymous")
     clock.tick(60)
     await mine.renew()
     clock.tick(1)
@@ -70,7 +70,7 @@ async def test_a_client_that_vanished_lets_its_lease_run_out() -> None:
 async def test_a_client_that_comes_back_renews_it_again() -> None:
     books, clock = Books(), FakeClock()
     mine = sessions(books, clock)
-    await mine.started("a")
+    await mine.started("a", "anonymous")
     clock.tick(3_000)
     await mine.renew()
     with mine.present("a"):
@@ -81,7 +81,7 @@ async def test_a_client_that_comes_back_renews_it_again() -> None:
 async def test_an_end_is_told_once() -> None:
     books, clock = Books(), FakeClock()
     mine = sessions(books, clock)
-    await mine.started("a")
+    await mine.started("a", "anonymous")
     await mine.end("a")
     await mine.end("a")
     await mine.renew()
@@ -91,6 +91,6 @@ async def test_an_end_is_told_once() -> None:
 async def test_a_session_that_an_operator_ended_is_left_alone() -> None:
     books, clock = Books(over=True), FakeClock()
     mine = sessions(books, clock)
-    await mine.started("a")
+    await mine.started("a", "anonymous")
     await mine.renew()
     assert {what for what, _ in books.told} == {"beat"}

@@ -6,11 +6,12 @@ import pytest
 from tests.unit.tools.doors import ScriptedDoor
 
 from subagent_sidecar.core.model import Task, TaskStatus
+from subagent_sidecar.core.principal import ANONYMOUS
 from subagent_sidecar.tools import Caller, ToolFailed
 from subagent_sidecar.tools.observing import Observing, Seen, Unread
 
 AT = "2026-11-23T03:00:00.000000Z"
-ME = Caller(supervisor="anonymous")
+ME = Caller(principal=ANONYMOUS)
 RUN = "/to/a/threads/t/runs/r1"
 NEWEST = "/to/a/threads/t/runs?limit=1&offset=0"
 THREAD = "/to/a/threads/t"
