@@ -6,7 +6,7 @@ import os
 from ..core.rehoming.homes import Mode
 from ..core.spans_seen import SpansSeen
 from ..telemetry import Receiver, Relay, Where
-from ..telemetry.receiving import Poster
+from ..telemetry.poster import Poster
 from .base import Base
 from .tracing import export_to
 
@@ -38,6 +38,6 @@ def _relay(to: Where, base: Base) -> Relay:
 def _poster(to: Where) -> Poster:
     """Called late, and on a thread of its own: what it needs takes its time to load."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it writes between the lines of the log
-    posting = importlib.import_module("subagent_sidecar.telemetry.receiving.posting")
+    posting = importlib.import_module("subagent_sidecar.telemetry.posting")
     poster: Poster = posting.poster(to, os.environ)
     return poster

@@ -28,8 +28,8 @@ from ..core.spans import Span
 from .answers import has_provider
 from .encoding import Encoder, nanoseconds
 from .exporting import Sender
-from .receiving.posting import poster
-from .receiving.relay import Poster, Taken
+from .poster import Poster, Taken
+from .posting import poster
 from .where import CONSOLE, GRPC, HTTP, Where
 
 SCOPE = InstrumentationScope("subagent_sidecar", __version__)

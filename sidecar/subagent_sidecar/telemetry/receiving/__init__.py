@@ -1,6 +1,6 @@
 """Spans of others: taken in over OTLP, brought into their tasks' traces, and sent on."""
 
 from .receiver import Received, Receiver, ReceiverNumbers
-from .relay import Poster, Relay, RelayNumbers
+from .relay import Relay, RelayNumbers
 
-__all__ = ["Poster", "Received", "Receiver", "ReceiverNumbers", "Relay", "RelayNumbers"]
+__all__ = ["Received", "Receiver", "ReceiverNumbers", "Relay", "RelayNumbers"]

@@ -12,9 +12,9 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from ...core.repeats import Repeats
+from ..poster import Later, Poster, Refused, Result, Taken
 
 _log = logging.getLogger(__name__)
 
@@ -25,41 +25,6 @@ _AGAIN_S, _LONGEST_S, _LONGEST_ASKED_S = 0.5, 30.0, 60.0
 _SAID_AGAIN_S = 60.0
 _TRIES = 3
 """After so many answers of "later" it is asked whether it is the batch or the endpoint."""
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """`rejected`: spans of it that the endpoint says it did not take."""
-
-    rejected: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Sending it again would not help."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Later:
-    """It may be taken in `after_s` seconds, where it says so. `reached`: somebody answered."""
-
-    why: str
-    after_s: float | None
-    reached: bool
-
-
-Result = Taken | Refused | Later
-
-
-class Poster(Protocol):
-    """What takes encoded requests out of here; called on one thread, and as slow as it likes."""
-
-    def post(self, payload: bytes) -> Result: ...
-
-    def close(self) -> None:
-        """Give up what is under way. Called from another thread."""
 
 
 @dataclass(slots=True)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 from tests.support.waiting import eventually
 
-from subagent_sidecar.telemetry.receiving.relay import Later, Refused, Relay, Result, Taken
+from subagent_sidecar.telemetry.poster import Later, Refused, Result, Taken
+from subagent_sidecar.telemetry.receiving.relay import Relay
 
 WITHIN = 20.0
 

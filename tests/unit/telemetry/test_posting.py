@@ -19,8 +19,8 @@ from tests.support.otlp_sink import OtlpSink
 from tests.support.ports import free_port
 
 from subagent_sidecar.telemetry import Where
-from subagent_sidecar.telemetry.receiving.posting import HttpPoster, Variables, poster
-from subagent_sidecar.telemetry.receiving.relay import Later, Refused, Taken
+from subagent_sidecar.telemetry.poster import Later, Refused, Taken
+from subagent_sidecar.telemetry.posting import HttpPoster, Variables, poster
 
 PAYLOAD = request(Emitted(id=1, name="one")).SerializeToString()
 

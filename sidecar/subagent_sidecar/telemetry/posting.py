@@ -30,9 +30,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.util.re import parse_env_headers
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from ... import __version__
-from ..where import CONSOLE, GRPC, HTTP, Where
-from .relay import Later, Poster, Refused, Result, Taken
+from .. import __version__
+from .poster import Later, Poster, Refused, Result, Taken
+from .where import CONSOLE, GRPC, HTTP, Where
 
 _PROTOBUF = "application/x-protobuf"
 _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
