@@ -79,17 +79,24 @@ class Client:
         """The JSON object that a POST of `body` is answered with, within `timeout` seconds.
 
         It goes over a connection of its own and is never sent twice: when that breaks, nobody
-        knows what was done. Raises as `get` does.
+        knows what was done (Unreachable.in_doubt). Raises as `get` does.
         """
         connection = self._connect(timeout)
         headers = {**self._headers, "Content-Type": "application/json"}
         target = f"{self._server.base}{path}"
+        connected = False
         try:
             with _foreign_errors(self._server, timeout):
+                connection.connect()
+                connected = True
                 connection.request("POST", target, body=json.dumps(body), headers=headers)
-                return self._good(_answer(connection, until=time.monotonic() + timeout))
+                answer = _answer(connection, until=time.monotonic() + timeout)
+        except Unreachable as error:
+            error.in_doubt = connected
+            raise
         finally:
             connection.close()
+        return self._good(answer)
 
     @contextmanager
     def stream(

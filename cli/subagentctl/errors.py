@@ -38,7 +38,10 @@ class Misused(CliError):
 
 
 class Unreachable(CliError):
+    """`in_doubt`: what was asked for may have been done all the same."""
+
     exit_code: ClassVar[int] = 3
+    in_doubt: bool = False
 
 
 class NotFound(CliError):

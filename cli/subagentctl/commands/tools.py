@@ -134,6 +134,8 @@ def _started(client: Client, arguments: JsonObject, session: str | None) -> Json
     try:
         return tools.call(client, "start_async_task", arguments, session=session)
     except Unreachable as error:
+        if not error.in_doubt:
+            raise
         more = "If it was reached, the task may be there: `subagentctl tasks` tells."
         raise Unreachable(f"{error.message} {more}") from error
 

@@ -59,7 +59,7 @@ class Observing:
             thread = await self._thread(base, caller)
             if tool_results.moved_on(run, thread):
                 run = await self._newest(base, caller) or run
-        status = tool_results.status(run, thread)
+        status = tool_results.status(run, thread) or task.status.value  # some say nothing of it
         if cancelled and status == "waiting":
             status, thread = "cancelled", None  # its thread still shows what it waited for
         return Seen(status=status, run=run, thread=thread)

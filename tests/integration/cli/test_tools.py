@@ -16,7 +16,7 @@ from subagentctl.outside import Outside
 from subagentctl.testing import NOW, FakeAdmin, Reply, make_task
 from subagentctl.testing.admin import Request
 
-from .conftest import Run
+from .conftest import Raw, Run
 
 ON_TERMINAL = Outside(
     now=lambda: NOW, look=lambda: Look(width=100), is_terminal=lambda stream: True
@@ -140,6 +140,25 @@ def test_what_a_tool_says_in_error_is_said(
     result = run("start", "researcher", "x")
     assert (result.exit_code, result.stdout) == (code, "")
     assert result.stderr == "subagentctl: Failed to launch: too many.\n"
+
+
+def test_a_start_that_may_have_arrived_says_so(run: Run, raw: Raw) -> None:
+    result = run("start", "researcher", "x", SUBAGENTCTL_SERVER=raw(b""))
+    assert result.exit_code == 3
+    assert result.stderr.endswith(
+        "If it was reached, the task may be there: `subagentctl tasks` tells.\n"
+    )
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_start_that_reached_no_sidecar_leaves_nothing_in_doubt(
+    run: Run, raw: Raw, free_port: int, there: bool
+) -> None:
+    other = raw(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+    url = other if there else f"http://127.0.0.1:{free_port}"
+    result = run("start", "researcher", "x", SUBAGENTCTL_SERVER=url)
+    assert result.exit_code == 3
+    assert "may be there" not in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,11 @@ async def test_a_run_that_was_replaced_hands_over_to_the_newest() -> None:
     assert found.status == "cancelled"
 
 
+async def test_a_run_that_tells_no_status_has_the_one_on_record() -> None:
+    found, _ = await seen({RUN: {"run_id": "r1"}})
+    assert found.status == "running"
+
+
 async def test_a_task_that_was_cancelled_is_not_followed() -> None:
     cancelled = task(TaskStatus.CANCELLED)
     found, asked = await seen({RUN: {"status": "interrupted"}}, cancelled)
