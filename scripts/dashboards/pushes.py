@@ -18,6 +18,7 @@ def pushes() -> Row:
                 "gone. The log says which tasks.",
                 Query(expr=rate(of.PUSHED, "target", "result"), legend="{{target}} {{result}}"),
                 unit=PER_SECOND,
+                alert="SubagentPushesGivenUp",
             ),
             graph(
                 "Attempts in vain",
@@ -29,6 +30,7 @@ def pushes() -> Row:
                 "Ends that wait to be told",
                 "By target. It grows while a receiver is down, for a day at most.",
                 Query(expr=largest(of.PUSH_WAITING, "target"), legend="{{target}}"),
+                alert="SubagentPushesWaiting",
             ),
         ],
     )
