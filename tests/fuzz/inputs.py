@@ -5,6 +5,8 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tests.support.otlp_request import B, Emitted, request
+
 _POLICIES = Path(__file__).parents[2] / "policies"
 _START = (
     b'{"assistant_id":"a","input":{"messages":[{"role":"user","content":"do \\ud83d\\ude00"}]},'
@@ -51,6 +53,25 @@ _SPANS = (
     gzip.compress(b"\x0a\x00" * 50, mtime=0) * 2,
 )
 
+_POLICIES_IN_SHORT = (
+    b"version: 1\nlimits:\n- {name: a, concurrent: 5, per: session, match: {agent: 'a*'}}\n"
+    b"- {name: b, starts: 9, per: supervisor, window: 1m, mode: observe}\n- {name: c, depth: 2}\n",
+    b"version: 1\nbudgets:\n- {name: d, usd: 5.25, tokens: 2_000, per: task, soft_at: 0.8,\n"
+    b"  on_unpriced: 'assume:0.50', on_exhausted: cancel, message: stop}\n"
+    b"prices: {m: {input_per_mtok: 3.0, output_per_mtok: 15.0}}\n",
+    b"version: 1\nlifecycle:\n- {name: e, queue: 5m, run: 90m, stall: 10s}\n"
+    b"- {name: f, lease: 10m, grace: 5m, on_session_end: request_cancel}\n"
+    b"polling: {coalesce: 250ms}\non_store_error: fail_open\n",
+)
+
+_TOLD = {"langsmith.metadata.thread_id": "t", "langsmith.metadata.run_id": "r1"}
+_LAUNCHED = {"output": "Launched async subagent. task_id: t"}
+_EMITTED = (
+    (Emitted(id=1, said=_TOLD), Emitted(id=2, parent=1, links=[(B, 3)]), Emitted(id=3, trace=B)),
+    (Emitted(id=4, trace=B, name="start_async_task", said=_LAUNCHED), Emitted(id=1, trace=B)),
+    (Emitted(id=5, said={"session.id": "s", "metadata": '{"thread_id": "t"}'}, failed="no"),),
+)
+
 CORPUS: Mapping[str, Callable[[], Sequence[bytes]]] = {
     "router": lambda: _PATHS,
     "recognisers": lambda: _JSON,
@@ -59,7 +80,11 @@ CORPUS: Mapping[str, Callable[[], Sequence[bytes]]] = {
     "fields": lambda: _FIELDS,
     "sockets": lambda: _FRAMES,
     "spans": lambda: _SPANS,
-    "policies": lambda: [file.read_bytes()[:1500] for file in sorted(_POLICIES.glob("*.yaml"))],
+    "receiver": lambda: [*_SPANS, *(request(*spans).SerializeToString() for spans in _EMITTED)],
+    "policies": lambda: [
+        *_POLICIES_IN_SHORT,
+        *(file.read_bytes()[:1500] for file in sorted(_POLICIES.glob("*.yaml"))),
+    ],
 }
 _PIECES = (
     *(b'"', b"{", b"}", b"[", b"]", b":", b",", b"\\", b"\\ud800", b"\\u0000", b"\0", b"\xff"),

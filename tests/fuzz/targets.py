@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from subagent_sidecar import policy_file
-from subagent_sidecar.core import routing, splice, wire
+from subagent_sidecar.core import policy_words, routing, splice, wire
 from subagent_sidecar.core.otlp import Unreadable
 from subagent_sidecar.errors import BadHeader, ConfigError, RequestError
 from subagent_sidecar.proxy import bodies, door_bodies, frames, headers, peek
 from subagent_sidecar.telemetry.receiving import decoding
+from tests.fuzz.receiving import Receiving
 
 Target = Callable[[bytes], None]
 
@@ -109,7 +110,8 @@ def spans(data: bytes) -> None:
 
 @dataclass(frozen=True)
 class Policies:
-    """A file is a policy, or a list of what is wrong with it."""
+    """A file is a policy, or a list of what is wrong with it. A policy as it is shown is the
+    same policy."""
 
     folder: Path
 
@@ -117,10 +119,14 @@ class Policies:
         file = self.folder / "p.yaml"
         file.write_bytes(data)
         try:
-            policy_file.load([file])
+            policy = policy_file.load([file])
         except ConfigError as error:
             assert error.problems
             assert all(str(file) in problem for problem in error.problems)
+            return
+        shown = policy_words.document(policy)
+        file.write_text(json.dumps(shown))  # JSON is YAML
+        assert policy_words.document(policy_file.load([file])) == shown
 
 
 def targets(folder: Path) -> Mapping[str, Target]:
@@ -133,5 +139,6 @@ def targets(folder: Path) -> Mapping[str, Target]:
         "fields": fields,
         "sockets": sockets,
         "spans": spans,
+        "receiver": Receiving(),
         "policies": Policies(folder),
     }
