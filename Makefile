@@ -10,6 +10,7 @@ make format    ruff's formatter and its safe fixes
 make coverage  the storeys that run in one process, with branch coverage
 make bench     the figures of the benchmark, as ratios against its baselines
 make fuzz      20 minutes of broken inputs at all that reads strangers' bytes  (ARGS="--minutes 5")
+make schema    requests by our OpenAPI, far more than `make test` sends  (ARGS="--examples 1000")
 make sbom      dist/sbom.cdx.json: what the sidecar is made of, from the lock file
 make audit     known vulnerabilities of the locked versions; needs a network, and says if it has none
 make setup     uv (in .uv, unless one is on PATH) and the locked packages (in .venv)
@@ -28,7 +29,7 @@ STAMP := .venv/.synced
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format coverage bench fuzz sbom audit lock build clean FORCE
+.PHONY: help setup demo test check format coverage bench fuzz schema sbom audit lock build clean FORCE
 .SUFFIXES:
 
 help:
@@ -77,6 +78,9 @@ bench: $(STAMP)
 
 fuzz: $(STAMP)
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+schema: $(STAMP)
+	$(BIN)/python -m tests.schema $(ARGS)
 
 sbom:
 	@python=$$($(SHELL) scripts/find-python.sh) && "$$python" -m scripts.supply sbom
