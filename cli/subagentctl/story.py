@@ -7,6 +7,7 @@ whatever it brings along.
 from collections.abc import Callable, Mapping
 
 from subagentctl import fields
+from subagentctl.act_words import acted
 from subagentctl.fields import Record, nested
 from subagentctl.numbers import of_limit, usd
 from subagentctl.reasons import for_people
@@ -324,6 +325,7 @@ _CLAUSES: Mapping[str, Callable[[Record], str]] = {
     "reaped": _reap("reaped"),
     "abandoned": _reap("left to itself"),
     "would_reap": _reap("would be reaped, if it were enforced,"),
+    "admin_act": acted,
     "gap": lambda event: f"some events are missing: {fields.text(event, 'reason')}",
 }
 KINDS = frozenset(_CLAUSES)

@@ -170,6 +170,16 @@ def processes() -> Row:
                 overrides=colored(ok=GREEN, failed=RED),
                 alert="SubagentPolicyReloadFailed",
             ),
+            graph(
+                "Not let in at the admin plane",
+                "In the time between two points. `wrong_token`: somebody has an old token, or "
+                "tries them one by one. `role`: a token that may not do that. `page`: a web page, "
+                "or a name that `allowed_hosts` lacks. The log says from where.",
+                Query(
+                    expr=total(of.ADMIN_REFUSED, "reason", over="$__rate_interval"),
+                    legend="{{reason}}",
+                ),
+            ),
             stat(
                 "Age of the policy",
                 "Since the youngest one that is in force was taken up.",

@@ -27,6 +27,9 @@ EXIT_CONFIG = 64
 EXIT_UNREACHABLE = 69
 EXIT_STORE = 74
 _BY_HAND = "nothing ends by itself (reap_interval is 0); `subagentctl reap` does it by hand"
+_IN_THE_CLEAR = (
+    "tokens and records of the admin plane cross the network unencrypted (%s): set tls_cert"
+)
 _UNVERIFIED = "the certificate of upstream %s is not verified (tls_verify: false)"
 
 _config = click.option(
@@ -133,6 +136,9 @@ def check(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
     click.echo(f"configuration is valid; upstreams: {', '.join(compose.sources(found))}")
     for each in compose.unverified(found):
         click.echo(f"warning: {_UNVERIFIED % each}")
+    if (clear := compose.in_the_clear(found)) is not None:
+        click.echo(f"warning: {_IN_THE_CLEAR % clear}")
+    click.echo(f"admin plane: {compose.admitted(found)}")
     click.echo(f"store: {found.store}, {compose.store_engine(found)}")
     click.echo(f"policy: {policies.state}")
     click.echo(f"traces: {compose.export_to(found) or 'not exported'}")
@@ -249,6 +255,8 @@ async def _serve(
     loop.add_signal_handler(signal.SIGHUP, reload)
     for each in compose.unverified(found):
         _log.warning(_UNVERIFIED, each, extra={"action": "upstream_not_verified"})
+    if (clear := compose.in_the_clear(found)) is not None:
+        _log.warning(_IN_THE_CLEAR, clear, extra={"action": "admin_in_the_clear"})
     async with compose.running(
         found,
         listeners,

@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _ORIGIN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#@\s]+")
+_HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 _NOT_TO_SET = frozenset(
     {"host", "connection", "content-length", "transfer-encoding", "upgrade", "expect", "te"}
 )
@@ -83,18 +84,23 @@ def address(text: Any) -> Address:
 
 def loopback(text: Any) -> Address:
     found = address(text)
-    if found.host != "localhost":
-        try:
-            loopback = ipaddress.ip_address(found.host).is_loopback
-        except ValueError:
-            loopback = False
-        if not loopback:
-            raise ValueError(
-                f"{found.host} is not a loopback address; without authentication, which this "
-                "version does not have yet, everyone who reaches the port could start and cancel "
-                "tasks. Listen on 127.0.0.1 and put an authenticating proxy in front"
-            )
+    if not is_loopback(found):
+        raise ValueError(
+            f"{found.host} is not a loopback address; without authentication, which this "
+            "version does not have yet, everyone who reaches the port could start and cancel "
+            "tasks. Listen on 127.0.0.1 and put an authenticating proxy in front"
+        )
     return found
+
+
+def is_loopback(given: Address) -> bool:
+    """Whether nobody on another machine can reach it."""
+    if given.host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(given.host).is_loopback
+    except ValueError:
+        return False
 
 
 def store(text: Any) -> str:
@@ -187,6 +193,17 @@ def origins(given: Any) -> tuple[str, ...]:
         if each != "*" and not _ORIGIN.fullmatch(each):
             raise ValueError(f"{each!r} is no origin: {form}")
     return tuple(each.lower() for each in given)
+
+
+def hosts(given: Any) -> tuple[str, ...]:
+    """Names of hosts, as requests give them; ports play no part."""
+    form = "must be a list of host names such as sidecar.example, without a port"
+    if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
+        raise ValueError(form)
+    for each in given:
+        if not _HOST.fullmatch(each):
+            raise ValueError(f"{each!r} is no host name: {form}")
+    return tuple(each.lower().rstrip(".") for each in given)
 
 
 def flag(given: Any) -> bool:

@@ -12,6 +12,8 @@
     |   |-- BadTelemetry       400  spans that cannot be read
     |   |-- UnknownEncoding    415  spans in an encoding that is not OTLP's
     |   |-- ForeignOrigin      421  an admin request that a web page may have sent
+    |   |-- TokenNeeded        401  the admin plane has tokens, and this request has none of them
+    |   |-- RoleNeeded         403  its token may not do that
     |   |-- BodyTimeout        408  the body stopped coming
     |   |-- BodyTooLarge       413
     |   |-- NoSuchRoute        404  a path of our own that does not exist
@@ -127,6 +129,22 @@ class UnknownEncoding(RequestError):
 class ForeignOrigin(RequestError):
     code = "foreign_origin"
     status = 421
+
+
+class TokenNeeded(RequestError):
+    """`challenge` is what WWW-Authenticate says."""
+
+    code = "token_needed"
+    status = 401
+
+    def __init__(self, message: str, *, challenge: str) -> None:
+        super().__init__(message)
+        self.challenge = challenge
+
+
+class RoleNeeded(RequestError):
+    code = "role_needed"
+    status = 403
 
 
 class BodyTimeout(RequestError):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import count
 from operator import itemgetter
 
+from .core.acts import AdminActed
 from .core.changes import Change, Polled, StartRefused
 from .errors import StoreError, StoreRejected
 from .ports import Store
@@ -21,7 +22,7 @@ _log = logging.getLogger(__name__)
 _COMPANY_S = 0.01
 _RETRY_S = 0.5
 _KEPT_LIMIT = 100_000
-_COUNTING = (Polled, StartRefused)
+_COUNTING = (Polled, StartRefused, AdminActed)
 """What is another one each time that it is entered."""
 
 

@@ -56,6 +56,7 @@ VALUES: list[tuple[str, object, object]] = [
     ("max_client_connections", None, None),
     ("allowed_origins", ["https://App.example:8443"], ("https://app.example:8443",)),
     ("allowed_origins", ["*"], ("*",)),
+    ("allowed_hosts", ["Sidecar.example.", "a_b"], ("sidecar.example", "a_b")),
     ("log_format", "json", "json"),
     ("log_level", "debug", "debug"),
     ("purpose", False, False),
@@ -103,6 +104,7 @@ def test_every_setting_was_tried() -> None:
     tried = {"keep_purpose" if key == "purpose" else key for key, _, _ in VALUES}
     fields = {field.name for field in dataclasses.fields(Settings)}
     apart = {"upstreams", "default_upstream", "agents", "push", "push_allow", "tls", "admin_tls"}
+    apart |= {"admin_tokens"}
     # these have tests of their own
     assert fields - tried == apart
 
@@ -155,6 +157,9 @@ MISTAKES = [
     ("allowed_origins: '*'", "allowed_origins: must be a list of origins such as"),
     ("allowed_origins: [a.example]", "allowed_origins: 'a.example' is no origin: must be a list"),
     ("allowed_origins: ['https://a/b']", "allowed_origins: 'https://a/b' is no origin"),
+    ("allowed_hosts: '*'", "allowed_hosts: must be a list of host names such as"),
+    ("allowed_hosts: ['a:80']", "allowed_hosts: 'a:80' is no host name: must be a list"),
+    ("allowed_hosts: ['http://a']", "allowed_hosts: 'http://a' is no host name"),
     ("purpose: 'yes'", "purpose: must be true or false"),
     ("log_format: xml", "log_format: 'xml' is none of: text, json"),
     ("log_level: [info]", "log_level: ['info'] is none of: debug, info, warning, error"),

@@ -11,10 +11,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from ..config import Settings
+from ..config_values import is_loopback
 from ..ports import Clock
 from ..proxy.agent_routes import DataPlane
+from ..proxy.foreign_pages import ForeignPages
 from . import background as workers
-from . import machine, measuring, planes, pushing
+from . import guarding, machine, measuring, planes, pushing
 from .base import open_base
 from .books import store_engine
 from .listening import Listeners, bind, secured, serve_admin, serve_data
@@ -25,8 +27,10 @@ from .tracing import export_to
 __all__ = [
     "FirstPolicies",
     "Listeners",
+    "admitted",
     "bind",
     "export_to",
+    "in_the_clear",
     "push_to",
     "read_policies",
     "running",
@@ -66,12 +70,14 @@ async def running(
             await background.tracer.begin()
         if background.notifier is not None:
             await background.notifier.begin()
-        plane = await planes.data_plane(stack, base, background)
+        pages = ForeignPages(settings.allowed_hosts)
+        plane = await planes.data_plane(stack, base, background, pages)
         background.start(stack)
         workers.prune(stack, base)
-        page = measuring.page(base, background, plane, record)
+        guard = guarding.admin_guard(stack, base, pages, renewal_asked)
+        page = measuring.page(base, background, plane, record, guard.meter)
         pushing.push_metrics(stack, base, page, port=listeners.admin.getsockname()[1])
-        admin = planes.admin_plane(base, background, plane, page)
+        admin = planes.admin_plane(base, background, plane, page, guard)
         await serve_admin(stack, admin, settings, listeners.admin, tls.admin)
         await serve_data(stack, plane, settings, listeners.data, tls.data)
         yield plane
@@ -81,6 +87,21 @@ async def running(
 def sources(settings: Settings) -> Sequence[str]:
     """One line for each upstream, for the log."""
     return [f"{upstream.name} -> {upstream.url}" for upstream in settings.upstreams]
+
+
+def admitted(settings: Settings) -> str:
+    """Who gets in at the admin plane, for people."""
+    tokens = settings.admin_tokens
+    if not tokens:
+        return "everybody on this machine is an admin there (no admin_tokens)"
+    return "tokens of " + ", ".join(f"{each.name} ({each.role})" for each in tokens)
+
+
+def in_the_clear(settings: Settings) -> str | None:
+    """Where tokens and records cross a network unencrypted; None where they do not."""
+    if settings.admin_tls is not None or is_loopback(settings.admin_listen):
+        return None
+    return settings.admin_listen.url
 
 
 def unverified(settings: Settings) -> Sequence[str]:

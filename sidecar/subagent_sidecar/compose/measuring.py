@@ -9,11 +9,13 @@ from .. import __version__
 from ..core.metrics import instruments as i
 from ..core.metrics.families import Family
 from ..core.metrics.labels import Whose
+from ..core.metrics.meters import AdminMeter
 from ..core.metrics.standing import of_budgets, of_policy
 from ..core.metrics.traffic import (
     Others,
     Pushes,
     Server,
+    of_admin,
     of_others,
     of_proxy,
     of_pushes,
@@ -51,13 +53,19 @@ async def record_figures(stack: AsyncExitStack, base: Base) -> RecordFigures:
     return figures
 
 
-def page(base: Base, background: Background, plane: DataPlane, record: RecordFigures) -> Page:
+def page(
+    base: Base,
+    background: Background,
+    plane: DataPlane,
+    record: RecordFigures,
+    admin: AdminMeter,
+) -> Page:
     async def gather() -> list[Family]:
         tracer = background.tracer
         traced = None if tracer is None else tracer.told
         told = await record.families(patience_s=_PATIENCE_S, told=traced)
         pushed = await _of_pushes(background.notifier)
-        return [*told, *_of_process(base, background, plane), *pushed]
+        return [*told, *_of_process(base, background, plane), *of_admin(admin), *pushed]
 
     return Page(gather, now=base.clock.monotonic)
 

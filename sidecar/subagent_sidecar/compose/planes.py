@@ -14,6 +14,7 @@ from ..proxy.admin_cancel import CancelRoutes
 from ..proxy.admin_events import EventRoutes
 from ..proxy.admin_explain import ExplainRoutes
 from ..proxy.admin_freeze import FreezeRoutes
+from ..proxy.admin_guard import AdminGuard
 from ..proxy.admin_metrics import MetricsRoutes
 from ..proxy.admin_names import Names
 from ..proxy.admin_past import PastRoutes
@@ -31,6 +32,7 @@ from ..proxy.assistants import Assistants
 from ..proxy.coalescing import Coalescer
 from ..proxy.doors import Doors, Serve
 from ..proxy.explaining import Explainer
+from ..proxy.foreign_pages import ForeignPages
 from ..proxy.forwarding import Polls
 from ..proxy.idempotency import Once
 from ..proxy.inside import Inside
@@ -50,7 +52,9 @@ from .base import Base
 from .lifetimes import spawned
 
 
-async def data_plane(stack: AsyncExitStack, base: Base, background: Background) -> DataPlane:
+async def data_plane(
+    stack: AsyncExitStack, base: Base, background: Background, pages: ForeignPages
+) -> DataPlane:
     coalescer = _coalescer(base)
     explainer = await _explainer(base, coalescer)
     assistants = Assistants(
@@ -110,13 +114,16 @@ async def data_plane(stack: AsyncExitStack, base: Base, background: Background) 
         ),
         coalescer=coalescer,
         telling=telling,
+        pages=pages,
         now=base.clock.monotonic,
     )
     inside.handle = plane.handle
     return plane
 
 
-def admin_plane(base: Base, background: Background, plane: DataPlane, metrics: Page) -> AdminPlane:
+def admin_plane(
+    base: Base, background: Background, plane: DataPlane, metrics: Page, guard: AdminGuard
+) -> AdminPlane:
     names = Names(store=base.store, upstreams=upstreams.names(base.settings))
     return AdminPlane(
         service=base.service,
@@ -157,6 +164,7 @@ def admin_plane(base: Base, background: Background, plane: DataPlane, metrics: P
             seen=background.seen,
         ),
         report=ReportRoutes(service=base.service, store=base.store, clock=base.clock),
+        guard=guard,
         body_timeout_s=base.settings.body_timeout.total_seconds(),
     )
 

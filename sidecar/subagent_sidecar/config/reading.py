@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from .. import config_values as parse
+from ..admin_tokens import AdminToken
 from ..config_values import Address
 from ..core.agents import Agent
 from ..core.prices import PriceList, PriceMistakes, price_list
 from ..core.push.addresses import AllowList
 from ..core.trace_links import LinkMistakes, TraceLinks, trace_links
 from ..errors import ConfigError
+from .admin import AdminTokenReader, check_admin
 from .agents import AgentMistakes, agents
 from .problems import Problems
 from .push import PushMistakes, PushReader
@@ -67,6 +69,7 @@ class _Reader:
         parsed: dict[str, Any] = {
             "tls": tls,
             "admin_tls": admin_tls,
+            "admin_tokens": self._admin_tokens(values["admin_tokens"]),
             "upstreams": upstreams,
             "default_upstream": default,
             "agents": self._agents(values["agents"], upstreams, default),
@@ -81,6 +84,7 @@ class _Reader:
         parsed["push"] = self._push(values["push"], parsed["push_allow"])
         if not self._problems.found:
             self._check_addresses(parsed["listen"], parsed["admin_listen"], upstreams)
+            check_admin(parsed["admin_listen"], parsed["admin_tokens"], self._problems)
             check_telemetry(parsed, self._environ, self._problems)
         if self._problems.found:
             raise BadSettings(self._problems.found, parsed["policy"] or ())
@@ -134,13 +138,20 @@ class _Reader:
                 self._problems.add(f"agents.{key}".rstrip("."), text)
             return ()
 
-    def _push(self, given: Any, allow: AllowList | None) -> tuple[PushSettings, ...]:
+    def _admin_tokens(self, given: Any) -> tuple[AdminToken, ...]:
+        return AdminTokenReader(self._problems, self._environ, self._folder).tokens(given)
+
+    @property
+    def _folder(self) -> Path:
+        """Where the paths of the file begin."""
         document = self._problems.document
-        folder = Path() if document is None else document.path.parent
+        return Path() if document is None else document.path.parent
+
+    def _push(self, given: Any, allow: AllowList | None) -> tuple[PushSettings, ...]:
         if allow is None:
             return ()  # what is wrong with it is a problem already
         try:
-            return PushReader(allow=allow, environ=self._environ, folder=folder).push(given)
+            return PushReader(allow=allow, environ=self._environ, folder=self._folder).push(given)
         except PushMistakes as mistakes:
             for key, text in mistakes.found:
                 self._problems.add(f"push.{key}".rstrip("."), text)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from ..admin_tokens import AdminToken
 from ..config_values import Address
 from ..core.agents import Agent
 from ..core.prices import PriceList
@@ -71,6 +72,8 @@ class Settings:
     admin_listen: Address
     tls: ServerFiles | None
     admin_tls: ServerFiles | None
+    admin_tokens: tuple[AdminToken, ...]
+    allowed_hosts: tuple[str, ...]
     store: str
     drain_timeout: timedelta
     connect_timeout: timedelta

@@ -8,7 +8,8 @@ change may arrive twice (live, and again from a reconciliation after a crash) an
 from dataclasses import replace
 from typing import assert_never
 
-from . import adoption, endings, folding, levers, releases, session_book, usage_book
+from . import acts, adoption, endings, folding, levers, releases, session_book, usage_book
+from .acts import AdminActed
 from .chain import add_run, move_run, settle_status
 from .changes import (
     Accepted,
@@ -101,6 +102,8 @@ def apply(ledger: Ledger, change: Change) -> None:
             ledger.close_reap(change.task_id, change.run_id, change.at)
         case StartRefused():
             folding.enter(ledger, change)
+        case AdminActed():
+            ledger.add_event(acts.event_of(change))
         case _:
             assert_never(change)
 

@@ -7,6 +7,7 @@ is believed about any.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .acts import AdminActed
 from .decisions import Decision
 from .matching import Scope
 from .model import EndedBy, Intent, Item, RunStatus, Thread, ThreadStatus, Timestamp, UsageEntry
@@ -355,4 +356,5 @@ Change = (
     | SessionEnded
     | Terminated
     | StartRefused
+    | AdminActed
 )

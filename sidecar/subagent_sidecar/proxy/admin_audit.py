@@ -10,6 +10,7 @@ from ..core.routing import UpstreamNames
 from ..errors import AmbiguousTask, BadBody, NoSuchUpstream, TaskNotFound
 from ..ports import Auditor
 from . import admin_query as query
+from .admin_about import came_to
 from .admin_json import answer, json_body
 
 _KNOWN = frozenset({"upstream", "limit"})
@@ -55,6 +56,7 @@ class AuditRoutes:
         audits = await self._auditor.audit(self._asked(upstream), most=_MOST)
         there = [(audit.upstream, found.ghost) for audit in audits for found in audit.ghosts]
         chosen = there if wanted is None else _chosen(wanted, there)
+        came_to(request, adopt=[ghost.thread.thread_id for _, ghost in chosen], count=len(chosen))
         adoptions = await self._auditor.adopt(chosen)
         return answer(
             {

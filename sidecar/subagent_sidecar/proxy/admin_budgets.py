@@ -18,6 +18,7 @@ from ..core.verdict import Answer
 from ..errors import BadBody, BadQuery, NoSuchBudget
 from ..ports import Clock, Store
 from ..service import Service
+from .admin_about import came_to
 from .admin_cancel import Resolve
 from .admin_json import answer, json_body
 from .admin_names import Names
@@ -92,6 +93,7 @@ class BudgetRoutes:
         budget = self._named(_text(body, "rule"))
         amounts = _amounts(body, budget)
         scope_id, unheard_of = await self._place(budget, body)
+        came_to(request, scope=budget.per.value, scope_id=scope_id)
         await self._service.levers.raise_budget(budget, scope_id, amounts)
         now = self._clock.now()
         [spent] = await self._store.spent([(budget, scope_id)], now, apart=True)

@@ -12,6 +12,7 @@ from ..core.cancel import TaskEnd, operators_reason
 from ..core.model import LIVE, EndedBy, TaskQuery
 from ..errors import BadBody
 from ..ports import Store, TaskEnder
+from .admin_about import came_to
 from .admin_json import answer, json_body
 
 Resolve = Callable[[str], Awaitable[str]]
@@ -59,6 +60,7 @@ class CancelRoutes:
         how = _how(await json_body(request, _HOW))
         await self._up_to_date()
         task_id = await self._resolve(request.match_info["task_id"])
+        came_to(request, task_id=task_id)
         return answer(end_json(await self._end(task_id, how)))
 
     async def cancel_many(self, request: web.Request) -> web.Response:
@@ -67,6 +69,7 @@ class CancelRoutes:
         how = _how(body)
         await self._up_to_date()
         task_ids, more = await self._chosen(body)
+        came_to(request, task_ids=task_ids, count=len(task_ids))
         ends = await asyncio.gather(*(self._end(task_id, how) for task_id in task_ids))
         return answer({"tasks": [end_json(end) for end in ends], "more": more})
 

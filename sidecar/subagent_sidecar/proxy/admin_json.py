@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from ..errors import BadBody, BodyTimeout, BodyTooLarge, NotJson
+from .admin_about import BODY
 
 BODY_TIMEOUT = web.AppKey("body_timeout", float)
 """How many seconds a body may take."""
@@ -34,6 +35,7 @@ async def json_body(request: web.Request, known: frozenset[str]) -> dict[str, An
         raise BadBody("the body is not JSON") from error
     if not isinstance(body, dict):
         raise BadBody("the body must be a JSON object")
+    request[BODY] = body
     for unknown in body.keys() - known:
         listed = ", ".join(sorted(known)) or "nothing"
         raise BadBody(f"'{unknown[:80]}' is not known here; there are: {listed}")

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from ..core.candidates import Planned, Reap, Reaped
 from ..core.policy import Mode
+from ..errors import BadQuery
 from ..ports import Reaping
 from . import admin_query as query
 from .admin_cancel import wait_in
@@ -29,7 +30,7 @@ class ReapRoutes:
         query.known(request.query, frozenset({"dry_run"}))
         body = await json_body(request, frozenset({"wait_s"}))
         wait_s = wait_in(body.get("wait_s", _WAIT_S))
-        if query.truth("dry_run", request.query.get("dry_run", "false")):
+        if _dry_run(request):
             planned = await self._reaping.planned()
             return self._answer(True, [_planned_json(each) for each in planned])
         done = await self._reaping.reap(wait_s=wait_s)
@@ -38,6 +39,18 @@ class ReapRoutes:
     def _answer(self, dry_run: bool, reaps: Sequence[dict[str, Any]]) -> web.Response:
         interval_s = self._reaping.interval_s
         return answer({"dry_run": dry_run, "reap_interval_s": interval_s, "reaps": reaps})
+
+
+def only_asks(request: web.Request) -> bool:
+    """Whether nothing will be ended by it."""
+    try:
+        return _dry_run(request)
+    except BadQuery:
+        return False
+
+
+def _dry_run(request: web.Request) -> bool:
+    return query.truth("dry_run", request.query.get("dry_run", "false"))
 
 
 def _reap_json(reap: Reap) -> dict[str, Any]:

@@ -1,23 +1,22 @@
 """The admin plane: what subagentctl and the console read."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from functools import partial
 
 from aiohttp import web
 
-from ..errors import NoSuchRoute
+from ..errors import NoSuchRoute, SidecarError
 from ..ports import Store
 from ..service import Service
 from . import problems
+from .admin_access import check_routes
 from .admin_audit import AuditRoutes
 from .admin_budgets import BudgetRoutes
 from .admin_cancel import CancelRoutes
 from .admin_events import EventRoutes
 from .admin_explain import ExplainRoutes
 from .admin_freeze import FreezeRoutes
-from .admin_guard import no_foreign_pages
+from .admin_guard import CALLER, AdminGuard
 from .admin_json import BODY_TIMEOUT, answer
 from .admin_metrics import MetricsRoutes
 from .admin_openapi import OpenApiRoutes
@@ -30,8 +29,7 @@ from .admin_spans import SpanRoutes
 from .admin_tasks import TaskRoutes
 from .admin_tools import AdminToolRoutes
 from .admin_traces import TraceRoutes
-
-_PATIENCE_S = 0.5
+from .catching_up import catch_up
 
 
 class AdminPlane:
@@ -59,10 +57,11 @@ class AdminPlane:
         metrics: MetricsRoutes,
         traces: TraceRoutes,
         report: ReportRoutes,
+        guard: AdminGuard,
         body_timeout_s: float,
     ) -> None:
         self._body_timeout_s = body_timeout_s
-        self._service = service
+        self._up_to_date = partial(catch_up, service)
         self._store = store
         self._ready = ready
         self._tasks = tasks
@@ -81,9 +80,11 @@ class AdminPlane:
         self._metrics = metrics
         self._traces = traces
         self._report = report
+        self._guard = guard
 
     def application(self) -> web.Application:
-        app = web.Application(middlewares=[_as_json, no_foreign_pages])
+        """Raises LookupError for a route of which nobody has said who may ask it."""
+        app = web.Application(middlewares=[_as_json, self._guard.middleware])
         app[BODY_TIMEOUT] = self._body_timeout_s
         self._tasks.register(app, self._up_to_date)
         resolve = self._tasks.resolve
@@ -106,18 +107,23 @@ class AdminPlane:
         OpenApiRoutes().register(app)
         app.router.add_get("/healthz", self.healthz)
         app.router.add_get("/readyz", self.readyz)
+        check_routes(app)
         return app
-
-    async def _up_to_date(self, *, refusals: bool = False) -> None:
-        """Let what just happened be entered, unless the store takes its time."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCE_S):
-                await (self._service.refusals_entered() if refusals else self._service.entered())
 
     async def healthz(self, request: web.Request) -> web.Response:
         return answer({"status": "ok"})
 
     async def readyz(self, request: web.Request) -> web.Response:
+        """Why not, and what the store says of itself, are told to those alone who may know."""
+        if CALLER in request:
+            return await self._readyz()
+        try:
+            told = await self._readyz()
+        except SidecarError as error:
+            return answer({"status": "not ready"}, status=error.status)
+        return answer({"status": "ok" if told.status == 200 else "not ready"}, status=told.status)
+
+    async def _readyz(self) -> web.Response:
         reason = self._ready()
         if reason is not None:
             return answer({"status": "not ready", "reason": reason}, status=503)

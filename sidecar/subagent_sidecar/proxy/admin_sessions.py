@@ -12,6 +12,7 @@ from ..errors import AmbiguousSession, BadQuery, SessionNotFound
 from ..ports import Clock, Store
 from ..service import Service
 from . import admin_query as query
+from .admin_about import came_to
 from .admin_json import answer, json_body
 from .session_json import end_json, reason_in, session_json
 
@@ -77,6 +78,7 @@ class SessionRoutes:
         supervisor, session_id = await self._resolve(
             request.match_info["session_id"], request.query.get("supervisor")
         )
+        came_to(request, session_id=session_id, supervisor=supervisor)
         end = await self._service.sessions.end(
             supervisor, session_id, by=EndedBy.OPERATOR, reason=reason
         )

@@ -10,6 +10,7 @@ from ..core.storable import name
 from ..errors import BadBody
 from ..ports import Headers
 from ..tools import Caller, ToolFailed, Tools
+from .admin_about import came_to
 from .admin_json import answer, json_body
 from .tool_json import failure, told_json
 
@@ -37,7 +38,10 @@ class AdminToolRoutes:
         )
         tool = request.match_info["tool"]
         try:
-            return answer(told_json(tool, await self._tools.call(tool, arguments, caller)))
+            done = await self._tools.call(tool, arguments, caller)
+            if done.task is not None and "task_id" in done.task:
+                came_to(request, task_id=done.task["task_id"])
+            return answer(told_json(tool, done))
         except ToolFailed as failed:
             status, fields, told = failure(failed, request_id=request.headers.get("x-request-id"))
             refused = answer(told, status=status)

@@ -25,6 +25,7 @@ from . import answering, bodies, door_bodies, forwarding, headers, problems, web
 from .calls import Call, Target
 from .coalescing import Coalescer
 from .doors import Doors
+from .foreign_pages import ForeignPages
 from .idempotency import Once
 from .incoming import NOTHING, Incoming, Limits, read
 from .mcp_routes import PATH as MCP
@@ -69,6 +70,7 @@ class DataPlane:
         otlp: OtlpRoutes,
         tools: ToolRoutes,
         mcp: McpRoutes,
+        pages: ForeignPages,
         now: Callable[[], float],
     ) -> None:
         self.meter = ProxyMeter()
@@ -87,6 +89,7 @@ class DataPlane:
         self._otlp = otlp
         self.tools = tools
         self._mcp = mcp
+        self._pages = pages
         self._serve = {
             **dict.fromkeys(wire.STARTS, starts.serve),
             **dict.fromkeys(wire.DOORS, doors.serve),
@@ -194,6 +197,9 @@ class DataPlane:
         )
 
     async def _internal(self, request: DataRequest, path: str) -> web.StreamResponse:
+        """What the sidecar answers itself, and no page of a stranger may ask. What is passed on is
+        the agent server's to guard."""
+        self._pages.refuse(request)
         if path == "/sidecar/health" and request.method in ("GET", "HEAD"):
             body = json.dumps({"status": "ok", "version": __version__}).encode()
             return answering.send(request, 200, _JSON, body)

@@ -11,7 +11,6 @@ from ..tools import McpDoor
 from . import asgi, headers
 from .incoming import Limits, read
 from .server import DataRequest
-from .tool_routes import refuse_foreign_pages
 
 PATH = "/sidecar/mcp"
 
@@ -28,7 +27,6 @@ class McpRoutes:
         self._stopping = False
 
     async def serve(self, request: DataRequest) -> web.StreamResponse:
-        refuse_foreign_pages(request)
         if self._stopping:
             raise Draining("the sidecar is stopping; try again shortly")
         incoming = await read(request, self._limits, understand=True)

@@ -21,6 +21,7 @@ from ..errors import (
     PolicyInvalid,
     SessionOver,
     SidecarError,
+    TokenNeeded,
     UpstreamError,
 )
 
@@ -61,6 +62,8 @@ def problem(error: BaseException, *, request_id: str | None = None) -> tuple[int
         headers.append((b"retry-after", str(max(1, round(error.retry_after_s))).encode()))
     if isinstance(error, Refused):
         headers.append(OURS)
+    if isinstance(error, TokenNeeded):
+        headers.append((b"www-authenticate", error.challenge.encode()))
     return error.status, headers, json.dumps(_body(error, request_id)).encode()
 
 

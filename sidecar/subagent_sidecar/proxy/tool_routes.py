@@ -8,10 +8,9 @@ from urllib.parse import parse_qs
 from aiohttp import web
 
 from ..core.toolset import SHAPES
-from ..errors import BadBody, BadQuery, ForeignOrigin, NoSuchRoute, NotJson, SidecarError
+from ..errors import BadBody, BadQuery, NoSuchRoute, NotJson, SidecarError
 from ..tools import Caller, ToolFailed, Tools
 from . import answering, headers
-from .admin_guard import is_local
 from .headers import Field
 from .idempotency import key_of
 from .incoming import Limits, read
@@ -38,7 +37,6 @@ class ToolRoutes:
 
     async def serve(self, request: DataRequest, path: str) -> web.StreamResponse:
         """`path` begins with PATH. Raises what `_call` does not answer itself."""
-        refuse_foreign_pages(request)
         tool = path.removeprefix(PATH).removeprefix("/")
         if not tool and request.method in ("GET", "HEAD"):
             return await self._listed(request)
@@ -85,18 +83,6 @@ class ToolRoutes:
 def _misread(error: SidecarError) -> ToolFailed:
     """What a harness that gives its model `text`, whatever comes, can give it here, too."""
     return ToolFailed(error.message, error)
-
-
-def refuse_foreign_pages(request: DataRequest) -> None:
-    """Raises ForeignOrigin: see admin_guard. What is passed on is the agent server's to guard."""
-    host, origin = request.headers.get("host", ""), request.headers.get("origin")
-    if host and not is_local(f"//{host}"):
-        raise ForeignOrigin(
-            "tools are answered at localhost, IP addresses and names without a dot, not at "
-            f"'{host[:80]}': a proxy in front must send its own Host"
-        )
-    if origin is not None and not is_local(origin):
-        raise ForeignOrigin(f"pages of '{origin[:80]}' have no business here")
 
 
 def caller_of(request: DataRequest) -> Caller:

@@ -20,10 +20,10 @@ from ..core.wire import Act
 from ..errors import BadTarget, ForeignOrigin, UpstreamBroken, UpstreamUnreachable
 from ..ports import Headers
 from . import answering, forwarding, headers
-from .admin_guard import is_local
 from .calls import Call
 from .command_socket import CommandSocket
 from .doors import Doors
+from .foreign_pages import is_local
 from .telling import Telling
 
 _CONNECT_S = 5.0

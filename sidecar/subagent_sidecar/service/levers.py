@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from random import getrandbits
 
+from ..core.acts import AdminActed
 from ..core.changes import BudgetRaised, BudgetTold, Frozen, Told, Unfrozen
 from ..core.matching import Scope
 from ..core.model import Timestamp
@@ -21,6 +22,10 @@ class Levers:
     def budget_told(self, told: Told, check: Check, *, tasks: Sequence[str] = ()) -> None:
         """A budget is past a threshold; posted like what passes by."""
         self._recorder.post(BudgetTold(told=told, check=check, at=self._now(), tasks=tuple(tasks)))
+
+    def acted(self, act: AdminActed) -> None:
+        """Somebody did something by the admin plane; posted, for acts that were done are done."""
+        self._recorder.post(act)
 
     async def freeze(self, scope: Scope, scope_id: str, reason: str | None) -> Freeze:
         """The very next start there is refused, follow-ups included."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from ..core.acts import AdminActed
 from ..core.candidates import ReapClaim
 from ..core.changes import (
     Accepted,
@@ -86,6 +87,7 @@ class Touches:
                     | BudgetTold()
                     | Terminated()
                     | StartRefused()
+                    | AdminActed()
                 ):
                     pass
                 case Released() | Doubted():

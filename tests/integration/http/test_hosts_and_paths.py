@@ -167,3 +167,35 @@ async def test_a_start_is_on_record_however_its_path_is_spelled(target: bytes) -
 
 def first_line(server: Recorder) -> bytes:
     return server.requests[0].split(b"\r\n")[0]
+
+
+OURS = [
+    b"GET /sidecar/health",
+    b"GET /sidecar/tools",
+    b"POST /sidecar/tools/list_async_tasks",
+    b"POST /sidecar/mcp",
+    b"POST /sidecar/otlp/v1/traces",
+    b"POST /sidecar/sessions/s1/heartbeat",
+    b"POST /sidecar/sessions/s1/end",
+    b"GET /sidecar/sessions/s1",
+    b"GET /sidecar/whatever",
+    b"GET http://localhost/sidecar/health",
+]
+
+
+@pytest.mark.parametrize("line", OURS)
+async def test_what_is_our_own_answers_no_page_of_a_stranger(line: bytes) -> None:
+    """DNS rebinding: what is passed on is the agent server's to guard, and this is not."""
+    async with sidecar("http://127.0.0.1:9", allowed_hosts=["ours.example"]) as front:
+        for host, origin, answered in (
+            (b"pages.example", b"", False),
+            (b"localhost", b"Origin: https://pages.example\r\n", False),
+            (b"localhost", b"Origin: null\r\n", False),
+            (b"ours.example:8460", b"Origin: https://ours.example\r\n", True),
+            (b"host.docker.internal", b"", True),
+            (b"[::1]:1", b"Origin: http://localhost:5173\r\n", True),
+        ):
+            head = b"%s HTTP/1.1\r\nHost: %s\r\n%s" % (line, host, origin)
+            async with front.wire() as wire:
+                answer = await wire.ask(head + b"Content-Length: 0\r\nConnection: close\r\n\r\n")
+            assert (host, origin, answer.status != 421) == (host, origin, answered)

@@ -165,6 +165,38 @@ ADDED = {"micro_usd": 1_500_000, "run_time": 1_800_000_000, "runs": 2}
             "start refused by usd: tokens 9 of 10, 4 tokens of it only reserved",
         ),
         (
+            event(
+                "admin_act",
+                act="freeze",
+                by="alice",
+                role="operator",
+                outcome="done",
+                target={"scope": "agent", "id": "coder", "reason": "loops"},
+                **{"from": "10.0.0.7"},
+            ),
+            "alice: freeze agent coder: done (operator, from 10.0.0.7)",
+        ),
+        (
+            event(
+                "admin_act",
+                act="reload_policy",
+                by="anonymous",
+                role="admin",
+                outcome="refused",
+                code="policy_invalid",
+                **{"from": "::1"},
+            ),
+            "anonymous: reload the policy: refused, policy_invalid (from ::1)",
+        ),
+        (
+            event("admin_act", act="cancel_many", by="eve", outcome="denied", times=4_211),
+            "eve: cancel tasks: denied, 4,211 times",
+        ),
+        (
+            event("admin_act", act="sing_songs", by="eve", outcome="sung"),
+            "eve: sing songs: sung",
+        ),
+        (
             event("reaped", "running", rule="clocks", evidence="running for 31 min"),
             "reaped by rule clocks: running for 31 min",
         ),

@@ -63,6 +63,7 @@ def application() -> web.Application:
         metrics=MetricsRoutes(written=any_),
         tools=AdminToolRoutes(tools=any_, credentials=any_),
         report=ReportRoutes(service=any_, store=any_, clock=any_),
+        guard=any_,
     ).application()
 
 

@@ -159,6 +159,9 @@ PROXY_STREAMS = _gauge(
 PROXY_SHARED = _counter(
     "proxy_shared_checks", "Polls answered with the upstream's answer to an identical one"
 )
+ADMIN_REFUSED = _counter(
+    "admin_refused", "Requests that the admin plane did not let in, by why", "reason"
+)
 STORE_UP = _gauge("store_up", "Whether the record could be read for this scrape")
 STORE_COMMITS = _histogram("store_commit_duration_seconds", "How long transactions took")
 STORE_WRITES = _counter("store_writes", "Writes that were committed, several in a transaction")

@@ -111,6 +111,21 @@ class ProxyMeter:
             own.sum += own_s
 
 
+ADMIN_REFUSALS = ("no_token", "wrong_token", "role", "page")
+
+
+class AdminMeter:
+    """Requests that the admin plane did not let in, by why."""
+
+    __slots__ = ("refusals",)
+
+    def __init__(self) -> None:
+        self.refusals = dict.fromkeys(ADMIN_REFUSALS, 0)
+
+    def refused(self, reason: str) -> None:
+        self.refusals[reason] += 1
+
+
 class StoreMeter:
     """Commits, as the thread that makes them sees them, and what failed."""
 

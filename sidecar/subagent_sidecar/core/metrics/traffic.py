@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..wire import STARTS, Act
 from . import instruments as i
 from .families import Family, Labels, filled, plain
-from .meters import FAST, Histogram, ProxyMeter, StoreMeter, UpstreamMeter
+from .meters import FAST, AdminMeter, Histogram, ProxyMeter, StoreMeter, UpstreamMeter
 
 BREAKER_STATES = ("closed", "open", "half-open")
 CODES = ("2xx", "3xx", "4xx", "5xx")
@@ -99,6 +99,10 @@ def of_proxy(meter: ProxyMeter, *, shared: int) -> Iterator[Family]:
 
 def _kind(act: str) -> str:
     return _KINDS.get(act, "other")
+
+
+def of_admin(meter: AdminMeter) -> Iterator[Family]:
+    yield Family(i.ADMIN_REFUSED, {(reason,): float(n) for reason, n in meter.refusals.items()})
 
 
 def of_traces(*, exported: int, dropped: int, failed: int) -> Iterator[Family]:

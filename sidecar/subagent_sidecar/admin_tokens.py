@@ -1,0 +1,118 @@
+"""The tokens of the admin plane: what is good enough for one, and whose one is.
+
+No token is kept: what is held is compared as digests, made with a key of this process alone, and
+with all of them each time, so that neither the memory nor the time an answer takes tells of any.
+"""
+
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from pathlib import Path
+
+from .core.roles import AdminCaller, Role
+
+SHORTEST = 16
+_FEWEST_CHARACTERS = 6
+_LONGEST = 4_096
+_KEY = secrets.token_bytes(32)
+_MAKE_ONE = "`openssl rand -base64 32` makes one"
+
+
+def digest(token: str) -> bytes:
+    """What is held of a token. Raises ValueError where it is none that could be sent, or one that
+    could be guessed; the text follows "the token"."""
+    if not token:
+        raise ValueError(f"is empty; {_MAKE_ONE}")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError("may hold only printable ASCII characters and no space")
+    if len(token) < SHORTEST:
+        raise ValueError(f"has fewer than {SHORTEST} characters and can be guessed; {_MAKE_ONE}")
+    if len(set(token)) < _FEWEST_CHARACTERS:
+        raise ValueError(f"repeats itself and can be guessed; {_MAKE_ONE}")
+    return _digest(token)
+
+
+def _digest(presented: str) -> bytes:
+    return blake2b(presented.encode("utf-8", "surrogateescape"), key=_KEY).digest()
+
+
+def digest_in(file: Path) -> bytes:
+    """The same of what stands in a file, which may end with a line end. Raises OSError and
+    ValueError."""
+    with file.open("rb") as opened:
+        content = opened.read(_LONGEST + 1)
+    if len(content) > _LONGEST:
+        raise ValueError(f"is longer than {_LONGEST:,} bytes")
+    return digest(content.decode("latin-1").strip("\r\n"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminToken:
+    """`digest` is None where its file is gone: then it lets nobody in."""
+
+    name: str
+    role: Role
+    digest: bytes | None = field(repr=False)
+    file: Path | None = None
+
+
+class AdminTokens:
+    """Those that are in force. None at all: whoever asks may do everything."""
+
+    def __init__(self, tokens: Sequence[AdminToken] = ()) -> None:
+        self._tokens = tuple(tokens)
+
+    @property
+    def needed(self) -> bool:
+        """Whether nobody gets in without one; never true or false in turn."""
+        return bool(self._tokens)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return tuple(token.file for token in self._tokens if token.file is not None)
+
+    def caller(self, presented: str) -> AdminCaller | None:
+        """Whose token that is."""
+        shown, found = _digest(presented), None
+        for token in self._tokens:
+            if hmac.compare_digest(token.digest or b"", shown):
+                found = AdminCaller(token.name, token.role)
+        return found
+
+    def renew(self) -> tuple[list[str], list[str]]:
+        """Read the files again. Returns the names of the tokens that changed, and a sentence for
+        everything that cannot be used: there the token stays that was, except that one whose
+        file is gone lets nobody in any more."""
+        problems: list[str] = []
+        found: dict[bytes, str] = {}
+        renewed = []
+        for token in self._tokens:
+            new = _renewed(token, problems)
+            if (owner := found.setdefault(new.digest or b"", new.name)) != new.name and new.digest:
+                problems.append(f"'{new.name}' has the token of '{owner}', and lets nobody in")
+                new = replace(new, digest=None)
+            renewed.append(new)
+        changed = [new.name for new, old in zip(renewed, self._tokens, strict=True) if new != old]
+        self._tokens = tuple(renewed)
+        return changed, problems
+
+
+def _renewed(token: AdminToken, problems: list[str]) -> AdminToken:
+    if token.file is None:
+        return token
+    try:
+        return replace(token, digest=digest_in(token.file))
+    except FileNotFoundError:
+        return replace(token, digest=None)
+    except (OSError, ValueError) as error:
+        problems.append(f"'{token.name}': {said(token.file, error)}")
+        return token
+
+
+def said(file: Path | None, error: OSError | ValueError) -> str:
+    """What is wrong with a file, or with the token in it."""
+    if isinstance(error, OSError):
+        return f"{file} cannot be read ({(error.strerror or 'no file').lower()})"
+    return f"the token in {file} {error}" if file is not None else f"the token {error}"
