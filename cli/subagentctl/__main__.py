@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from subagentctl import commands
-from subagentctl.app import EXIT_CODES, OUTPUTS, App, parsed
+from subagentctl.app import EXIT_CODES, FILE, OUTPUTS, App, parsed
 from subagentctl.errors import Misused
 from subagentctl.outside import Outside, forsake_stdout
 from subagentctl.server import DEFAULT, Server, parse_server, parse_token
 from subagentctl.trust import Trust
 
 _INTERRUPTED = 130
-_FILE = click.Path(path_type=Path)
 
 
 class OneSentence(click.Group):
@@ -81,12 +81,20 @@ def _sentence(text: str) -> str:
     envvar="SUBAGENTCTL_TOKEN",
     show_envvar=True,
     help="Sent as bearer token. Others on this machine can read a command line: prefer the "
-    "variable.",
+    "variable, or --token-file.",
+)
+@click.option(
+    "--token-file",
+    metavar="FILE",
+    type=FILE,
+    envvar="SUBAGENTCTL_TOKEN_FILE",
+    show_envvar=True,
+    help="A file with the token in it, and nothing else.",
 )
 @click.option(
     "--ca",
     metavar="FILE",
-    type=_FILE,
+    type=FILE,
     envvar="SUBAGENTCTL_CA",
     show_envvar=True,
     help="The authority behind the certificate of an https server, in PEM, in place of the "
@@ -95,7 +103,7 @@ def _sentence(text: str) -> str:
 @click.option(
     "--cert",
     metavar="FILE",
-    type=_FILE,
+    type=FILE,
     envvar="SUBAGENTCTL_CERT",
     show_envvar=True,
     help="A client certificate, for a server that asks for one.",
@@ -103,7 +111,7 @@ def _sentence(text: str) -> str:
 @click.option(
     "--key",
     metavar="FILE",
-    type=_FILE,
+    type=FILE,
     envvar="SUBAGENTCTL_KEY",
     show_envvar=True,
     help="Its key, if that is not in the same file.",
@@ -122,6 +130,7 @@ def cli(
     ctx: click.Context,
     server: Server,
     token: str | None,
+    token_file: Path | None,
     output: str,
     ca: Path | None,
     cert: Path | None,
@@ -130,9 +139,20 @@ def cli(
     """See the tasks that run behind a subagent sidecar."""
     outside = ctx.obj if isinstance(ctx.obj, Outside) else Outside()
     trust = Trust(ca=ca, cert=cert, key=key)
-    ctx.obj = App(outside=outside, server=server, token=token, output=output, trust=trust)
+    ctx.obj = App(outside=outside, server=server, token=None, output=output, trust=trust)
+    _take_token(ctx, ctx.obj, {"token": token, "token_file": token_file})
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
+
+
+def _take_token(ctx: click.Context, app: App, given: dict[str, Any]) -> None:
+    """The one that was given, an option rather than a variable. Raises Misused for two options."""
+    told = [name for name, value in given.items() if value is not None]
+    options = [n for n in told if ctx.get_parameter_source(n) is ParameterSource.COMMANDLINE]
+    if len(options) > 1:
+        raise Misused("give --token or --token-file, not both. See `subagentctl --help`.")
+    for name in (options or told)[:1]:
+        app.take(name, given[name])
 
 
 def _discover() -> Iterator[click.Command]:

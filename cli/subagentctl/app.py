@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -10,10 +11,12 @@ import click
 from subagentctl.client import TIMEOUT_S, Client
 from subagentctl.errors import Misused
 from subagentctl.outside import Outside
-from subagentctl.server import Server, parse_server, parse_token
+from subagentctl.server import Server, parse_server, parse_token, token_in
 from subagentctl.trust import Trust
 from subagentctl.when import parse_since, to_wire
 
+FILE = click.Path(path_type=Path)
+_TOKENS = ("token", "token_file")
 OUTPUTS = ("table", "json", "csv")
 EXIT_CODES = """\b
 Exit codes:
@@ -37,10 +40,20 @@ class App:
     token: str | None
     output: str
     trust: Trust = field(default_factory=Trust)
+    token_file: Path | None = None
 
     def client(self, *, timeout: float = TIMEOUT_S) -> Client:
-        """A new connection; use it as a context manager."""
-        return Client(self.server, self.token, timeout=timeout, trust=self.trust)
+        """A new connection; use it as a context manager. Raises Misused."""
+        token = self.token
+        if token is None and self.token_file is not None:
+            token = token_in(self.token_file)
+        return Client(self.server, token, timeout=timeout, trust=self.trust)
+
+    def take(self, option: str, value: Any) -> None:
+        """What stands behind a command is stronger than what stands before it."""
+        if option in _TOKENS:
+            self.token = self.token_file = None
+        setattr(self, option, value)
 
 
 def parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
@@ -71,9 +84,10 @@ class EachOnce(click.Command):
 
 
 def shared_options(command: F) -> F:
-    """Let `--server`, `--token` and `-o` stand behind the command's name as well as before it."""
+    """Let `--server`, the tokens and `-o` stand behind the command's name as well as before it."""
     again = partial(click.option, expose_value=False, help="As before the command.")
     for option in (
+        again("--token-file", metavar="FILE", type=FILE, callback=_override(Path)),
         again("-o", "--output", type=click.Choice(OUTPUTS), callback=_override(str)),
         again("--token", metavar="TEXT", callback=_override(parse_token)),
         again("--server", metavar="URL", callback=_override(parse_server)),
@@ -88,7 +102,7 @@ def _override(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Par
     def callback(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         app = ctx.find_object(App)
         if value is not None and app is not None and param.name is not None:
-            setattr(app, param.name, parsed(parse)(ctx, param, value))
+            app.take(param.name, parsed(parse)(ctx, param, value))
 
     return callback
 

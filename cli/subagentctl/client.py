@@ -135,6 +135,7 @@ class Client:
             content_type=answer.content_type,
             location=answer.location,
             payload=answer.payload,
+            token_sent="Authorization" in self._headers,
         )
 
     def surprise(self, what: str) -> Unreachable:

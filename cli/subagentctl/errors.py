@@ -2,6 +2,7 @@
 
     CliError
     |-- Failed        1  the sidecar answered, and the answer is no
+    |   `-- Denied    1  to whoever asks, and will be until another token is sent
     |-- Misused       2  the command line (or its environment) makes no sense
     |-- Unreachable   3  no sidecar there: nothing answers, or something that is not one
     |-- NotFound      4  the sidecar knows no such thing
@@ -31,6 +32,10 @@ class CliError(click.ClickException):
 
 class Failed(CliError):
     exit_code: ClassVar[int] = 1
+
+
+class Denied(Failed):
+    """Asking again is in vain."""
 
 
 class Misused(CliError):

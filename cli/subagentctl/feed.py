@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import click
 
 from subagentctl.client import Client, JsonObject, json_object
-from subagentctl.errors import CliError, NotFound
+from subagentctl.errors import CliError, Denied, NotFound
 from subagentctl.outside import Outside
 from subagentctl.text import clean
 
@@ -84,7 +84,8 @@ class Following:
         self._told = False
 
     def run(self) -> None:
-        """Until it is interrupted. Raises NotFound when what is followed is no more."""
+        """Until it is interrupted. Raises NotFound when what is followed is no more, and Denied
+        when it is not to be seen any more."""
         while True:
             for event in self._until_trouble():
                 self._show(event)
@@ -93,7 +94,7 @@ class Following:
         try:
             yield from self._events()
             problem = "the sidecar ended the stream of events."
-        except NotFound:
+        except (NotFound, Denied):
             raise
         except CliError as error:
             problem = error.message

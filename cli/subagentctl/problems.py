@@ -9,7 +9,7 @@
 | of a tool, anything else                 | Failed      | 1    |
 | ours, 404                                | NotFound    | 4    |
 | ours, 400 `not_a_name`                   | Misused     | 2    |
-| 401, 403, from whomever                  | Failed      | 1    |
+| 401, 403, from whomever                  | Denied      | 1    |
 | ours, 409 `ambiguous_task`               | Failed      | 1    |
 | ours, 422 `policy_invalid`               | Invalid     | 64   |
 | ours, anything else                      | Failed      | 1    |
@@ -18,7 +18,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from subagentctl.errors import CliError, Failed, Invalid, Misused, NotFound, Unreachable
+from subagentctl.errors import CliError, Denied, Failed, Invalid, Misused, NotFound, Unreachable
 from subagentctl.server import Server
 
 _SHOWN_CANDIDATES = 5
@@ -63,19 +63,34 @@ def refusal(
     content_type: str,
     location: str,
     payload: Mapping[str, Any] | None,
+    token_sent: bool = False,
 ) -> CliError:
     """The error for an answer other than a 200 with a JSON object (see the table above)."""
     if payload is not None and isinstance(payload.get("text"), str):
         return _of_tool(status, payload["text"])
     problem = payload if _is_ours(payload) else None
     if status in (401, 403):
-        said = f" ({_sentence(problem)})" if problem else ""
-        return Failed(
-            f"{server} asks for a token it accepts{said}. Set SUBAGENTCTL_TOKEN or --token."
-        )
+        return _denied(server, problem, token_sent=token_sent)
     if problem is None:
         return not_a_sidecar(server, _description(status, content_type, location))
     return _from_problem(server, status, problem)
+
+
+def _denied(server: Server, problem: Mapping[str, Any] | None, *, token_sent: bool) -> Denied:
+    """What the sidecar itself says of tokens is for programs, but for the roles."""
+    code = "" if problem is None else problem["error"]
+    if problem is not None and code == "role_needed":
+        return Denied(f"{server} refused: {_sentence(problem)}.")
+    said = f" ({_sentence(problem)})" if problem is not None and code != "token_needed" else ""
+    if token_sent:
+        return Denied(
+            f"{server} does not accept this token{said}. Put another one into SUBAGENTCTL_TOKEN "
+            "or the file of --token-file."
+        )
+    return Denied(
+        f"{server} asks for a token{said}. Set SUBAGENTCTL_TOKEN, or name a file that holds one "
+        "with --token-file."
+    )
 
 
 def _of_tool(status: int, text: str) -> CliError:

@@ -17,7 +17,9 @@ The operator's command: it asks a running sidecar's admin plane, and never the a
 `policy validate` and `policy show FILE` read files, `dashboards export` writes some, and they ask
 nobody; `policy replay FILE` reads files here and the record from the sidecar.
 
-- `--server`, `--token` and `-o` may stand before or behind the command's name.
+- `--server`, `--token`, `--token-file` and `-o` may stand before or behind the command's name. Of
+  `SUBAGENTCTL_TOKEN` and `SUBAGENTCTL_TOKEN_FILE` the first one counts; see
+  [who may do what](../admin-access.md).
 - `-o table` fits the terminal: long texts are cut, columns that find no room are left out. On a
   pipe nothing is cut unless `COLUMNS` is set. Colour is used on a terminal only, and not with
   `NO_COLOR`.

@@ -1,14 +1,18 @@
-"""`--server`: where the admin plane is."""
+"""`--server`, `--token` and `--token-file`: where the admin plane is, and how to get in."""
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
+
+from subagentctl.errors import Misused
 
 DEFAULT = "http://127.0.0.1:8461"
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[A-Za-z0-9._~%:-]+")
 _BAD_HOST = "the host name in the URL is not a valid one"
 _ADMIN_PORT, _DATA_PORT = 8461, 8460
+_LONGEST_TOKEN = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ def parse_server(text: str) -> Server:
     if parts.scheme not in _PORTS:
         raise ValueError("the URL must begin with http:// or https://")
     if parts.username is not None or parts.password is not None:
-        raise ValueError("credentials do not belong in the URL, use --token")
+        raise ValueError("credentials do not belong in the URL, use --token-file")
     if parts.query or parts.fragment:
         raise ValueError("the URL must end after the path, without ? or #")
     return Server(
@@ -81,6 +85,26 @@ def _ascii_path(path: str) -> str:
     if not path.isascii():
         raise ValueError("the path of the URL must be percent-encoded")
     return path
+
+
+def token_in(file: Path) -> str:
+    """The token that stands in a file, alone but for a line end. Raises Misused."""
+    option = f"--token-file {file}"
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(_LONGEST_TOKEN + 1)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "not a path"
+        raise Misused(f"{option} cannot be read ({why.lower()}).") from error
+    try:
+        if len(content) > _LONGEST_TOKEN:
+            raise ValueError("is too long for a token")
+        token = parse_token(content.decode("latin-1"))
+    except ValueError as error:
+        raise Misused(f"{option}: {error}.") from error
+    if not token:
+        raise Misused(f"{option} is empty.")
+    return token
 
 
 def parse_token(text: str) -> str:

@@ -16,7 +16,7 @@ from typing import NoReturn, Protocol
 import click
 
 from subagentctl.app import App
-from subagentctl.errors import CliError, Misused
+from subagentctl.errors import CliError, Denied, Misused
 from subagentctl.look import Look
 from subagentctl.outside import Outside, emit
 from subagentctl.text import clean, cut
@@ -47,7 +47,8 @@ class Screen(Protocol):
 def watch(draw: Callable[[Look], str], screen: Screen, outside: Outside, interval: float) -> None:
     """Show `draw` every `interval` seconds until interrupted.
 
-    Only the very first attempt may fail: a wrong `--server` is better said than watched.
+    Only the very first attempt may fail: a wrong `--server` is better said than watched. And a
+    token that is good no more is, too: Denied.
     """
     try:
         picture = draw(screen.look())
@@ -64,6 +65,8 @@ def _next(draw: Callable[[Look], str], screen: Screen, outside: Outside, interva
         outside.sleep(interval)
         try:
             return draw(screen.look())
+        except Denied:
+            raise
         except CliError as error:
             screen.trouble(clean(error.message))
 

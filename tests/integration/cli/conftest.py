@@ -21,7 +21,8 @@ Raw = Callable[..., str]
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the person who runs the tests has set plays no part."""
-    for name in ("SUBAGENTCTL_SERVER", "SUBAGENTCTL_TOKEN", "NO_COLOR", "COLUMNS"):
+    ours = ("SUBAGENTCTL_SERVER", "SUBAGENTCTL_TOKEN", "SUBAGENTCTL_TOKEN_FILE")
+    for name in (*ours, "NO_COLOR", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -145,7 +145,11 @@ def test_an_ambiguous_part_names_the_tasks_it_fits(admin: FakeAdmin, run: Run) -
 @pytest.mark.parametrize(
     ("reply", "code", "said"),
     [
-        (problem(401, "unauthorized", "No token."), 1, "Set SUBAGENTCTL_TOKEN or --token."),
+        (
+            problem(401, "unauthorized", "No token."),
+            1,
+            "(No token). Set SUBAGENTCTL_TOKEN, or",
+        ),
         (problem(503, "store_busy", "Busy.", retry_after_s=1), 1, "Busy (HTTP 503 store_busy, try"),
         (problem(404, "not_found", "No such route."), 4, "No such route."),
         (Reply(404, {"detail": "Not Found"}), 3, "is not a sidecar's admin plane (HTTP 404"),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from subagentctl.errors import CliError, Failed, Misused, NotFound, Unreachable
+from subagentctl.errors import CliError, Denied, Failed, Misused, NotFound, Unreachable
 from subagentctl.problems import refusal, unreachable
 from subagentctl.server import parse_server
 
@@ -28,8 +28,10 @@ def ours(code: str, message: str = "It did not go.", **more: Any) -> dict[str, A
         (404, ours("no_such_upstream", "No 'x'; there are: y"), NotFound, "No 'x'; there are: y."),
         (400, ours("not_a_name", "'*' is no name."), Misused, "'*' is no name."),
         (421, ours("ambiguous_upstream"), Unreachable, "--admin-listen"),
-        (401, ours("unauthorized", "No."), Failed, "(No). Set SUBAGENTCTL_TOKEN or --token."),
-        (403, None, Failed, "asks for a token it accepts. Set SUBAGENTCTL_TOKEN or --token."),
+        (401, ours("unauthorized", "No."), Denied, "asks for a token (No). Set SUBAGENTCTL_TOKEN"),
+        (401, ours("token_needed", "For programs."), Denied, "asks for a token. Set SUBAGENTCTL"),
+        (403, None, Denied, "asks for a token. Set SUBAGENTCTL_TOKEN, or name a file that holds"),
+        (403, ours("role_needed", "You have viewer."), Denied, "8461 refused: You have viewer."),
         (400, ours("bad_query"), Failed, "refused: It did not go (HTTP 400 bad_query)."),
         (503, ours("store_busy", retry_after_s=1.0), Failed, "store_busy, try again in 1 s)."),
         (500, ours("x", request_id="req-7"), Failed, "(HTTP 500 x, request req-7)."),
@@ -43,6 +45,21 @@ def test_each_answer_becomes_its_error(
     error = refusal(HERE, status=status, content_type="text/html", location="", payload=payload)
     assert type(error) is kind
     assert said in error.message
+
+
+def test_who_has_sent_a_token_is_told_that_it_is_no_good() -> None:
+    error = refusal(
+        HERE,
+        status=401,
+        content_type="",
+        location="",
+        payload=ours("token_needed"),
+        token_sent=True,
+    )
+    assert error.message == (
+        "http://127.0.0.1:8461 does not accept this token. Put another one into SUBAGENTCTL_TOKEN "
+        "or the file of --token-file."
+    )
 
 
 def test_an_upstream_nobody_has_in_the_address_is_a_wrong_address() -> None:
