@@ -287,6 +287,10 @@ def _detail(event: Record, key: str) -> str:
     return fields.text(nested(event, "detail"), key)
 
 
+def _key(event: Record) -> str:
+    return f"key {_detail(event, 'key_id')} of supervisor {_detail(event, 'supervisor')}"
+
+
 _PAST = "it was started past the sidecar"
 _CAUSES = {
     "before": "it is older than the record",
@@ -316,6 +320,8 @@ _CLAUSES: Mapping[str, Callable[[Record], str]] = {
     "adopted": lambda event: f"put on record: {_CAUSES.get(_detail(event, 'cause'), _PAST)}",
     "frozen": _lever("frozen"),
     "unfrozen": _lever("no longer frozen"),
+    "key_created": lambda event: f"{_key(event)} was made",
+    "key_revoked": lambda event: f"{_key(event)} was revoked",
     "budget_raised": _budget_raised,
     "budget_near": _budget_near,
     "budget_exhausted": _budget("is spent"),

@@ -7,6 +7,7 @@ from typing import Protocol
 from ..core.changes import Start
 from ..core.decisions import Decision
 from ..core.idempotency import Claim, Earlier, Taken
+from ..core.keys import Key
 from ..core.metrics.meters import StoreMeter
 from ..core.metrics.record import Census, Stretch, Used
 from ..core.model import Event, Intent, Timestamp
@@ -107,6 +108,25 @@ class Deliveries(Protocol):
 
     async def deliveries_waiting(self) -> Mapping[str, int]:
         """How many there are, by target."""
+
+
+class SupervisorKeys(Protocol):
+    """What is kept of supervisors' keys. Every method raises StoreError when the store cannot do
+    it."""
+
+    async def add_key(self, key: Key) -> None:
+        """One more, and the event that tells of it. StoreRejected: its id is taken."""
+
+    async def revoke_key(self, key_id: str, *, at: Timestamp, by: str | None = None) -> bool:
+        """From `at` on it opens nothing, for good, and an event says so. False where there is no
+        such key, or it was revoked before: then nothing has changed."""
+
+    async def supervisor_keys(self) -> Sequence[Key]:
+        """All there ever were, oldest first."""
+
+    async def keys_state(self) -> tuple[int, int]:
+        """How many keys there are, and how many are revoked: unless one of these has grown since,
+        nothing has changed. Costs next to nothing."""
 
 
 class Trees(Protocol):

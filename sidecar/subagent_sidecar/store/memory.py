@@ -15,6 +15,8 @@ from ..core.changes import Change, Start
 from ..core.claims import claim_all
 from ..core.decide import decide
 from ..core.idempotency import Claim, Earlier, Taken, admit_once, forget, settle
+from ..core.key_events import key_created, key_revoked
+from ..core.keys import Key
 from ..core.matching import Call
 from ..core.metrics.meters import StoreMeter
 from ..core.model import Intent, Timestamp, timestamp
@@ -25,6 +27,7 @@ from ..core.tally import Tally
 from ..core.verdict import Allow, Deny, Spent
 from . import memory_pruning
 from .memory_deliveries import MemoryDeliveries
+from .memory_keys import MemoryKeys
 from .memory_reading import MemoryReading
 from .memory_replies import MemoryReplies
 from .memory_tables import Tables
@@ -40,6 +43,7 @@ class MemoryStore(MemoryReading):
         self.meter = StoreMeter()
         self._replies = MemoryReplies()
         self._deliveries = MemoryDeliveries()
+        self._keys = MemoryKeys()
 
     def admit(self, start: Start, policy: Policy = NO_RULES) -> Future[Intent]:
         def work(tables: Tables) -> Intent | Refused:
@@ -169,6 +173,26 @@ class MemoryStore(MemoryReading):
 
     async def deliveries_waiting(self) -> Mapping[str, int]:
         return self._deliveries.count()
+
+    # ports.SupervisorKeys
+
+    async def add_key(self, key: Key) -> None:
+        tables = self._tables
+        self._keys.add(key)
+        tables.add_event(key_created(key))
+
+    async def revoke_key(self, key_id: str, *, at: Timestamp, by: str | None = None) -> bool:
+        tables = self._tables
+        name = self._keys.revoke(key_id, at)
+        if name is not None:
+            tables.add_event(key_revoked(key_id, name, at, by))
+        return name is not None
+
+    async def supervisor_keys(self) -> Sequence[Key]:
+        return self._keys.every()
+
+    async def keys_state(self) -> tuple[int, int]:
+        return self._keys.state()
 
     async def check(self) -> str:
         return f"memory store of {len(self._tables.tasks)} tasks: they end with this process"

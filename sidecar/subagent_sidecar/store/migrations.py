@@ -3,6 +3,7 @@
 from sqlite_utils import Database, Migrations
 
 from .deliveries import create_deliveries
+from .keys import create_keys
 from .reaping import create_reaps
 from .replies import create_replies
 
@@ -89,6 +90,12 @@ def traces(db: Database) -> None:
 def deliveries(db: Database) -> None:
     """What is to be told to targets of completion push (see deliveries.py)."""
     create_deliveries(db)
+
+
+@migrations(name="0012_supervisor_keys")
+def supervisor_keys(db: Database) -> None:
+    """What is kept of the keys of supervisors (see keys.py)."""
+    create_keys(db)
 
 
 def _run(db: Database, script: str) -> None:

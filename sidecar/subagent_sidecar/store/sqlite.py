@@ -20,6 +20,8 @@ from ..core.changes import Change, Start
 from ..core.claims import claim_all
 from ..core.decide import decide
 from ..core.idempotency import Claim, Earlier, Taken, admit_once, forget, settle
+from ..core.key_events import key_created, key_revoked
+from ..core.keys import Key
 from ..core.matching import Call
 from ..core.metrics.meters import StoreMeter
 from ..core.model import Intent, Timestamp, timestamp
@@ -28,6 +30,7 @@ from ..core.push.deliveries import Delivery
 from ..core.verdict import Allow, Deny, Spent
 from ..errors import StoreError
 from . import deliveries as delivery_rows
+from . import keys as key_rows
 from .connections import connect_writer
 from .driver import version
 from .pruning import Pruner
@@ -193,6 +196,24 @@ class SqliteStore(SqliteReading):
     async def drop_deliveries(self, before: Timestamp) -> Mapping[str, int]:
         def work(rows: WorkingSet) -> Mapping[str, int]:
             return rows.work(lambda do: delivery_rows.drop(do, before))
+
+        return await self._writer.submit(work, lambda _: None)
+
+    # ports.SupervisorKeys
+
+    async def add_key(self, key: Key) -> None:
+        def work(rows: WorkingSet) -> None:
+            rows.work(lambda do: key_rows.add(do, key))
+            rows.add_event(key_created(key))
+
+        await self._writer.submit(work, lambda _: None)
+
+    async def revoke_key(self, key_id: str, *, at: Timestamp, by: str | None = None) -> bool:
+        def work(rows: WorkingSet) -> bool:
+            name = rows.work(lambda do: key_rows.revoke(do, key_id, at))
+            if name is not None:
+                rows.add_event(key_revoked(key_id, name, at, by))
+            return name is not None
 
         return await self._writer.submit(work, lambda _: None)
 

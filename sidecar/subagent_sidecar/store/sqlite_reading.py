@@ -11,6 +11,7 @@ from typing import TypeVar
 from ..core.candidates import Candidate
 from ..core.decisions import Decision
 from ..core.feed import EventPage, EventQuery, ToldEvent
+from ..core.keys import Key
 from ..core.matching import Scope
 from ..core.metrics.record import Census, Stretch, Used
 from ..core.model import (
@@ -39,6 +40,7 @@ from . import (
     deliveries,
     feed,
     figures,
+    keys,
     names,
     past,
     reaping,
@@ -279,6 +281,16 @@ class SqliteReading:
 
     async def deliveries_waiting(self) -> Mapping[str, int]:
         return await self._read(lambda conn: deliveries.waiting(conn.execute))
+
+    # ports.SupervisorKeys
+
+    async def supervisor_keys(self) -> Sequence[Key]:
+        return await self._read(lambda conn: keys.every(conn.execute))
+
+    async def keys_state(self) -> tuple[int, int]:
+        return await self._read(lambda conn: keys.state(conn.execute))
+
+    # ports.Trees
 
     async def tree(
         self, tree_ids: Sequence[str], *, after: tuple[Timestamp, str] | None = None, limit: int
