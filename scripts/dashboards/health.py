@@ -145,6 +145,13 @@ def requests() -> Row:
                 unit=RATIO,
                 defaults={"max": 1},
             ),
+            graph(
+                "Turned away for want of a key",
+                "`missing`: no supervisor key in it. `expired`, `revoked`: a supervisor still uses "
+                "one that was good. All 0 with auth off.",
+                Query(expr=rate(of.KEYS_REFUSED, "reason"), legend="{{reason}}"),
+                unit=PER_SECOND,
+            ),
         ],
     )
 

@@ -27,8 +27,12 @@ EXIT_CONFIG = 64
 EXIT_UNREACHABLE = 69
 EXIT_STORE = 74
 _BY_HAND = "nothing ends by itself (reap_interval is 0); `subagentctl reap` does it by hand"
-_IN_THE_CLEAR = (
+_ADMIN_IN_THE_CLEAR = (
     "tokens and records of the admin plane cross the network unencrypted (%s): set tls_cert"
+)
+_KEYS_IN_THE_CLEAR = (
+    "keys come in at %s without TLS: whoever sees the network sees them; set tls_cert and tls_key, "
+    "or put a proxy with TLS in front"
 )
 _UNVERIFIED = "the certificate of upstream %s is not verified (tls_verify: false)"
 
@@ -57,6 +61,12 @@ _admin_listen = click.option(
     metavar="HOST:PORT",
     envvar="SUBAGENT_SIDECAR_ADMIN_LISTEN",
     help="Where subagentctl connects.  [default: 127.0.0.1:8461]",
+)
+_auth = click.option(
+    "--auth",
+    type=click.Choice(("on", "off")),
+    envvar="SUBAGENT_SIDECAR_AUTH",
+    help="Serve supervisors by key only; see `subagentctl keys`.  [default: off]",
 )
 _store = click.option(
     "--store",
@@ -96,6 +106,7 @@ def main() -> None:
 @_upstream
 @_listen
 @_admin_listen
+@_auth
 @_store
 @_policy
 @_otlp_endpoint
@@ -124,6 +135,7 @@ def serve(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
 @_upstream
 @_listen
 @_admin_listen
+@_auth
 @_store
 @_policy
 @_otlp_endpoint
@@ -136,9 +148,12 @@ def check(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
     click.echo(f"configuration is valid; upstreams: {', '.join(compose.sources(found))}")
     for each in compose.unverified(found):
         click.echo(f"warning: {_UNVERIFIED % each}")
-    if (clear := compose.in_the_clear(found)) is not None:
-        click.echo(f"warning: {_IN_THE_CLEAR % clear}")
-    click.echo(f"admin plane: {compose.admitted(found)}")
+    if (clear := compose.admin_in_the_clear(found)) is not None:
+        click.echo(f"warning: {_ADMIN_IN_THE_CLEAR % clear}")
+    click.echo(f"admin plane: {compose.operators_admitted(found)}")
+    if compose.keys_in_the_clear(found):
+        click.echo(f"warning: {_KEYS_IN_THE_CLEAR % found.listen.host}")
+    click.echo(f"auth: {compose.supervisors_admitted(found)}")
     click.echo(f"store: {found.store}, {compose.store_engine(found)}")
     click.echo(f"policy: {policies.state}")
     click.echo(f"traces: {compose.export_to(found) or 'not exported'}")
@@ -253,10 +268,12 @@ async def _serve(
         renewal_asked.set()
 
     loop.add_signal_handler(signal.SIGHUP, reload)
+    if compose.keys_in_the_clear(found):
+        _log.warning(_KEYS_IN_THE_CLEAR, found.listen.host, extra={"action": "keys_in_clear"})
     for each in compose.unverified(found):
         _log.warning(_UNVERIFIED, each, extra={"action": "upstream_not_verified"})
-    if (clear := compose.in_the_clear(found)) is not None:
-        _log.warning(_IN_THE_CLEAR, clear, extra={"action": "admin_in_the_clear"})
+    if (clear := compose.admin_in_the_clear(found)) is not None:
+        _log.warning(_ADMIN_IN_THE_CLEAR, clear, extra={"action": "admin_in_the_clear"})
     async with compose.running(
         found,
         listeners,

@@ -82,17 +82,6 @@ def address(text: Any) -> Address:
     return Address(host.strip("[]") or "127.0.0.1", int(port))
 
 
-def loopback(text: Any) -> Address:
-    found = address(text)
-    if not is_loopback(found):
-        raise ValueError(
-            f"{found.host} is not a loopback address; without authentication, which this "
-            "version does not have yet, everyone who reaches the port could start and cancel "
-            "tasks. Listen on 127.0.0.1 and put an authenticating proxy in front"
-        )
-    return found
-
-
 def is_loopback(given: Address) -> bool:
     """Whether nobody on another machine can reach it."""
     if given.host == "localhost":
@@ -210,6 +199,14 @@ def flag(given: Any) -> bool:
     if not isinstance(given, bool):
         raise ValueError("must be true or false")
     return given
+
+
+def on_or_off(given: Any) -> bool:
+    """Words of flags and variables; without quotes YAML takes them for true and false."""
+    found = {"on": True, "off": False}.get(given) if isinstance(given, str) else given
+    if not isinstance(found, bool):
+        raise ValueError("must be on or off")
+    return found
 
 
 def count(given: Any) -> int:

@@ -14,6 +14,11 @@
     |   |-- ForeignOrigin      421  an admin request that a web page may have sent
     |   |-- TokenNeeded        401  the admin plane has tokens, and this request has none of them
     |   |-- RoleNeeded         403  its token may not do that
+    |   |-- Unauthenticated    401  nobody who may come in
+    |   |   |-- KeyMissing     401
+    |   |   |-- KeyUnknown     401
+    |   |   |-- KeyExpired     401
+    |   |   `-- KeyRevoked     401
     |   |-- BodyTimeout        408  the body stopped coming
     |   |-- BodyTooLarge       413
     |   |-- NoSuchRoute        404  a path of our own that does not exist
@@ -26,6 +31,8 @@
     |   |-- NotAName         400  a name for a lever that can only be a mistake
     |   |-- NoSuchBudget       404  a budget that is not in force
     |   |-- NotFrozen          404  an unfreeze of what is not frozen
+    |   |-- KeyNotFound        404  an operator's word for a key that there is not
+    |   |-- AmbiguousKey       409  a supervisor that has several keys
     |   |-- AmbiguousTask      409  a short id that fits several tasks
     |   |-- SessionNotFound    404
     |   |-- AmbiguousSession   409  an id that fits several sessions
@@ -147,6 +154,29 @@ class RoleNeeded(RequestError):
     status = 403
 
 
+class Unauthenticated(RequestError):
+    """Whoever asks has not said who that is, by a key that is good."""
+
+    code = "unauthenticated"
+    status = 401
+
+
+class KeyMissing(Unauthenticated):
+    code = "key_missing"
+
+
+class KeyUnknown(Unauthenticated):
+    code = "key_unknown"
+
+
+class KeyExpired(Unauthenticated):
+    code = "key_expired"
+
+
+class KeyRevoked(Unauthenticated):
+    code = "key_revoked"
+
+
 class BodyTimeout(RequestError):
     code = "body_timeout"
     status = 408
@@ -204,6 +234,22 @@ class NoSuchBudget(RequestError):
 class NotFrozen(RequestError):
     code = "not_frozen"
     status = 404
+
+
+class KeyNotFound(RequestError):
+    code = "key_not_found"
+    status = 404
+
+
+class AmbiguousKey(RequestError):
+    """`candidates` are the ids of the keys."""
+
+    code = "ambiguous_key"
+    status = 409
+
+    def __init__(self, message: str, *, candidates: Sequence[str]) -> None:
+        super().__init__(message)
+        self.candidates = tuple(candidates)
 
 
 class AmbiguousTask(RequestError):

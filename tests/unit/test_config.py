@@ -85,6 +85,9 @@ VALUES: list[tuple[str, object, object]] = [
     ("otlp_hold", 0, timedelta()),
     ("otlp_buffer", "64MiB", 2**26),
     ("otlp_max_body", "1MiB", 2**20),
+    ("auth", True, True),
+    ("auth", "on", True),
+    ("auth", "off", False),
     ("tool_result_limit", 100, 100),
     (
         "prices",
@@ -137,6 +140,8 @@ MISTAKES = [
     ("listen: '[::]:8460'", "listen: :: is not a loopback address"),
     ("listen: 10.0.0.1:8460", "listen: 10.0.0.1 is not a loopback address"),
     ("listen: example.org:80", "listen: example.org is not a loopback address"),
+    ("auth: maybe", "auth: must be on or off"),
+    ("auth: 1", "auth: must be on or off"),
     ("admin_listen: 0.0.0.0:1", "admin_listen: 0.0.0.0 is not a loopback address"),
     ("store: books.db", "store: 'books.db' is not a store"),
     ("store: 'sqlite:///'", "store: 'sqlite:///' is not a store"),
@@ -233,6 +238,21 @@ def test_a_flag_is_stronger_than_the_file_and_the_file_than_the_default(tmp_path
 def test_a_mistake_in_a_flag_is_the_flags(tmp_path: Path) -> None:
     found = problems(tmp_path, "listen: 127.0.0.1:1\n", flags={"listen": "0.0.0.0:1"})
     assert found[0].startswith("--listen: 0.0.0.0 is not a loopback address")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "10.0.0.1", "sidecar.example"])
+def test_beyond_this_machine_it_listens_with_auth_only(host: str, tmp_path: Path) -> None:
+    (told,) = problems(tmp_path, f"listen: '{host}:8460'\n")
+    assert "set `auth: on` and make keys with `subagentctl keys create`" in told
+    assert parsed(tmp_path, f"auth: on\nlisten: '{host}:8460'\n").auth
+    assert problems(tmp_path, f"auth: on\nlisten: '{host}:1'\n", flags={"auth": "off"})
+
+
+@pytest.mark.parametrize("word", ["on", "true", "yes", "'on'"])
+def test_auth_is_on_however_yaml_reads_it(word: str, tmp_path: Path) -> None:
+    assert parsed(tmp_path, f"auth: {word}\n").auth
+    assert not parsed(tmp_path, "auth: off\n").auth
+    assert not parsed(tmp_path, "").auth
 
 
 def test_a_flag_hides_a_mistake_of_the_file(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from ..config import Settings
-from ..config_values import is_loopback
 from ..ports import Clock
 from ..proxy.agent_routes import DataPlane
 from ..proxy.foreign_pages import ForeignPages
@@ -19,6 +18,8 @@ from . import background as workers
 from . import guarding, machine, measuring, planes, pushing
 from .base import open_base
 from .books import store_engine
+from .gating import keys_in_the_clear, supervisors_admitted
+from .guarding import admin_in_the_clear, operators_admitted
 from .listening import Listeners, bind, secured, serve_admin, serve_data
 from .policies import FirstPolicies, read_policies
 from .pushing import push_to
@@ -27,15 +28,17 @@ from .tracing import export_to
 __all__ = [
     "FirstPolicies",
     "Listeners",
-    "admitted",
+    "admin_in_the_clear",
     "bind",
     "export_to",
-    "in_the_clear",
+    "keys_in_the_clear",
+    "operators_admitted",
     "push_to",
     "read_policies",
     "running",
     "sources",
     "store_engine",
+    "supervisors_admitted",
     "unverified",
 ]
 
@@ -87,21 +90,6 @@ async def running(
 def sources(settings: Settings) -> Sequence[str]:
     """One line for each upstream, for the log."""
     return [f"{upstream.name} -> {upstream.url}" for upstream in settings.upstreams]
-
-
-def admitted(settings: Settings) -> str:
-    """Who gets in at the admin plane, for people."""
-    tokens = settings.admin_tokens
-    if not tokens:
-        return "everybody on this machine is an admin there (no admin_tokens)"
-    return "tokens of " + ", ".join(f"{each.name} ({each.role})" for each in tokens)
-
-
-def in_the_clear(settings: Settings) -> str | None:
-    """Where tokens and records cross a network unencrypted; None where they do not."""
-    if settings.admin_tls is not None or is_loopback(settings.admin_listen):
-        return None
-    return settings.admin_listen.url
 
 
 def unverified(settings: Settings) -> Sequence[str]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from ..clock import SystemClock
 from ..config import Settings
 from ..credentials import Credentials
+from ..keyring import Keyring
 from ..policy_keeper import PolicyKeeper
 from ..ports import AgentServer, Clock, Store
 from ..service import Service
 from ..upstream.pool import HttpUpstream
-from . import books, policies, upstreams
+from . import books, gating, policies, upstreams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,7 @@ class Base:
     clock: Clock
     store: Store
     service: Service
+    keyring: Keyring
     policies: PolicyKeeper
     clients: dict[str, HttpUpstream]
     servers: dict[str, AgentServer]
@@ -48,6 +50,7 @@ async def open_base(
         clock=clock,
         store=store,
         service=service,
+        keyring=await gating.keyring(stack, settings, store, service),
         policies=keeper,
         clients=clients,
         servers={u.name: upstreams.server(u, clients[u.name]) for u in settings.upstreams},

@@ -6,6 +6,8 @@ from functools import partial
 
 from ..admin_token_keeper import AdminTokenKeeper
 from ..admin_tokens import AdminTokens
+from ..config import Settings
+from ..config_values import is_loopback
 from ..core.metrics.meters import AdminMeter
 from ..proxy.admin_acts import Acts
 from ..proxy.admin_guard import AdminGuard
@@ -35,3 +37,18 @@ def admin_guard(
     return AdminGuard(
         tokens=tokens, pages=pages, acts=acts, meter=AdminMeter(), now=base.clock.monotonic
     )
+
+
+def operators_admitted(settings: Settings) -> str:
+    """Who gets in at the admin plane, for people."""
+    tokens = settings.admin_tokens
+    if not tokens:
+        return "everybody on this machine is an admin there (no admin_tokens)"
+    return "tokens of " + ", ".join(f"{each.name} ({each.role})" for each in tokens)
+
+
+def admin_in_the_clear(settings: Settings) -> str | None:
+    """Where tokens and records cross a network unencrypted; None where they do not."""
+    if settings.admin_tls is not None or is_loopback(settings.admin_listen):
+        return None
+    return settings.admin_listen.url

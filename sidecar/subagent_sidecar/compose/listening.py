@@ -149,6 +149,7 @@ async def serve_data(
         header_timeout_s=settings.header_timeout.total_seconds(),
         max_connections=settings.max_connections,
         max_client_connections=settings.max_client_connections,
+        opens=None if plane.gate is None else plane.gate.opens,
     )
     listener = await asyncio.get_running_loop().create_server(
         server, sock=sock, backlog=_BACKLOG, **_tls(secured, settings)

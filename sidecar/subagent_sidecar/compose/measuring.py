@@ -16,6 +16,7 @@ from ..core.metrics.traffic import (
     Pushes,
     Server,
     of_admin,
+    of_gate,
     of_others,
     of_proxy,
     of_pushes,
@@ -76,6 +77,7 @@ def _of_process(base: Base, background: Background, plane: DataPlane) -> Iterato
     yield from of_policy(base.policies.state)
     yield from of_servers([_server(base, background, name) for name in base.clients])
     yield from of_proxy(plane.meter, shared=plane.shared)
+    yield from of_gate(None if plane.gate is None else plane.gate.meter)
     yield from of_store(
         base.store.meter, waiting=base.store.waiting, unrecorded=unrecorded, dropped=dropped
     )

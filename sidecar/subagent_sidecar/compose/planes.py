@@ -15,6 +15,7 @@ from ..proxy.admin_events import EventRoutes
 from ..proxy.admin_explain import ExplainRoutes
 from ..proxy.admin_freeze import FreezeRoutes
 from ..proxy.admin_guard import AdminGuard
+from ..proxy.admin_keys import KeyRoutes
 from ..proxy.admin_metrics import MetricsRoutes
 from ..proxy.admin_names import Names
 from ..proxy.admin_past import PastRoutes
@@ -46,7 +47,7 @@ from ..proxy.threads import Threads
 from ..proxy.tool_routes import ToolRoutes
 from ..proxy.unrecorded import Unrecorded
 from ..proxy.websocket import WebSockets
-from . import policies, tools, upstreams
+from . import gating, policies, tools, upstreams
 from .background import Background
 from .base import Base
 from .lifetimes import spawned
@@ -115,9 +116,10 @@ async def data_plane(
         coalescer=coalescer,
         telling=telling,
         pages=pages,
+        gate=gating.gate(base.settings, base.keyring, base.clock),
         now=base.clock.monotonic,
     )
-    inside.handle = plane.handle
+    inside.handle = plane.handle_own
     return plane
 
 
@@ -137,6 +139,7 @@ def admin_plane(
             links=base.settings.trace_links,
         ),
         budgets=BudgetRoutes(service=base.service, store=base.store, clock=base.clock, names=names),
+        keys=KeyRoutes(keyring=base.keyring, clock=base.clock, asked=base.settings.auth),
         freeze=FreezeRoutes(service=base.service, store=base.store, names=names),
         cancels=CancelRoutes(ender=background.ender, store=base.store),
         events=EventRoutes(service=base.service, store=base.store),

@@ -82,6 +82,7 @@ class _Reader:
                 value = self._problems.read(key, values[key], setting.parse)
                 parsed[FIELDS.get(key, key)] = value
         parsed["push"] = self._push(values["push"], parsed["push_allow"])
+        self._check_reach(parsed["listen"], auth=parsed["auth"])
         if not self._problems.found:
             self._check_addresses(parsed["listen"], parsed["admin_listen"], upstreams)
             check_admin(parsed["admin_listen"], parsed["admin_tokens"], self._problems)
@@ -115,6 +116,16 @@ class _Reader:
         for upstream in upstreams:
             if Address(upstream.host, upstream.port) in (listen, admin):
                 self._problems.found.append(f"upstream '{upstream.name}' is this sidecar itself")
+
+    def _check_reach(self, listen: Address | None, *, auth: bool | None) -> None:
+        """Whether strangers could come in. None: nobody knows what was meant."""
+        if listen is not None and auth is False and not parse.is_loopback(listen):
+            self._problems.add(
+                "listen",
+                f"{listen.host} is not a loopback address, and without authentication everyone "
+                "who reaches the port could start, read and cancel tasks: set `auth: on` and make "
+                "keys with `subagentctl keys create`, or listen on 127.0.0.1",
+            )
 
     def _default(self, given: Any, upstreams: Sequence[UpstreamSettings]) -> str | None:
         names = [upstream.name for upstream in upstreams]

@@ -69,6 +69,7 @@ class Settings:
     agents: tuple[Agent, ...]
     tool_result_limit: int
     listen: Address
+    auth: bool
     admin_listen: Address
     tls: ServerFiles | None
     admin_tls: ServerFiles | None

@@ -66,6 +66,11 @@ ACCESS: Mapping[tuple[str, str], Access] = {
     ("POST", "/v1/reap"): _operator("reap", asks=only_asks),
     ("GET", "/v1/audit"): READ,
     ("POST", "/v1/audit"): _operator("adopt", "upstream", "adopt"),
+    ("GET", "/v1/keys"): READ,
+    ("POST", "/v1/keys"): Access(
+        Role.ADMIN, "make_key", ("name", "agents", "expires", "every_task")
+    ),
+    ("POST", "/v1/keys/{key}/revoke"): Access(Role.ADMIN, "revoke_key", ("all",)),
     ("POST", "/v1/tools/{tool}"): _operator("use_tool", *_TOOL),
 }
 

@@ -18,6 +18,7 @@ from .admin_explain import ExplainRoutes
 from .admin_freeze import FreezeRoutes
 from .admin_guard import CALLER, AdminGuard
 from .admin_json import BODY_TIMEOUT, answer
+from .admin_keys import KeyRoutes
 from .admin_metrics import MetricsRoutes
 from .admin_openapi import OpenApiRoutes
 from .admin_past import PastRoutes
@@ -47,6 +48,7 @@ class AdminPlane:
         policy: PolicyRoutes,
         budgets: BudgetRoutes,
         freeze: FreezeRoutes,
+        keys: KeyRoutes,
         explain: ExplainRoutes,
         past: PastRoutes,
         reap: ReapRoutes,
@@ -70,6 +72,7 @@ class AdminPlane:
         self._policy = policy
         self._budgets = budgets
         self._freeze = freeze
+        self._keys = keys
         self._explain = explain
         self._past = past
         self._reap = reap
@@ -92,6 +95,7 @@ class AdminPlane:
         self._events.register(app, resolve)
         self._budgets.register(app, resolve, self._up_to_date)
         self._freeze.register(app, self._up_to_date)
+        self._keys.register(app)
         self._policy.register(app)
         with_refusals = partial(self._up_to_date, refusals=True)
         self._explain.register(app, resolve, with_refusals)

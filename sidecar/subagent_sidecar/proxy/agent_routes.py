@@ -17,6 +17,7 @@ from ..errors import (
     NoSuchRoute,
     RequestError,
     SidecarError,
+    Unauthenticated,
     UpstreamError,
 )
 from ..ports import Store
@@ -26,6 +27,7 @@ from .calls import Call, Target
 from .coalescing import Coalescer
 from .doors import Doors
 from .foreign_pages import ForeignPages
+from .gate import HEALTH, Gate
 from .idempotency import Once
 from .incoming import NOTHING, Incoming, Limits, read
 from .mcp_routes import PATH as MCP
@@ -71,9 +73,11 @@ class DataPlane:
         tools: ToolRoutes,
         mcp: McpRoutes,
         pages: ForeignPages,
+        gate: Gate | None,
         now: Callable[[], float],
     ) -> None:
         self.meter = ProxyMeter()
+        self.gate = gate
         self._now = now
         self._service = service
         self._store = store
@@ -117,9 +121,19 @@ class DataPlane:
             self._mcp.stop()
 
     async def handle(self, request: DataRequest) -> web.StreamResponse:
-        """Never raises but for a client that left: every failure is an answer."""
+        """A request of a client's. Never raises but for one that left: every failure is an
+        answer."""
+        return await self._handled(request, self.gate)
+
+    async def handle_own(self, request: DataRequest) -> web.StreamResponse:
+        """A request of our own, whose principal was let in before."""
+        return await self._handled(request, None)
+
+    async def _handled(self, request: DataRequest, gate: Gate | None) -> web.StreamResponse:
         begun = self._now()
         try:
+            if gate is not None:
+                gate.admit(request)
             sent = await self._dispatch(request)
         except ConnectionError:
             raise
@@ -133,7 +147,7 @@ class DataPlane:
         request_id = headers.text(request.headers.get("x-request-id"), limit=128)
         if isinstance(error, UpstreamError):
             request.timed = False  # how long it waited for nothing stands nowhere
-        if isinstance(error, SidecarError):
+        if isinstance(error, SidecarError) and not isinstance(error, Unauthenticated):
             self._telling.tell(error, method=request.method, target=request.raw_target)
         status, fields, body = problems.problem(error, request_id=request_id)
         sent = answering.send(request, status, fields, body, last=_is_last(error))
@@ -197,12 +211,12 @@ class DataPlane:
         )
 
     async def _internal(self, request: DataRequest, path: str) -> web.StreamResponse:
-        """What the sidecar answers itself, and no page of a stranger may ask. What is passed on is
-        the agent server's to guard."""
-        self._pages.refuse(request)
-        if path == "/sidecar/health" and request.method in ("GET", "HEAD"):
-            body = json.dumps({"status": "ok", "version": __version__}).encode()
-            return answering.send(request, 200, _JSON, body)
+        """What the sidecar answers itself, and no page of a stranger may ask: it has no key, where
+        there are keys. What is passed on is the agent server's to guard."""
+        if self.gate is None:
+            self._pages.refuse(request)
+        if path == HEALTH and request.method in ("GET", "HEAD"):
+            return answering.send(request, 200, _JSON, json.dumps(self._health()).encode())
         if path.startswith(SESSIONS):
             return await self._sessions.serve(request, path)
         if path.startswith(OTLP):
@@ -215,6 +229,10 @@ class DataPlane:
             f"the sidecar has no {request.method} {path[:200]}; paths under /sidecar/ are its own "
             "and are not passed on"
         )
+
+    def _health(self) -> dict[str, str]:
+        """Strangers need not know how old it is."""
+        return {"status": "ok"} if self.gate else {"status": "ok", "version": __version__}
 
 
 def _is_last(error: Exception) -> bool:

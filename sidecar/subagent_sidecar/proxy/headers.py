@@ -24,7 +24,7 @@ _HOP_BY_HOP = frozenset(
 )
 """RFC 9110 7.6.1, and the framing fields, which each connection makes anew."""
 
-_OURS = frozenset({b"x-subagent-session", b"x-subagent-upstream"})
+_OURS = frozenset({b"x-subagent-key", b"x-subagent-session", b"x-subagent-upstream"})
 _NOT_SENT_ON = _HOP_BY_HOP | _OURS | {b"host", b"expect"}
 _LOCATIONS = frozenset({b"location", b"content-location"})
 BUDGET = b"x-subagent-budget-remaining"

@@ -28,7 +28,7 @@ Handle = Callable[[DataRequest], Awaitable[web.StreamResponse]]
 
 
 class Inside:
-    """tools.door.Door over `DataPlane.handle`, which is set once there is a data plane."""
+    """tools.door.Door over `DataPlane.handle_own`, which is set once there is a data plane."""
 
     def __init__(self) -> None:
         self.handle: Handle | None = None

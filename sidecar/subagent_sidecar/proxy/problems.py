@@ -16,12 +16,14 @@ from ..core.refusal import Refused
 from ..core.verdict import RESERVABLE, Check
 from ..errors import (
     AlreadyStarted,
+    AmbiguousKey,
     AmbiguousSession,
     AmbiguousTask,
     PolicyInvalid,
     SessionOver,
     SidecarError,
     TokenNeeded,
+    Unauthenticated,
     UpstreamError,
 )
 
@@ -32,6 +34,7 @@ Headers = list[tuple[bytes, bytes]]
 OURS = (b"x-subagent-sidecar", b"refused")
 """Marks a refusal: a 403 of the agent server's own does not have it."""
 
+_CHALLENGE = (b"www-authenticate", b'Bearer realm="subagent-sidecar"')
 _OTHERS = frozenset({Scope.TREE, Scope.GLOBAL})
 """Scopes with no id for the caller: its tree was begun by somebody who may be a stranger."""
 _NO_NUMBERS = frozenset({LimitKind.DENY.value, "frozen"})
@@ -64,6 +67,8 @@ def problem(error: BaseException, *, request_id: str | None = None) -> tuple[int
         headers.append(OURS)
     if isinstance(error, TokenNeeded):
         headers.append((b"www-authenticate", error.challenge.encode()))
+    if isinstance(error, Unauthenticated):
+        headers.append(_CHALLENGE)
     return error.status, headers, json.dumps(_body(error, request_id)).encode()
 
 
@@ -79,7 +84,7 @@ def _body(error: SidecarError, request_id: str) -> dict[str, Any]:
     match error:
         case Refused():
             body |= _refused(error.deny.check)
-        case AmbiguousTask():
+        case AmbiguousTask() | AmbiguousKey():
             body["candidates"] = error.candidates
         case AmbiguousSession():
             body["candidates"] = [

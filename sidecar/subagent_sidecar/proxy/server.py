@@ -16,6 +16,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from ..core.metrics.traffic import OWN
 from ..core.principal import ANONYMOUS, Principal
@@ -49,6 +50,18 @@ class DataRequest(web.BaseRequest):
     timed: bool = True
     """Whether all the other time that its answer took was ours."""
 
+    def let_in(self, principal: Principal, key_id: str, *, less: frozenset[bytes]) -> None:
+        """It is `principal`'s, for as long as the key is good. The fields called `less` (in lower
+        case) carried it, and are gone from here on."""
+        self.principal = principal
+        self.protocol.key_id = key_id  # type: ignore[attr-defined]
+        raw = tuple(field for field in self._message.raw_headers if field[0].lower() not in less)
+        named = CIMultiDict(self._headers)
+        for name in less:
+            del named[name.decode()]
+        self._headers = CIMultiDictProxy(named)
+        self._message = self._message._replace(raw_headers=raw, headers=self._headers)
+
     @property
     def keep_alive(self) -> bool:
         return super().keep_alive and not self.protocol.stopping  # type: ignore[attr-defined]
@@ -69,9 +82,10 @@ class DataProtocol(TactfulHandler):
     """A client's connection. `waiting_since` is when the head of the next request began to come
     (or the connection was opened), None while no head is awaited; `head_size` is what has come
     of it so far. `body` is that of the latest request. Once `stopping`, the next answer is the
-    last one. A client that leaves ends its request, unless it is `held`."""
+    last one. A client that leaves ends its request, unless it is `held`. `key_id` is that of the
+    key by which the request in progress was let in."""
 
-    __slots__ = ("body", "head_size", "held", "peer_host", "stopping", "waiting_since")
+    __slots__ = ("body", "head_size", "held", "key_id", "peer_host", "stopping", "waiting_since")
 
     def __init__(self, server: "DataServer", **kwargs: Any) -> None:
         super().__init__(server, **kwargs)
@@ -79,6 +93,7 @@ class DataProtocol(TactfulHandler):
         self.peer_host = b"unknown"
         self.stopping = False
         self.held = False
+        self.key_id: str | None = None
         self.body: StreamReader | None = None
         self.head_size = 0
 
@@ -142,6 +157,11 @@ class DataProtocol(TactfulHandler):
         poll.register(self.transport.get_extra_info("socket").fileno(), _HANGUP)
         return bool(poll.poll(0))
 
+    def outlives_its_key(self, opens: Callable[[str], bool]) -> bool:
+        """Whether the request in progress has to end for that. A start that is on its way comes
+        first to what the server makes of it: nobody would know otherwise."""
+        return self.key_id is not None and not self.held and not opens(self.key_id)
+
     def cut(self) -> None:
         """End the request in progress, as if its client had left."""
         if self._task_handler is not None:
@@ -158,7 +178,8 @@ def _detect_dead_peers(sock: socket.socket | None) -> None:
 
 
 class DataServer(web.Server):
-    """Serves `handler`; a client that leaves cancels it."""
+    """Serves `handler`; a client that leaves cancels it. `opens` says whether what was let in by
+    a key may go on."""
 
     def __init__(
         self,
@@ -167,6 +188,7 @@ class DataServer(web.Server):
         header_timeout_s: float,
         max_connections: int,
         max_client_connections: int | None = None,
+        opens: Callable[[str], bool] | None = None,
     ) -> None:
         super().__init__(
             self._handle,
@@ -180,6 +202,7 @@ class DataServer(web.Server):
             read_bufsize=_BUFFER,
         )
         self._inner = handler
+        self._opens = opens
         self._header_timeout_s = header_timeout_s
         self._max_connections = max_connections
         self._max_client_connections = max_client_connections
@@ -208,7 +231,12 @@ class DataServer(web.Server):
         protocol = request.protocol
         protocol.waiting_since = None  # type: ignore[attr-defined]
         protocol.held = False  # type: ignore[attr-defined]
-        return await self._inner(request)
+        if self._opens is None:
+            return await self._inner(request)
+        try:
+            return await self._inner(request)
+        finally:
+            protocol.key_id = None  # type: ignore[attr-defined]
 
     def _request(
         self,
@@ -252,7 +280,8 @@ class DataServer(web.Server):
             protocol.cut()  # type: ignore[attr-defined]
 
     def start_sweeping(self) -> None:
-        """From now on, close connections whose request head is overdue or whose client left."""
+        """From now on, close connections whose request head is overdue or whose client left, and
+        end requests whose key has come to its end: streams and sockets may be open for hours."""
         self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
 
     def stop_sweeping(self) -> None:
@@ -267,4 +296,6 @@ class DataServer(web.Server):
                 protocol.waiting_since is not None and protocol.waiting_since < overdue
             ):
                 protocol.force_close()
+            elif self._opens is not None and protocol.outlives_its_key(self._opens):
+                protocol.cut()
         self.start_sweeping()

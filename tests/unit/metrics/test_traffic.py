@@ -5,13 +5,20 @@ from dataclasses import replace
 import pytest
 from tests.unit.metrics.shown import Shown
 
-from subagent_sidecar.core.metrics.meters import ANSWERS, ProxyMeter, StoreMeter, UpstreamMeter
+from subagent_sidecar.core.metrics.meters import (
+    ANSWERS,
+    GateMeter,
+    ProxyMeter,
+    StoreMeter,
+    UpstreamMeter,
+)
 from subagent_sidecar.core.metrics.traffic import (
     BREAKER_STATES,
     CODES,
     KINDS,
     OWN,
     Server,
+    of_gate,
     of_proxy,
     of_servers,
     of_store,
@@ -141,6 +148,16 @@ def test_acts_of_one_kind_are_added_up() -> None:
     assert found.some("proxy_requests_total") == {("check", "2xx"): 3, ("check", "4xx"): 1}
     assert sum(found.histogram("proxy_overhead_seconds", "check").counts) == 3
     assert found.value("proxy_shared_checks_total") == 9
+
+
+def test_those_who_were_not_let_in_are_counted_by_why() -> None:
+    meter = GateMeter()
+    meter.refused["revoked"] += 2
+    found = Shown(of_gate(meter))
+    assert found.fit()
+    assert found.some("keys_refused_total") == {("revoked",): 2}
+    nobody = {("missing",), ("unknown",), ("expired",), ("revoked",)}
+    assert Shown(of_gate(None)).values("keys_refused_total").keys() == nobody
 
 
 def test_every_kind_and_code_of_requests_is_there_before_it_happens() -> None:

@@ -14,6 +14,7 @@ from subagent_sidecar.proxy.admin_cancel import CancelRoutes
 from subagent_sidecar.proxy.admin_events import EventRoutes
 from subagent_sidecar.proxy.admin_explain import ExplainRoutes
 from subagent_sidecar.proxy.admin_freeze import FreezeRoutes
+from subagent_sidecar.proxy.admin_keys import KeyRoutes
 from subagent_sidecar.proxy.admin_metrics import MetricsRoutes
 from subagent_sidecar.proxy.admin_past import PastRoutes
 from subagent_sidecar.proxy.admin_policy import PolicyRoutes
@@ -53,6 +54,7 @@ def application() -> web.Application:
         policy=PolicyRoutes(policies=any_, reap_interval_s=5.0),
         budgets=BudgetRoutes(service=any_, store=any_, clock=any_, names=any_),
         freeze=FreezeRoutes(service=any_, store=any_, names=any_),
+        keys=KeyRoutes(keyring=any_, clock=any_, asked=False),
         explain=ExplainRoutes(service=any_, store=any_, clock=any_, upstreams=any_),
         past=PastRoutes(store=any_),
         reap=ReapRoutes(reaping=any_),

@@ -162,6 +162,9 @@ PROXY_SHARED = _counter(
 ADMIN_REFUSED = _counter(
     "admin_refused", "Requests that the admin plane did not let in, by why", "reason"
 )
+KEYS_REFUSED = _counter(
+    "keys_refused", "Requests turned away for want of a good supervisor key, by why", "reason"
+)
 STORE_UP = _gauge("store_up", "Whether the record could be read for this scrape")
 STORE_COMMITS = _histogram("store_commit_duration_seconds", "How long transactions took")
 STORE_WRITES = _counter("store_writes", "Writes that were committed, several in a transaction")

@@ -126,6 +126,18 @@ class AdminMeter:
         self.refusals[reason] += 1
 
 
+NO_KEY = ("missing", "unknown", "expired", "revoked")
+
+
+class GateMeter:
+    """Requests that were not let in, by what was wrong with their key."""
+
+    __slots__ = ("refused",)
+
+    def __init__(self) -> None:
+        self.refused = dict.fromkeys(NO_KEY, 0)
+
+
 class StoreMeter:
     """Commits, as the thread that makes them sees them, and what failed."""
 

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from ..wire import STARTS, Act
 from . import instruments as i
 from .families import Family, Labels, filled, plain
-from .meters import FAST, AdminMeter, Histogram, ProxyMeter, StoreMeter, UpstreamMeter
+from .meters import (
+    FAST,
+    NO_KEY,
+    AdminMeter,
+    GateMeter,
+    Histogram,
+    ProxyMeter,
+    StoreMeter,
+    UpstreamMeter,
+)
 
 BREAKER_STATES = ("closed", "open", "half-open")
 CODES = ("2xx", "3xx", "4xx", "5xx")
@@ -95,6 +104,13 @@ def of_proxy(meter: ProxyMeter, *, shared: int) -> Iterator[Family]:
     yield filled(i.PROXY_REQUESTS, [(kind, code) for kind in KINDS for code in CODES], answers)
     yield Family(i.PROXY_OVERHEAD, histograms=own)
     yield plain(i.PROXY_SHARED, shared)
+
+
+def of_gate(meter: GateMeter | None) -> Iterator[Family]:
+    """All 0 where no keys are asked for."""
+    refused = {} if meter is None else meter.refused
+    reasons = [(each,) for each in NO_KEY]
+    yield filled(i.KEYS_REFUSED, reasons, {(why,): count for why, count in refused.items()})
 
 
 def _kind(act: str) -> str:

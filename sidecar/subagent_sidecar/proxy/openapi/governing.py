@@ -149,6 +149,19 @@ _FREEZE = record(
         "at": MOMENT,
     }
 )
+_KEY = record(
+    {
+        "key_id": NAME,
+        "name": NAME,
+        "state": words("live", "expired", "revoked"),
+        "agents": several(NAME),
+        "every_task": FLAG,
+        "created_at": MOMENT,
+        "created_by": maybe(TEXT),
+        "expires_at": maybe(MOMENT),
+        "revoked_at": maybe(MOMENT),
+    }
+)
 _NOT_ON_RECORD = record({"scope": SCOPE, "id": TEXT, "did_you_mean": several(TEXT)})
 _GHOST = record(
     {
@@ -213,6 +226,7 @@ GOVERNING: dict[str, Schema] = {
     "Reap": _REAP,
     "End": _END,
     "Freeze": _FREEZE,
+    "Key": _KEY,
     "NotOnRecord": _NOT_ON_RECORD,
     "Ghost": _GHOST,
     "Audited": _AUDITED,
