@@ -8,6 +8,8 @@ from aiohttp import web
 from jsonschema import Draft202012Validator
 from tests.support.openapi import mistakes, operations
 
+from subagent_sidecar.core.roles import Role
+from subagent_sidecar.proxy.admin_access import access_to
 from subagent_sidecar.proxy.admin_audit import AuditRoutes
 from subagent_sidecar.proxy.admin_budgets import BudgetRoutes
 from subagent_sidecar.proxy.admin_cancel import CancelRoutes
@@ -82,6 +84,19 @@ def test_every_operation_has_a_name_of_its_own_and_says_what_it_does() -> None:
     names = [operation["operationId"] for _, _, operation in operations(DOCUMENT)]
     assert len(names) == len(set(names))
     assert all(operation["summary"].endswith(".") for _, _, operation in operations(DOCUMENT))
+
+
+def test_every_operation_says_whose_token_it_wants_and_what_becomes_of_others() -> None:
+    assert DOCUMENT["components"]["securitySchemes"].keys() == {"token"}
+    for path, method, operation in operations(DOCUMENT):
+        access = access_to(method.upper(), path)
+        assert access is not None
+        needed = access.role is not None
+        assert operation["security"] == ([{"token": []}, {}] if needed else [])
+        assert operation.get("x-role") == access.role
+        assert ("401" in operation["responses"]) == needed
+        if needed and access.role is not Role.VIEWER:
+            assert "403" in operation["responses"]
 
 
 def schemas(value: Any = DOCUMENT, place: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,8 +1,11 @@
 """The document as a whole."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from ... import __version__
+from ...core.roles import Role
+from ..admin_access import access_to
 from . import answers
 from .governing import GOVERNING
 from .kinds import Schema, ref
@@ -12,13 +15,17 @@ from .records import RECORDS
 
 _ABOUT = (
     "What is on record of the tasks behind a subagent sidecar, and the levers. For programs on the "
-    "same machine or in the same network: under another host's name nothing is answered. A POST "
-    "must say `content-type: application/json`."
+    "same machine or in the same network: under another host's name nothing is answered, unless "
+    "`allowed_hosts` has it. Where the sidecar has admin tokens a request needs one, and `x-role` "
+    "says of which role at least; where it has none, all may do everything. A POST must say "
+    "`content-type: application/json`."
 )
+_TOKEN = "token"
 _STATUSES = {
     400: "it cannot be understood",
+    401: "there are tokens, and the request has none of them",
     402: "a budget refuses it",
-    403: "a rule or a freeze refuses it",
+    403: "a rule or a freeze refuses it, or the token's role does not do for it",
     404: "there is no such thing",
     409: "several fit, or it is over",
     413: "the body is larger than a MiB",
@@ -46,7 +53,10 @@ def document() -> dict[str, Any]:
         },
         "servers": [{"url": "http://127.0.0.1:8461", "description": "where it listens by default"}],
         "paths": paths,
-        "components": {"schemas": {**RECORDS, **GOVERNING, "Problem": answers.PROBLEM}},
+        "components": {
+            "schemas": {**RECORDS, **GOVERNING, "Problem": answers.PROBLEM},
+            "securitySchemes": {_TOKEN: {"type": "http", "scheme": "bearer"}},
+        },
     }
 
 
@@ -55,7 +65,10 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "operationId": operation.name,
         "summary": operation.says,
         "responses": _responses(operation),
+        "security": [],
     }
+    if (role := _role(operation)) is not None:
+        found |= {"security": [{_TOKEN: []}, {}], "x-role": role.value}
     if operation.parameters:
         found["parameters"] = [_parameter(each) for each in operation.parameters]
     if operation.body is not None:
@@ -82,13 +95,29 @@ def _responses(operation: Operation) -> dict[str, Any]:
     if operation.answer:
         media[JSON] = operation.answer
     found = {"200": _response("what was asked for", media)}
-    everywhere = (421, 503) if operation.path.startswith("/v1/") else ()
-    for status in sorted({*operation.refusals, *everywhere}):
+    for status in sorted({*operation.refusals, *_everywhere(operation)}):
         found[str(status)] = _response(_STATUSES[status], {JSON: ref("Problem")})
     for status, schema in operation.others.items():
         found[str(status)] = _response(_STATUSES[status], {JSON: schema})
     found["default"] = _response("any other problem", {JSON: ref("Problem")})
     return found
+
+
+def _everywhere(operation: Operation) -> Iterator[int]:
+    """What the door, and the store behind it, may answer to any request of the kind."""
+    yield 421
+    if operation.path.startswith("/v1/"):
+        yield 503
+    if (role := _role(operation)) is not None:
+        yield 401
+        if role is not Role.VIEWER:
+            yield 403
+
+
+def _role(operation: Operation) -> Role | None:
+    """The least that is needed."""
+    access = access_to(operation.method.upper(), operation.path)
+    return None if access is None else access.role
 
 
 def _response(says: str, media: dict[str, Schema]) -> dict[str, Any]:
