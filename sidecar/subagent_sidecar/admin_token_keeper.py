@@ -43,13 +43,21 @@ class AdminTokenKeeper:
 
     async def renew(self, *, why: str) -> None:
         self._settling.read = await asyncio.to_thread(self._look)
-        changed, problems = await asyncio.to_thread(self._tokens.renew)
-        for problem in problems:
+        done = await asyncio.to_thread(self._tokens.renew)
+        for problem in done.problems:
             extra = {"action": "admin_token_not_renewed"}
             _log.error("admin token not renewed (%s): %s", why, problem, extra=extra)
-        for name in changed:
+        for name in done.changed:
             extra = {"action": "admin_token_renewed"}
             _log.info("admin token renewed (%s): %s", why, name, extra=extra)
+        for name in done.gone:
+            extra = {"action": "admin_token_gone"}
+            _log.warning(
+                "admin token '%s' lets nobody in any more (%s): its file is gone",
+                name,
+                why,
+                extra=extra,
+            )
 
     def _look(self) -> Look:
         return look(self._tokens.files)

@@ -81,25 +81,38 @@ class AdminTokens:
                 found = AdminCaller(token.name, token.role)
         return found
 
-    def renew(self) -> tuple[list[str], list[str]]:
-        """Read the files again. Returns the names of the tokens that changed, and a sentence for
-        everything that cannot be used: there the token stays that was, except that one whose
-        file is gone lets nobody in any more."""
-        problems: list[str] = []
+    def renew(self) -> "Renewal":
+        """Read the files again."""
+        done = Renewal()
         found: dict[bytes, str] = {}
-        renewed = []
-        for token in self._tokens:
-            new = _renewed(token, problems)
-            if (owner := found.setdefault(new.digest or b"", new.name)) != new.name and new.digest:
-                problems.append(f"'{new.name}' has the token of '{owner}', and lets nobody in")
-                new = replace(new, digest=None)
-            renewed.append(new)
-        changed = [new.name for new, old in zip(renewed, self._tokens, strict=True) if new != old]
+        renewed = [self._renewed(token, found, done) for token in self._tokens]
         self._tokens = tuple(renewed)
-        return changed, problems
+        return done
+
+    def _renewed(self, token: AdminToken, found: dict[bytes, str], done: "Renewal") -> AdminToken:
+        """`found` says whose those are that were read before: of one it must be known."""
+        new = _read_again(token, done)
+        if new.digest is not None:
+            owner = found.setdefault(new.digest, new.name)
+            if owner != new.name:
+                done.problems.append(f"'{new.name}' has the token of '{owner}', and lets nobody in")
+                return replace(new, digest=None)
+        if new != token:
+            (done.gone if new.digest is None else done.changed).append(new.name)
+        return new
 
 
-def _renewed(token: AdminToken, problems: list[str]) -> AdminToken:
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """The names of tokens that are others now, and of those that let nobody in any more because
+    their file is gone; and a sentence for everything that cannot be used: there it is as it was."""
+
+    changed: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def _read_again(token: AdminToken, done: Renewal) -> AdminToken:
     if token.file is None:
         return token
     try:
@@ -107,7 +120,7 @@ def _renewed(token: AdminToken, problems: list[str]) -> AdminToken:
     except FileNotFoundError:
         return replace(token, digest=None)
     except (OSError, ValueError) as error:
-        problems.append(f"'{token.name}': {said(token.file, error)}")
+        done.problems.append(f"'{token.name}': {said(token.file, error)}")
         return token
 
 

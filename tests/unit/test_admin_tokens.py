@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from subagent_sidecar.admin_token_keeper import AdminTokenKeeper
-from subagent_sidecar.admin_tokens import AdminToken, AdminTokens, digest_in
+from subagent_sidecar.admin_tokens import AdminToken, AdminTokens, Renewal, digest_in
 from subagent_sidecar.core.roles import AdminCaller, Role
 
 OLD, NEW, HERS = "old-old-but-good-enough", "new-and-as-good-as-that", "hers-is-another-one"
@@ -29,7 +29,7 @@ def tokens(folder: Path) -> AdminTokens:
 def test_a_new_token_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     found = tokens(tmp_path)
     (tmp_path / "alice").write_text(NEW, "utf-8")
-    assert found.renew() == (["alice"], [])
+    assert found.renew() == Renewal(changed=["alice"])
     assert (found.caller(OLD), found.caller(NEW)) == (None, ALICE)
     assert found.caller(HERS) == AdminCaller("beth", Role.VIEWER)
 
@@ -38,8 +38,9 @@ def test_a_new_token_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
 def test_what_is_no_token_changes_nothing_and_is_not_repeated(tmp_path: Path, text: str) -> None:
     found = tokens(tmp_path)
     (tmp_path / "alice").write_text(text, "utf-8")
-    changed, (problem,) = found.renew()
-    assert (changed, found.caller(OLD)) == ([], ALICE)
+    done = found.renew()
+    (problem,) = done.problems
+    assert (done.changed, done.gone, found.caller(OLD)) == ([], [], ALICE)
     assert problem.startswith("'alice': the token in ") and (not text or text not in problem)
 
 
@@ -48,7 +49,8 @@ def test_a_token_whose_file_is_removed_lets_nobody_in_until_there_is_another(
 ) -> None:
     found = tokens(tmp_path)
     (tmp_path / "alice").unlink()
-    assert found.renew() == (["alice"], [])
+    assert found.renew() == Renewal(gone=["alice"])
+    assert found.renew() == Renewal()
     assert (found.caller(OLD), found.caller("")) == (None, None)
     (tmp_path / "beth").unlink()
     found.renew()
@@ -62,14 +64,14 @@ def test_two_files_may_change_places(tmp_path: Path) -> None:
     found = tokens(tmp_path)
     (tmp_path / "alice").write_text(HERS, "utf-8")
     (tmp_path / "beth").write_text(OLD, "utf-8")
-    assert found.renew() == (["alice", "beth"], [])
+    assert found.renew() == Renewal(changed=["alice", "beth"])
     assert found.caller(HERS) == ALICE
 
 
 def test_a_token_of_two_is_that_of_the_first(tmp_path: Path) -> None:
     found = tokens(tmp_path)
     (tmp_path / "beth").write_text(OLD, "utf-8")
-    assert found.renew() == (["beth"], ["'beth' has the token of 'alice', and lets nobody in"])
+    assert found.renew().problems == ["'beth' has the token of 'alice', and lets nobody in"]
     assert (found.caller(OLD), found.caller(HERS)) == (ALICE, None)
 
 
@@ -105,8 +107,12 @@ async def test_it_is_read_at_once_when_that_is_asked(
 ) -> None:
     found = tokens(tmp_path)
     (tmp_path / "alice").write_text(NEW, "utf-8")
-    (tmp_path / "beth").write_text("short", "utf-8")
+    (tmp_path / "beth").unlink()
     await AdminTokenKeeper(found).renew(why="SIGHUP")
     assert found.caller(NEW) == ALICE
-    (line,) = [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR]
-    assert line.startswith("admin token not renewed (SIGHUP): 'beth': the token in ")
+    (line,) = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+    assert line == "admin token 'beth' lets nobody in any more (SIGHUP): its file is gone"
+    (tmp_path / "alice").write_text("short", "utf-8")
+    await AdminTokenKeeper(found).renew(why="SIGHUP")
+    line = caplog.records[-1].getMessage()
+    assert line.startswith("admin token not renewed (SIGHUP): 'alice': the token in ")

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from ..errors import NoSuchRoute, SidecarError
 from ..ports import Store
@@ -112,6 +112,7 @@ class AdminPlane:
         app.router.add_get("/healthz", self.healthz)
         app.router.add_get("/readyz", self.readyz)
         check_routes(app)
+        app.on_response_prepare.append(_without_versions)
         return app
 
     async def healthz(self, request: web.Request) -> web.Response:
@@ -132,6 +133,11 @@ class AdminPlane:
         if reason is not None:
             return answer({"status": "not ready", "reason": reason}, status=503)
         return answer({"status": "ok", "store": await self._store.check()})
+
+
+async def _without_versions(request: web.Request, response: web.StreamResponse) -> None:
+    """aiohttp tells everybody its own version, and that of Python."""
+    response.headers.popall(hdrs.SERVER, None)
 
 
 @web.middleware

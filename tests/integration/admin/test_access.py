@@ -146,6 +146,7 @@ async def test_probes_learn_no_more_than_that_it_is_up(tmp_path: Path) -> None:
             for token in (None, WRONG):
                 answer = await at.send("GET", path, token)
                 assert (answer.status, json.loads(answer.body)) == (200, {"status": "ok"})
+                assert answer.get(b"server") is None  # aiohttp's tells its version
         answer = await at.send("GET", "/readyz", TOKENS["viewer"])
         assert "store" in json.loads(answer.body)
 

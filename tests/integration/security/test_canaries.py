@@ -124,7 +124,10 @@ async def sidecar(folder: Path, *, purpose: bool) -> AsyncIterator[SidecarProces
                 }
             },
         }
-        env = {"UPSTREAM_KEY": str(Canary.UPSTREAM_KEY)}
+        env = {
+            "UPSTREAM_KEY": str(Canary.UPSTREAM_KEY),
+            "SUBAGENT_SIDECAR_ADMIN_TOKEN": str(Canary.ADMIN_TOKEN),
+        }
         async with SidecarProcess(folder, upstreams={}, config=config, env=env) as process:
             yield process
 
@@ -147,6 +150,12 @@ async def everything(process: SidecarProcess) -> Seen:
     for path in ADMIN:
         request = f"GET {path} HTTP/1.1\r\n".encode() + token
         seen.places[path] = await send(admin_port, request)
+    act = b"POST /v1/tools/%s HTTP/1.1\r\nContent-Type: application/json\r\n%s"
+    called = {"arguments": {"task_id": "t", "message": str(Canary.PROMPT)}}
+    for name, wrong in (("update_async_task", b""), ("check_async_task", b"x")):
+        told = json.dumps(called).encode()
+        head = token.replace(b"\r\n\r\n", b"%s\r\nContent-Length: %d\r\n\r\n" % (wrong, len(told)))
+        seen.places[f"act: {name}"] = await send(admin_port, act % (name.encode(), head) + told)
     bad = b"GET /v1/tasks HTTP/1.1\r\nX-Api-Key : " + Canary.MALFORMED.encode() + b"\r\n\r\n"
     seen.places["answer: malformed, admin"] = await send(admin_port, bad)
     await process.terminate()
@@ -164,6 +173,7 @@ async def test_no_credential_and_no_content_leaves(tmp_path: Path) -> None:
     async with sidecar(tmp_path, purpose=False) as process:
         seen = await everything(process)
     assert b'"task_id": "t"' in seen.places["/v1/tasks"]  # it did see them
+    assert b" 401 " in seen.places["act: check_async_task"]
     assert '"trace_id"' in process.log and "DEBUG" in process.log
     assert seen.leaks() == {}
 
