@@ -75,7 +75,14 @@ class AdminTokens:
 
     def caller(self, presented: str) -> AdminCaller | None:
         """Whose token that is."""
-        shown, found = _digest(presented), None
+        return self.whose(_digest(presented))
+
+    def standing(self, presented: str) -> "Standing":
+        return Standing(self, _digest(presented))
+
+    def whose(self, shown: bytes) -> AdminCaller | None:
+        """By its digest."""
+        found = None
         for token in self._tokens:
             if hmac.compare_digest(token.digest or b"", shown):
                 found = AdminCaller(token.name, token.role)
@@ -100,6 +107,17 @@ class AdminTokens:
         if new != token:
             (done.gone if new.digest is None else done.changed).append(new.name)
         return new
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Tells whether a token that was good once is good still, without holding it."""
+
+    _tokens: AdminTokens
+    _digest: bytes = field(repr=False)
+
+    def lasts(self) -> bool:
+        return self._tokens.whose(self._digest) is not None
 
 
 @dataclass(frozen=True, slots=True)

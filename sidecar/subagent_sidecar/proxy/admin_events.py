@@ -17,6 +17,7 @@ from ..errors import BadQuery, StoreError
 from ..ports import Store
 from ..service import Service
 from .admin_following import Follower, Followers
+from .admin_guard import STANDING
 
 _log = logging.getLogger(__name__)
 
@@ -174,7 +175,7 @@ class EventRoutes:
         query = replace(beginning.query, limit=_AT_ONCE)
         await self._store.events_after(query)  # a store in trouble is said with a status
         response = web.StreamResponse(headers=_HEADERS)
-        with self._followers.following(lambda: request.transport is None) as follower:
+        with self._followers.following(lambda: _is_gone(request)) as follower:
             try:
                 await response.prepare(request)
                 if beginning.gap is not None:
@@ -207,6 +208,12 @@ class EventRoutes:
         if text:
             async with asyncio.timeout(self._taken_within_s):
                 await response.write(text.encode())
+
+
+def _is_gone(request: web.Request) -> bool:
+    """Whether nobody is there any more who may be told."""
+    standing = request.get(STANDING)
+    return request.transport is None or (standing is not None and not standing.lasts())
 
 
 def _events(events: Iterable[ToldEvent]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
-from ..admin_tokens import AdminTokens
+from ..admin_tokens import AdminTokens, Standing
 from ..core.metrics.meters import AdminMeter
 from ..core.repeats import Repeats
 from ..core.roles import EVERYBODY, AdminCaller
@@ -23,6 +23,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 CALLER = web.RequestKey("caller", AdminCaller)
 """Who asks; not there where nobody said so, which only open routes let pass."""
+
+STANDING = web.RequestKey("standing", Standing)
+"""Whether the token that let it in is good still, for answers that take long; not there where none
+was needed."""
 
 _log = logging.getLogger(__name__)
 
@@ -92,7 +96,8 @@ class AdminGuard:
             return EVERYBODY
         presented = _presented(request)
         caller = None if presented is None else self._tokens.caller(presented)
-        if caller is not None:
+        if caller is not None and presented is not None:
+            request[STANDING] = self._tokens.standing(presented)
             return caller
         if presented is not None:
             self._failed(request, "wrong_token", "with a token that is none of ours")

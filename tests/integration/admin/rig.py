@@ -1,5 +1,6 @@
 """A sidecar whose admin plane has a token for each role, and somebody who has them."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -7,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.integration.http.rig import Front, sidecar
+from tests.integration.http.rig import Front, settings_for
 from tests.integration.http.wire import Answer
 
+from subagent_sidecar import compose
 from subagent_sidecar.core.roles import Role
 
 TOKENS: Mapping[str, str] = {role: f"the-token-of-a-{role}" for role in Role}
@@ -54,10 +56,14 @@ def code(answer: Answer) -> str:
 
 
 @asynccontextmanager
-async def guarded(folder: Path, **values: object) -> AsyncIterator[Desk]:
-    """In front of a server that is not there."""
+async def guarded(
+    folder: Path, *, renewal_asked: asyncio.Event | None = None, **values: object
+) -> AsyncIterator[Desk]:
+    """In front of a server that is not there; the tokens stand in files called as their roles."""
     for role, token in TOKENS.items():
         (folder / role).write_text(token, "utf-8")
     given = {role: {"role": role, "token_file": str(folder / role)} for role in TOKENS}
-    async with sidecar("http://127.0.0.1:9", admin_tokens=given, **values) as front:
-        yield Desk(front)
+    found = settings_for("http://127.0.0.1:9", admin_tokens=given, drain_timeout="100ms", **values)
+    listeners = compose.bind(found)
+    async with compose.running(found, listeners, renewal_asked=renewal_asked):
+        yield Desk(Front(listeners.data.getsockname()[1], listeners.admin.getsockname()[1]))
