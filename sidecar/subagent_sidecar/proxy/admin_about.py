@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from ..core.storable import storable
+from ..redaction import scrubbed
 
 BODY = web.RequestKey("body", dict[str, Any])
 """What a request says, once its route has read it."""
@@ -46,7 +47,7 @@ def _in_body(body: Mapping[str, Any], keys: Iterable[str]) -> Iterator[tuple[str
 
 
 def _plain(value: Any) -> Any:
-    """What every store and every reader can hold."""
+    """What every store can hold and every reader may see: people paste keys where ids belong."""
     match value:
         case bool():
             return value
@@ -55,6 +56,6 @@ def _plain(value: Any) -> Any:
         case list() | tuple():
             return [_plain(each) for each in value[:_MOST] if not isinstance(each, list | tuple)]
         case str():
-            return storable(value)[:_LONGEST]
+            return scrubbed(storable(value))[:_LONGEST]
         case _:
             return storable(str(value))[:_LONGEST]

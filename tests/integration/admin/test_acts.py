@@ -93,6 +93,13 @@ async def test_odd_words_are_told_as_the_record_can_hold_them(tmp_path: Path) ->
         assert answer.status == 200
 
 
+async def test_a_key_that_somebody_took_for_a_reason_stands_in_no_act(tmp_path: Path) -> None:
+    odd = {"scope": "all", "reason": "Authorization: Bearer c4nary-0123456789"}
+    async with guarded(tmp_path) as at:
+        told = await act(at, "/v1/freeze", odd)
+    assert told["target"]["reason"] == "Authorization: <hidden>"
+
+
 async def test_the_act_on_one_task_is_part_of_its_story(tmp_path: Path) -> None:
     async with desk(tmp_path, {}) as at:
         task, _ = await at.start("long")
