@@ -9,10 +9,12 @@ from aiohttp import web
 from ..core.keys import EVERY_AGENT, Key, agents_of, name_of
 from ..core.model import Timestamp, timestamp
 from ..core.names import nearest
+from ..core.roles import EVERYBODY
 from ..core.units import duration
 from ..errors import AmbiguousKey, BadBody, KeyNotFound
 from ..keyring import Keyring
 from ..ports import Clock
+from .admin_guard import CALLER
 from .admin_json import answer, json_body
 
 _KEY = frozenset({"name", "agents", "expires", "every_task"})
@@ -51,7 +53,7 @@ class KeyRoutes:
             raise BadBody(f"name: {error}") from error
         agents, expires_at = _agents(body.get("agents")), self._expiry(body.get("expires"))
         text, key = await self._keyring.make(
-            name, agents=agents, every_task=every_task, expires_at=expires_at
+            name, agents=agents, every_task=every_task, expires_at=expires_at, by=_by(request)
         )
         made = answer({"key": text, "record": self._json(key), "auth": self._asked})
         made.headers["Cache-Control"] = "no-store"
@@ -65,8 +67,8 @@ class KeyRoutes:
             raise BadBody("all: must be true or false")
         await self._keyring.load()
         meant = self._meant(request.match_info["key"], every=every)
-        ids = {key.key_id for key in meant}
-        changed = [key_id for key_id in sorted(ids) if await self._keyring.revoke(key_id)]
+        ids, by = {key.key_id for key in meant}, _by(request)
+        changed = [key_id for key_id in sorted(ids) if await self._keyring.revoke(key_id, by=by)]
         now = [self._json(key) for key in self._keyring.all() if key.key_id in ids]
         return answer({"revoked": now, "changed": len(changed)})
 
@@ -111,6 +113,12 @@ class KeyRoutes:
             "expires_at": key.expires_at,
             "revoked_at": key.revoked_at,
         }
+
+
+def _by(request: web.Request) -> str | None:
+    """Whose token it was, where there are tokens."""
+    caller = request[CALLER]
+    return None if caller is EVERYBODY else caller.name
 
 
 def _state(key: Key, now: Timestamp) -> str:

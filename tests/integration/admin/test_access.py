@@ -30,6 +30,7 @@ LEAST: dict[str, Role | None] = {
     "GET /v1/decisions": VIEWER,
     "GET /v1/events": VIEWER,
     "GET /v1/freeze": VIEWER,
+    "GET /v1/keys": VIEWER,
     "GET /v1/policy": VIEWER,
     "GET /v1/policy/explain": VIEWER,
     "GET /v1/report": VIEWER,
@@ -43,6 +44,8 @@ LEAST: dict[str, Role | None] = {
     "POST /v1/budgets/raise": OPERATOR,
     "POST /v1/cancel": OPERATOR,
     "POST /v1/freeze": OPERATOR,
+    "POST /v1/keys": ADMIN,
+    "POST /v1/keys/{key}/revoke": ADMIN,
     "POST /v1/policy/reload": ADMIN,
     "POST /v1/reap": OPERATOR,
     "POST /v1/sessions/{session_id}/end": OPERATOR,
@@ -64,7 +67,10 @@ def routes() -> set[str]:
 
 def target(route: str) -> str:
     query = "?follow=false" if route.endswith("/events") else ""
-    return route.split()[1].format(task_id="t123", session_id="s123", id="t123", tool="x") + query
+    return (
+        route.split()[1].format(task_id="t123", session_id="s123", id="t123", tool="x", key="k")
+        + query
+    )
 
 
 def body(route: str) -> Any:

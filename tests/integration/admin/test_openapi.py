@@ -116,7 +116,11 @@ async def test_every_query_and_every_body_knows_what_is_said_and_nothing_else() 
         told = await said(admin)
         for path, method, operation in operations(told):
             target = path.format(
-                task_id="some-task", session_id="some-session", id="some-task", tool=TOOLS[0]
+                task_id="some-task",
+                session_id="some-session",
+                id="some-task",
+                tool=TOOLS[0],
+                key="k",
             )
             listed = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "query"}
             if listed:
@@ -147,7 +151,7 @@ async def test_a_method_that_is_none_of_a_routes_is_told_those_that_are() -> Non
         told = await said(admin)
         for path, methods in told["paths"].items():
             answer = await admin.call(
-                "DELETE", path.format(task_id="t", session_id="s", id="t", tool="t")
+                "DELETE", path.format(task_id="t", session_id="s", id="t", tool="t", key="k")
             )
             assert (answer.status, answer.json["code"]) == (405, "no_such_route")
             assert answer.json["message"].endswith("; what there is stands in /openapi.json")
