@@ -27,6 +27,6 @@ def number(what: str, value: Any) -> str:
 
 def of_limit(what: str, current: Any, limit: Any) -> str:
     """`3 of 5`; nothing where nothing is counted."""
-    if current is None or limit is None or what in ("deny", "frozen"):
+    if current is None or limit is None or what in ("deny", "frozen", "key"):
         return ""
     return f"{number(what, current)} of {number(what, limit)}"

@@ -144,7 +144,7 @@ def _counted(event: Record) -> str:
     what, detail = _detail(event, "what"), nested(event, "detail")
     current, limit = detail.get("current"), detail.get("limit")
     match what:
-        case "deny" | "frozen" | "":
+        case "deny" | "frozen" | "key" | "":
             return ""
         case "unpriced":
             return ": runs of models without a price"

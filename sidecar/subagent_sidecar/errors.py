@@ -19,6 +19,7 @@
     |   |   |-- KeyUnknown     401
     |   |   |-- KeyExpired     401
     |   |   `-- KeyRevoked     401
+    |   |-- KeyTooNarrow       403  a key for some agents, and a change to what they are
     |   |-- BodyTimeout        408  the body stopped coming
     |   |-- BodyTooLarge       413
     |   |-- NoSuchRoute        404  a path of our own that does not exist
@@ -175,6 +176,11 @@ class KeyExpired(Unauthenticated):
 
 class KeyRevoked(Unauthenticated):
     code = "key_revoked"
+
+
+class KeyTooNarrow(RequestError):
+    code = "key_too_narrow"
+    status = 403
 
 
 class BodyTimeout(RequestError):

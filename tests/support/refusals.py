@@ -8,6 +8,7 @@ import yaml
 from tests.support.counting import Counted
 
 from subagent_sidecar.core.decide import decide
+from subagent_sidecar.core.key_words import beyond_key
 from subagent_sidecar.core.matching import Call, Scope
 from subagent_sidecar.core.model import timestamp
 from subagent_sidecar.core.policy import Policy
@@ -40,6 +41,10 @@ def refused(code: str) -> Refused:
     if code == "frozen":
         freeze = Freeze(scope=Scope.AGENT, scope_id="coder", reason="a fire")
         return _refused(Policy(), Counted(freeze=freeze))
+    if code == "key_agents":
+        beyond = beyond_key(["writer"], NESTED, None)
+        assert beyond is not None
+        return Refused(beyond)
     return _refused(policy(RULES[code]), _run(unpriced=code == "budget_unpriced"))
 
 
@@ -62,4 +67,4 @@ def _run(*, unpriced: bool) -> Counted:
     return numbers
 
 
-EVERY_CODE = (*RULES, "frozen")
+EVERY_CODE = (*RULES, "frozen", "key_agents")

@@ -9,6 +9,7 @@ from .changes import Start, StartRefused
 from .decide import Numbers, decide
 from .decisions import admitted, decision
 from .facts import items_of
+from .key_words import beyond_key
 from .ledger import Ledger
 from .matching import Call
 from .model import Event, Intent, IntentKind, Item, Task, just_after
@@ -43,8 +44,24 @@ def admit_by(policy: Policy, ledger: Ledger, numbers: Numbers, start: Start) -> 
     """`admit` if the policy lets it. A refusal is returned, not raised, with its record: it changes
     nothing in the books, so that refusing costs no write (see folding.py)."""
     intent, task = _understood(ledger, start)
+    if start.agents and (refused := _beyond_key(intent, task, start.agents)) is not None:
+        return refused
     wakes = task is not None and _takes_a_place(ledger, task, intent)
     return _decided(ledger, intent, policy, numbers, wakes=wakes)
+
+
+def _beyond_key(intent: Intent, task: Task | None, agents: Sequence[str]) -> Refused | None:
+    """The refusal of a start that is not all of `agents` that its supervisor's key is for. A
+    follow-up that names no graph runs that of its task."""
+    items = items_of(intent)
+    running = task.assistant_id if task is not None else None
+    for item in items:
+        call = _call(intent, item, wakes=False)
+        deny = beyond_key(agents, call, item.assistant_id or intent.assistant_id or running)
+        if deny is not None:
+            batch = Batch(size=len(items), counted=0) if len(items) > 1 else None
+            return _refused(intent, call, replace(deny, batch=batch))
+    return None
 
 
 def _takes_a_place(ledger: Ledger, task: Task, intent: Intent) -> bool:

@@ -24,7 +24,8 @@ class Start:
     `session_id` is what the request itself names (header, parent in the run config), or None;
     the thread's own session and the supervisor's default come after it. `fingerprint` is equal for
     equal instructions. `items` are what a batch holds; without them it is taken for one run.
-    `trace_parent` is the trace context it came in, if that is recorded.
+    `trace_parent` is the trace context it came in, if that is recorded. `agents` are globs of what
+    its supervisor's key lets it start; empty: all.
     """
 
     request_id: str
@@ -44,6 +45,7 @@ class Start:
     fingerprint: str | None = None
     items: tuple[Item, ...] = ()
     trace_parent: str | None = None
+    agents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,14 +11,14 @@ from .past import PastStart
 from .policy import LimitKind, Mode
 from .prices import micro_usd, usd, usd_text
 from .units import duration, duration_text
-from .verdict import RESERVABLE, Check, Held
+from .verdict import KEY, RESERVABLE, Check, Held
 
 Words = dict[str, Any]
 
 _CALL = tuple(each.name for each in fields(Call))
 _START = tuple(each.name for each in fields(PastStart) if each.name != "call")
 _WHOSE = ("agent", "upstream", "supervisor", "session")
-_NO_NUMBERS = frozenset({LimitKind.DENY.value, "frozen"})
+_NO_NUMBERS = frozenset({LimitKind.DENY.value, "frozen", KEY})
 
 
 def start_words(start: PastStart) -> Words:

@@ -15,6 +15,11 @@ class Principal:
     agents: tuple[str, ...] = ("*",)
     every_task: bool = False
 
+    @property
+    def only(self) -> tuple[str, ...]:
+        """`agents` where they leave anybody out; empty: all may be started."""
+        return () if "*" in self.agents else self.agents
+
     def sees(self, supervisor: str) -> bool:
         """Whether a task of `supervisor` is there for them."""
         return self.every_task or self.supervisor == supervisor

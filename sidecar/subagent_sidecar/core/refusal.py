@@ -13,7 +13,7 @@ from .changes import StartRefused
 from .matching import ANYTHING, Glob, Match, Scope
 from .policy import Budget, Limit, LimitKind
 from .refusal_words import WHERE, about, within
-from .verdict import Batch, Check, Deny
+from .verdict import KEY, Batch, Check, Deny
 
 _GLOBS = 3
 _GOING_ON = "go on with the results you have, do the rest yourself, or tell the user"
@@ -65,6 +65,8 @@ def _sentence(text: str) -> str:
 
 
 def _source(check: Check) -> str:
+    if check.what == KEY:
+        return "the key of this supervisor; the same call would be refused again"
     if check.what == "frozen":
         return "an operator's freeze; the same call is refused until it is lifted"
     return f"rule {check.rule} of policy {check.policy}; the same call now would be refused again"
@@ -74,6 +76,8 @@ def _cause(deny: Deny) -> str:
     check, rule = deny.check, deny.rule
     if isinstance(rule, Budget):
         return no_room(check, rule, deny.batch)
+    if check.what == KEY:
+        return f"you may start {deny.reason} here, and no other agent"
     if rule is None:
         why = f": {' '.join(deny.reason.split()).rstrip('.')}" if deny.reason else ""
         return f"an operator has frozen {_frozen(check)}{why}"
@@ -187,7 +191,7 @@ def _advice(deny: Deny) -> str:
             return "Wait until some of them have finished, or do the work yourself"
         case LimitKind.DUPLICATES if ids:
             return f"Check what is there instead of starting it again: {ids}"
-        case LimitKind.DEPTH | LimitKind.DENY:
+        case LimitKind.DEPTH | LimitKind.DENY | "key":
             return "Waiting does not help: do the work yourself, or tell the user"
         case "unpriced" if not later:
             return "Waiting does not help: an operator has to give the model a price. Tell the user"

@@ -28,7 +28,7 @@ from .past import Past, PastStart
 from .policy import WINDOWED, Policy
 from .quick import changed
 from .replay_world import World
-from .verdict import Allow, Check, Deny
+from .verdict import KEY, Allow, Check, Deny
 
 
 class Fate(StrEnum):
@@ -89,7 +89,8 @@ def _rules_of(checks: Sequence[Check]) -> list[str]:
 
 
 def _froze(past: Decision) -> bool:
-    return any(check.what == "frozen" for check in past.checks)
+    """Or a key did: neither stands in a policy."""
+    return any(check.what in ("frozen", KEY) for check in past.checks)
 
 
 class _Replay:

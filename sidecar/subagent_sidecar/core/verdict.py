@@ -13,6 +13,9 @@ from .quick import quick
 OPERATOR = "operator"
 """The policy of a freeze, which stands in no file."""
 
+KEY = "key"
+"""The policy of what a supervisor's key says, and `what` that asks."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freeze:
@@ -64,9 +67,9 @@ class Spent:
 class Check:
     """One question that was asked: a row of the record.
 
-    `what` is a LimitKind, a field of Amounts, "unpriced" or "frozen". `current` is what is counted
-    before this start, and `wants` what the start would add. `held` is the part of `current` that
-    is not spent; it is known of what denies.
+    `what` is a LimitKind, a field of Amounts, "unpriced", "frozen" or KEY. `current` is what is
+    counted before this start, and `wants` what the start would add. `held` is the part of
+    `current` that is not spent; it is known of what denies.
     """
 
     rule: str
@@ -194,9 +197,9 @@ class Deny:
     others: int | None = None
     retry_after: timedelta | None = None
     rule: Limit | Budget | None = None
-    """None for a freeze."""
+    """None for a freeze, and for a key."""
     reason: str | None = None
-    """Why it was frozen."""
+    """Why it was frozen; what the key is for."""
     batch: Batch | None = None
 
     @property
@@ -205,6 +208,8 @@ class Deny:
         match self.check.what:
             case "frozen":
                 return "frozen"
+            case "key":
+                return "key_agents"
             case LimitKind.DENY:
                 return "denied"
             case what if isinstance(self.rule, Budget):

@@ -69,29 +69,36 @@ class Assistants:
         """Whether a start gives an id where a graph's name may stand."""
         return said.assistant_id is not None and _ID.fullmatch(said.assistant_id) is not None
 
-    async def named(self, upstream: str, said: Said, auth: Headers) -> Said:
+    async def named(
+        self, upstream: str, said: Said, auth: Headers, *, matters: bool = False
+    ) -> Said:
         """What a start says, with the graph's name where it gave the id of an assistant. One the
         server does not know stays as it is. Raises AgentUnknown where the server cannot be asked
-        and it matters, StoreError where nobody knows whether it does."""
+        and it matters, to this caller or to the rules; StoreError where nobody knows whether it
+        does."""
         if said.assistant_id is None or not self.concern(said):
             return said
-        graph = await self._graph(upstream, said.assistant_id, auth, tool=False)
+        graph = await self._graph(upstream, said.assistant_id, auth, tool=False, matters=matters)
         return said if graph is None else replace(said, assistant_id=graph)
 
-    async def tool_named(self, upstream: str, said: RunBody, auth: Headers) -> RunBody:
+    async def tool_named(
+        self, upstream: str, said: RunBody, auth: Headers, *, matters: bool = False
+    ) -> RunBody:
         """`named` for a call of an MCP tool."""
         if said.assistant_id is None:
             return said
-        graph = await self._graph(upstream, said.assistant_id, auth, tool=True)
+        graph = await self._graph(upstream, said.assistant_id, auth, tool=True, matters=matters)
         return said if graph is None else replace(said, assistant_id=graph)
 
     async def all_named(
-        self, upstream: str, items: Sequence[Item], auth: Headers
+        self, upstream: str, items: Sequence[Item], auth: Headers, *, matters: bool = False
     ) -> Sequence[Item]:
         """`named` for each run of a batch."""
-        return [await self.named(upstream, item, auth) for item in items]
+        return [await self.named(upstream, item, auth, matters=matters) for item in items]
 
-    async def _graph(self, upstream: str, given: str, auth: Headers, *, tool: bool) -> str | None:
+    async def _graph(
+        self, upstream: str, given: str, auth: Headers, *, tool: bool, matters: bool
+    ) -> str | None:
         key = (upstream, given, tool)
         graph, until = self._known.get(key, (None, 0.0))
         if self._now() < until:
@@ -105,7 +112,7 @@ class Assistants:
         try:
             return await self._told(server, asked)
         except UpstreamError as error:
-            if await self._guarded():
+            if matters or await self._guarded():
                 raise _unknown(error) from error
             return None
 

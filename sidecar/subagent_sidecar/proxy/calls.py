@@ -112,6 +112,11 @@ class Call:
         )
 
     @property
+    def agents(self) -> tuple[str, ...]:
+        """Globs of what the caller may start; empty: all."""
+        return self.request.principal.only
+
+    @property
     def supervisor(self) -> str:
         return self.request.principal.supervisor
 

@@ -13,7 +13,7 @@ from ..core.model import Intent
 from ..core.refusal import Refused
 from ..core.trace_ids import sent_with
 from ..core.wire import Act
-from ..errors import Draining, StoreError
+from ..errors import Draining, KeyTooNarrow, StoreError
 from ..ports import Doubts, Exchange, Outgoing
 from . import answering, door_answers, forwarding, headers, peek, problems
 from .assistants import Assistants
@@ -90,7 +90,14 @@ class Doors:
         return await answered.pass_on()
 
     async def change_assistant(self, call: Call) -> web.StreamResponse:
-        """Before it is sent and after: who asks meanwhile may be told either."""
+        """Before it is sent and after: who asks meanwhile may be told either. Raises
+        KeyTooNarrow: who may start some agents only could have one of these names stand for
+        another graph."""
+        if call.agents:
+            raise KeyTooNarrow(
+                "this key is for some agents only, and by changing assistants any of them could be "
+                "made another: an operator can make a key for all agents"
+            )
         self._assistants.changed()
         try:
             return await forwarding.through(call)
@@ -100,7 +107,9 @@ class Doors:
     async def _said(self, call: Call, start: Asked) -> RunBody:
         if call.meaning.act is not Act.MCP:
             return start.said
-        return await self._assistants.tool_named(call.target.name, start.said, call.auth)
+        return await self._assistants.tool_named(
+            call.target.name, start.said, call.auth, matters=bool(call.agents)
+        )
 
     def admits(self) -> None:
         """Raises Draining once nothing new is to be started."""

@@ -31,6 +31,8 @@ def _told(event: Event) -> str:
             by = f"rule {event.detail.get('rule')} of policy {event.detail.get('policy')}"
             if event.detail.get("code") == "frozen":
                 by = "an operator's freeze"
+            elif event.detail.get("code") == "key_agents":
+                by = "its supervisor's key"
             return f"its start was refused by {by} at {at}"
         case "start_failed":
             return f"its start came to nothing at {at}: {event.detail.get('reason')}"

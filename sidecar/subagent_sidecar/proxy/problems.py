@@ -13,7 +13,7 @@ from ..core.matching import Scope
 from ..core.policy import LimitKind
 from ..core.prices import usd_text
 from ..core.refusal import Refused
-from ..core.verdict import RESERVABLE, Check
+from ..core.verdict import KEY, RESERVABLE, Check
 from ..errors import (
     AlreadyStarted,
     AmbiguousKey,
@@ -37,7 +37,7 @@ OURS = (b"x-subagent-sidecar", b"refused")
 _CHALLENGE = (b"www-authenticate", b'Bearer realm="subagent-sidecar"')
 _OTHERS = frozenset({Scope.TREE, Scope.GLOBAL})
 """Scopes with no id for the caller: its tree was begun by somebody who may be a stranger."""
-_NO_NUMBERS = frozenset({LimitKind.DENY.value, "frozen"})
+_NO_NUMBERS = frozenset({LimitKind.DENY.value, "frozen", KEY})
 
 
 def problem(error: BaseException, *, request_id: str | None = None) -> tuple[int, Headers, bytes]:

@@ -107,7 +107,9 @@ class Starts:
         """Make a start durable, by whatever door it came. Raises Refused, StoreError. One that is
         not `alone` in its request (a WebSocket) does not go by the request's id."""
         if self._assistants.concern(body):
-            body = await self._assistants.named(call.target.name, body, call.auth)
+            body = await self._assistants.named(
+                call.target.name, body, call.auth, matters=bool(call.agents)
+            )
         try:
             return await self._admit(call, body, thread_id, alone=alone)
         except Refused:
@@ -124,12 +126,15 @@ class Starts:
         items: Sequence[Item] = ()
         if meaning.act is Act.RUNS_BATCH:
             items = bodies.batch_items(call.incoming.whole or b"")
-            items = await self._assistants.all_named(call.target.name, items, call.auth)
+            items = await self._assistants.all_named(
+                call.target.name, items, call.auth, matters=bool(call.agents)
+            )
         if thread_id is not None and self._tidier.concerns(thread_id):
             await self._tidier.spare(thread_id)  # from here to the intent nobody may come between
         intent = await self._service.admit(
             upstream=call.target.name,
             supervisor=call.supervisor,
+            agents=call.agents,
             thread_id=thread_id,
             request_id=call.request_id if alone else None,
             header_session=call.header_session,

@@ -8,9 +8,12 @@ from .calls import Call
 
 
 def refuse_unread(call: Call, policy: Policy) -> None:
-    """A batch counts as many starts as it has, and a rule for an agent must know whose a start is.
-    Raises BodyTooLarge, BadBody. Without such rules what is not read is passed on as it is."""
-    if not (policy.limits or policy.budgets):
+    """A batch counts as many starts as it has, and a rule for an agent, or a key for some agents,
+    must know whose a start is. Raises BodyTooLarge, BadBody. Without such rules what is not read
+    is passed on as it is."""
+    if call.agents:
+        _refuse_if_unread(call)
+    if not (policy.limits or policy.budgets or call.agents):
         return
     batch = call.meaning.act is Act.RUNS_BATCH
     if batch or policy.by_agent:
@@ -27,7 +30,8 @@ def refuse_unread(call: Call, policy: Policy) -> None:
 
 def refuse_unread_door(call: Call, policy: Policy) -> None:
     """The same at another door than the run routes. An A2A agent stands in the path."""
-    if (policy.limits or policy.budgets) and policy.by_agent and call.meaning.act is not Act.A2A:
+    ruled = (policy.limits or policy.budgets) and policy.by_agent
+    if (ruled or call.agents) and call.meaning.act is not Act.A2A:
         _refuse_if_unread(call)
 
 

@@ -43,8 +43,10 @@ class Unrecorded:
 
     def _may(self, call: Call, error: StoreError) -> bool:
         """Not what the store was asked and will never take: that could be made to measure, to slip
-        past every rule. And not what has a key: only the store knows if it was made before."""
-        if isinstance(error, StoreRejected) or "idempotency-key" in call.request.headers:
+        past every rule. Not what has a key: only the store knows if it was made before. And not
+        for a supervisor who may start some agents only: which they are is looked at there."""
+        asked = "idempotency-key" in call.request.headers or bool(call.agents)
+        if asked or isinstance(error, StoreRejected):
             return False
         return self._service.policy.on_store_error is OnStoreError.FAIL_OPEN
 

@@ -102,6 +102,7 @@ class Service:
         fingerprint: str | None = None,
         items: Sequence[Item] = (),
         trace_parent: str | None = None,
+        agents: tuple[str, ...] = (),
         claim: Claim | None = None,
     ) -> Intent:
         """Hold a start against the policy, and make it durable before it is sent. Raises Refused,
@@ -109,7 +110,8 @@ class Service:
 
         The arguments are what the request says about itself, None where it is silent;
         `fingerprint` is equal for equal instructions, `items` are the runs of a batch, and
-        `trace_parent` is the context of a trace that is recorded. With a `claim` it raises
+        `trace_parent` is the context of a trace that is recorded. `agents` are what the caller may
+        start, empty for all. With a `claim` it raises
         Repeated where the start was made before.
         """
         intent_id = f"{getrandbits(128):032x}"  # unique, not secret; urandom would yield the GIL
@@ -131,6 +133,7 @@ class Service:
             fingerprint=fingerprint,
             items=tuple(_kept(item, self._keep_purpose) for item in items),
             trace_parent=trace_parent,
+            agents=agents,
         )
         self._recorder.enter_about(thread_id, header_session, body_session)
         try:

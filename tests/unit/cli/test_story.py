@@ -132,6 +132,18 @@ ADDED = {"micro_usd": 1_500_000, "run_time": 1_800_000_000, "runs": 2}
             "start let in, although an observing rule was against it: deep: depth 3 of 2",
         ),
         (
+            event("refused", rule="agents", policy="key", what="key", current=0, limit=0),
+            "start refused by agents",
+        ),
+        (
+            event("key_created", key_id="k7", supervisor="team-a", agents=["*"]),
+            "key k7 of supervisor team-a was made",
+        ),
+        (
+            event("key_revoked", key_id="k7", supervisor="team-a"),
+            "key k7 of supervisor team-a was revoked",
+        ),
+        (
             event("frozen", scope="global", scope_id="*", reason="too dear"),
             "all starts frozen: too dear",
         ),

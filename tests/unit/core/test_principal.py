@@ -13,5 +13,10 @@ def test_one_that_may_see_every_task_does() -> None:
     assert Principal("ops", every_task=True).sees("ann")
 
 
+def test_who_may_start_all_is_not_held_against_a_list() -> None:
+    assert Principal("ann").only == Principal("ann", agents=("coder", "*")).only == ()
+    assert Principal("ann", agents=("coder", "res*")).only == ("coder", "res*")
+
+
 def test_without_keys_everybody_sees_everything() -> None:
     assert ANONYMOUS.sees("ann") and ANONYMOUS.sees(ANONYMOUS.supervisor)

@@ -207,12 +207,13 @@ def test_a_refusal_on_record_may_be_none() -> None:
     assert fates(rules(FAN_OUT), record) == "+--"
 
 
-def test_what_a_freeze_refused_is_no_policys_business() -> None:
+@pytest.mark.parametrize("what", ["frozen", "key"])
+def test_what_a_freeze_or_a_key_refused_is_no_policys_business(what: str) -> None:
     frozen = Check(
         rule="freeze",
         policy="operator",
         mode=Mode.ENFORCE,
-        what="frozen",
+        what=what,
         limit=0,
         current=0,
         denies=True,

@@ -153,6 +153,16 @@ async def test_where_it_matters_whose_a_start_is_a_server_that_does_not_say_lets
     assert await desk.agent(ID) == "researcher"
 
 
+async def test_it_may_matter_to_one_caller_alone(desk: Desk) -> None:
+    # A supervisor's key may be for some agents only, whatever the rules say.
+    desk.guards, desk.server.down = False, TROUBLE[0]
+    said = RunBody(assistant_id=ID)
+    for named in (desk.assistants.named, desk.assistants.tool_named):
+        with pytest.raises(AgentUnknown):
+            await named("up", said, KEY, matters=True)
+        assert await named("up", said, KEY) == said
+
+
 @pytest.mark.parametrize("trouble", TROUBLE, ids=str)
 async def test_where_it_does_not_matter_that_is_no_reason_to_refuse(
     trouble: UpstreamError, desk: Desk

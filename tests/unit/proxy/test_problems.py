@@ -11,7 +11,15 @@ from subagent_sidecar.core.policy import Amounts, LimitKind
 from subagent_sidecar.core.quick import changed
 from subagent_sidecar.core.refusal import Refused
 from subagent_sidecar.core.verdict import Held
-from subagent_sidecar.errors import PolicyInvalid, StoreBusy
+from subagent_sidecar.errors import (
+    KeyExpired,
+    KeyMissing,
+    KeyRevoked,
+    KeyUnknown,
+    PolicyInvalid,
+    StoreBusy,
+    Unauthenticated,
+)
 from subagent_sidecar.proxy.problems import problem
 
 KEYS = ["error", "message", "detail", "code", "rule", "policy", "scope", "scope_id", "limit",
@@ -27,7 +35,9 @@ def test_every_kind_of_refusal_is_among_them() -> None:
     limits = {f"limit_{kind}" for kind in LimitKind if kind is not LimitKind.DENY}
     budgets = {f"budget_{each.name}" for each in fields(Amounts) if each.init}
     budgets = {code.replace("micro_usd", "usd") for code in budgets}
-    assert set(EVERY_CODE) == limits | budgets | {"denied", "frozen", "budget_unpriced"}
+    assert set(EVERY_CODE) == limits | budgets | {
+        "denied", "frozen", "budget_unpriced", "key_agents",
+    }  # fmt: skip
     assert all(refused(code).code == code for code in EVERY_CODE)
 
 
@@ -56,6 +66,7 @@ NUMBERS: dict[str, tuple[object, ...]] = {
     "budget_runs": ("session", "t1", 1, 1),
     "budget_unpriced": ("session", "t1", 0, 1),
     "frozen": ("agent", "coder", None, None),
+    "key_agents": ("agent", "coder", None, None),
 }
 
 
@@ -65,7 +76,11 @@ def test_a_refusal_has_its_numbers_each_in_its_own_unit(code: str) -> None:
     scope, scope_id, limit, current = NUMBERS[code]
     assert (body["scope"], body["scope_id"]) == (scope, scope_id)
     assert (body["limit"], body["current"]) == (limit, current)
-    assert (body["rule"], body["policy"]) in [("a", "p"), ("freeze", "operator")]
+    assert (body["rule"], body["policy"]) in [
+        ("a", "p"),
+        ("freeze", "operator"),
+        ("agents", "key"),
+    ]
 
 
 def test_what_is_only_reserved_is_told_apart_from_what_is_counted() -> None:
@@ -93,6 +108,13 @@ def test_no_other_error_is_marked_as_a_refusal() -> None:
     assert status == 503
     assert b"x-subagent-sidecar" not in dict(fields)
     assert "rule" not in json.loads(body)
+
+
+@pytest.mark.parametrize("kind", [KeyMissing, KeyUnknown, KeyExpired, KeyRevoked])
+def test_who_is_not_let_in_is_told_how_one_gets_in(kind: type[Unauthenticated]) -> None:
+    status, fields, body = problem(kind("make a key"))
+    assert (status, json.loads(body)["message"]) == (401, "make a key")
+    assert dict(fields)[b"www-authenticate"] == b'Bearer realm="subagent-sidecar"'
 
 
 def test_a_reload_that_fails_tells_every_problem() -> None:

@@ -28,7 +28,7 @@ from .records import STATUS
 
 MODE = words(*Mode)
 SCOPE = words(*Scope)
-WHAT = words(*LimitKind, "micro_usd", "tokens", "run_time", "runs", "unpriced", "frozen")
+WHAT = words(*LimitKind, "micro_usd", "tokens", "run_time", "runs", "unpriced", "frozen", "key")
 _CALL: dict[str, Schema] = {
     "agent": TEXT,
     "upstream": TEXT,
