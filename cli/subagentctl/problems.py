@@ -10,7 +10,7 @@
 | ours, 404                                | NotFound    | 4    |
 | ours, 400 `not_a_name`                   | Misused     | 2    |
 | 401, 403, from whomever                  | Denied      | 1    |
-| ours, 409 `ambiguous_task`               | Failed      | 1    |
+| ours, 409 `ambiguous_task`, `_key`       | Failed      | 1    |
 | ours, 422 `policy_invalid`               | Invalid     | 64   |
 | ours, anything else                      | Failed      | 1    |
 """
@@ -111,6 +111,8 @@ def _from_problem(server: Server, status: int, problem: Mapping[str, Any]) -> Cl
         return Invalid(_problems(problem) or [message], then=_NOT_RELOADED)
     if code == "ambiguous_task":
         return Failed(f"{message}{_candidates(problem)}. Give more of the id.")
+    if code == "ambiguous_key":
+        return Failed(f"{message}: --all.")
     if code == "ambiguous_session":
         return Failed(f"{message}{_candidates(problem)}.")
     return Failed(f"{server} refused: {message} (HTTP {status} {code}{_trail(problem)}).")
