@@ -16,6 +16,7 @@ _FIELD = re.compile(
     r"(b?['\"]?\s*[:=,]\s*(?:b?['\"])?)[^\r\n'\"]+"
 )
 _SCHEME = re.compile(r"(?i)\b(bearer|basic)\s+[a-z0-9._~+/=-]{6,}")
+_KEY = re.compile(r"(?i)\bssk_[a-z0-9_]{4,}")
 _PARAMETER = re.compile(
     r"(?i)([?&](?:token|key|sig|signature|secret|password|access_token|api[_-]?key)=)[^&\s'\"#]+"
 )
@@ -36,4 +37,5 @@ def scrubbed(text: str) -> str:
     text = _USERINFO.sub(f"{HIDDEN}@", text)
     text = _FIELD.sub(rf"\1\2{HIDDEN}", text)
     text = _SCHEME.sub(rf"\1 {HIDDEN}", text)
+    text = _KEY.sub(f"ssk_{HIDDEN}", text)
     return _PARAMETER.sub(rf"\1{HIDDEN}", text)

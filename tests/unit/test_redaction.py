@@ -16,6 +16,8 @@ SCRUBBED = [
     ("Set-Cookie: a={}; Path=/\nnext", "Set-Cookie: <hidden>\nnext"),
     ("sent bearer {} to it", "sent bearer <hidden> to it"),
     ("GET /x?a=1&token={}&b=2", "GET /x?a=1&token=<hidden>&b=2"),
+    (f"no such key: ssk_q7mzk2ah5x_{'b' * 52}!", "no such key: ssk_<hidden>!"),
+    ("cut short: SSK_q7mz", "cut short: ssk_<hidden>"),
     ("GET /x?api_key={} HTTP/1.1", "GET /x?api_key=<hidden> HTTP/1.1"),
 ]
 
@@ -31,6 +33,7 @@ def test_a_credential_is_hidden_and_the_rest_stays(text: str, left: str) -> None
         "upstream http://127.0.0.1:2024 refused the connection",
         "task t of session a@b.example ended: authorization was refused",
         "3 basic rules, a bearer of news",
+        "a key begins with `ssk_`",
         "the key in /etc/tls.key does not belong to the certificate",
     ],
 )
