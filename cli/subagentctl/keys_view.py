@@ -63,7 +63,7 @@ def advice(key: Record, *, asked: bool) -> list[str]:
         f"key {text(key, 'key_id')} of supervisor {text(key, 'name')}, shown this once"
         + (f"; it expires at {until[:19]}Z." if until else "."),
         "Send it as x-subagent-key, as x-api-key or as `Authorization: Bearer`. deepagents: "
-        'headers={"x-api-key": KEY} of each AsyncSubAgent, or LANGSMITH_API_KEY in its '
+        'headers={"x-subagent-key": KEY} of each AsyncSubAgent, or LANGSMITH_API_KEY in its '
         "environment; spans: OTEL_EXPORTER_OTLP_HEADERS=x-subagent-key=KEY.",
     ]
     return [clean(line) for line in (lines if asked else [*lines, remark()])]

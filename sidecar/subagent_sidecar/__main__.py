@@ -17,6 +17,7 @@ import uvloop
 
 from . import __version__, compose, logs, tls
 from .config import BadSettings, Settings, settings
+from .core import keys
 from .core.policy_names import BUNDLED, NONE
 from .demo import play
 from .errors import ConfigError, StoreCorrupt, StoreError
@@ -188,6 +189,13 @@ def demo(keep: bool) -> None:
     help="The session of all tasks, which then outlive the client.  [default: one of its own]",
 )
 @click.option(
+    "--supervisor-key",
+    metavar="TEXT",
+    envvar="SUBAGENT_SIDECAR_SUPERVISOR_KEY",
+    help="The supervisor's key, where the sidecar asks for one. Others on this machine can read a "
+    "command line: prefer the variable.",
+)
+@click.option(
     "--ca",
     metavar="FILE",
     type=click.Path(path_type=Path),
@@ -210,17 +218,29 @@ def demo(keep: bool) -> None:
     help="Its key, if that is not in the same file.",
 )
 def mcp(
-    server: str, session: str | None, ca: Path | None, cert: Path | None, key: Path | None
+    server: str,
+    session: str | None,
+    supervisor_key: str | None,
+    ca: Path | None,
+    cert: Path | None,
+    key: Path | None,
 ) -> None:
     """Serve the tools over stdin and stdout, to MCP clients that start programs.
 
     Exits with 0 when stdin ends, with 69 when no sidecar runs there, or with 64 when a file
     cannot be used.
     """
+    supervisor_key = (supervisor_key or "").strip() or None
+    if supervisor_key is not None and keys.presented(supervisor_key) is None:
+        _fail(["--supervisor-key is not a supervisor's key: ssk_..., all of it"], EXIT_CONFIG)
     stdio = importlib.import_module("subagent_sidecar.mcp_stdio")  # takes seconds to load
     try:
         context = tls.client_context(tls.ClientFiles(ca=ca, cert=cert, key=key))
-        asyncio.run(stdio.bridge(server.rstrip("/"), session=session, tls=context))
+        asyncio.run(
+            stdio.bridge(
+                server.rstrip("/"), session=session, supervisor_key=supervisor_key, tls=context
+            )
+        )
     except tls.BadFile as error:
         _fail([f"--{error.part} {error}"], EXIT_CONFIG)
     except stdio.Unreachable as error:

@@ -6,7 +6,6 @@ what they say. When its client closes stdin, it ends its MCP session there.
 
 import ssl
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 
 import anyio
@@ -23,10 +22,13 @@ class Unreachable(Exception):
     """No sidecar there; says so in one sentence."""
 
 
-async def bridge(server: str, *, session: str | None, tls: ssl.SSLContext) -> None:
+async def bridge(
+    server: str, *, session: str | None, supervisor_key: str | None, tls: ssl.SSLContext
+) -> None:
     """Until stdin ends. `server` is the URL of a data plane, `tls` how it is known if that is
     https. Raises Unreachable at the start."""
-    headers: Mapping[str, str] = {} if session is None else {"x-subagent-session": session}
+    said = {"x-subagent-session": session, "x-subagent-key": supervisor_key}
+    headers = {name: value for name, value in said.items() if value is not None}
     timeout = httpx2.Timeout(None, connect=_CONNECT_S)
     async with httpx2.AsyncClient(
         headers=headers, timeout=timeout, verify=tls, trust_env=False
@@ -64,6 +66,20 @@ async def _greet(http: httpx2.AsyncClient, server: str) -> None:
             f"what answers at {server} is not a sidecar's data plane (HTTP {answer.status_code}); "
             "set --server to the address of --listen, http://127.0.0.1:8460 by default"
         )
+    await _present(http, server)
+
+
+async def _present(http: httpx2.AsyncClient, server: str) -> None:
+    """Be told of a key that is missing or not good now, and not with each message of the client's:
+    where there is nothing, whoever may come in is told just that."""
+    with suppress(httpx2.HTTPError):
+        answer = await http.get(f"{server}/sidecar/", timeout=_CONNECT_S)
+        if answer.status_code == 401:
+            raise Unreachable(
+                f"the sidecar at {server} serves supervisors by key, and this one is missing, "
+                "unknown, expired or revoked: set SUBAGENT_SIDECAR_SUPERVISOR_KEY to one that "
+                "`subagentctl keys create NAME` makes"
+            )
 
 
 def _untrusted(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
