@@ -74,8 +74,9 @@ class Keyring:
         parts = presented(text)
         if parts is None:
             return Standing.UNKNOWN, None
-        held = self._held.get(parts.key_id)
-        found = standing(None if held is None else held.key, parts.secret, self._now())
+        key_id, secret = parts
+        held = self._held.get(key_id)
+        found = standing(None if held is None else held.key, secret, self._now)
         return found, held if found is Standing.GOOD else None
 
     def opens(self, key_id: str) -> bool:

@@ -13,11 +13,10 @@ Nothing here knows the time or makes random numbers: both are handed in.
 import hmac
 import re
 from base64 import b32encode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
-from typing import NamedTuple
 
 from .matching import Glob
 from .model import Timestamp
@@ -31,13 +30,6 @@ _TEXT = re.compile(r"ssk_([a-z2-7]{10})_([a-z2-7]{52})")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 _TAKEN = "anonymous"
 _MOST_AGENTS, _LONGEST_AGENT = 100, 256
-
-
-class Presented(NamedTuple):
-    """A key as a caller sends it, taken apart. Never to be shown."""
-
-    key_id: str
-    secret: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +65,10 @@ class Standing(StrEnum):
     REVOKED = "revoked"
 
 
-def presented(text: str) -> Presented | None:
-    """A key's parts; None for what cannot be one, however long and whatever is in it."""
-    found = _TEXT.fullmatch(text)
-    return None if found is None else Presented(found[1], found[2])
+def presented(text: str) -> tuple[str, str] | None:
+    """The id and the secret of a key as a caller sends it; None for what cannot be one, however
+    long and whatever is in it."""
+    return None if _TEXT.fullmatch(text) is None else (text[4:14], text[15:])
 
 
 def text_of(key_id: str, secret: str) -> str:
@@ -103,15 +95,18 @@ _NOBODY = Key(
 """What the secret of an unknown id is held against, so that it takes as long as a wrong one."""
 
 
-def standing(key: Key | None, secret: str, now: Timestamp) -> Standing:
-    """What somebody is who presents `secret` under the id of `key`; None: nobody has that id."""
+def standing(key: Key | None, secret: str, now: Callable[[], Timestamp]) -> Standing:
+    """What somebody is who presents `secret` under the id of `key`; None: nobody has that id.
+    `now` is asked where it matters."""
     known = key or _NOBODY
     holds = hmac.compare_digest(digest(secret, known.salt), known.digest)
     if key is None or not holds:
         return Standing.UNKNOWN
     if key.revoked_at is not None:
         return Standing.REVOKED
-    return Standing.EXPIRED if key.expired(now) else Standing.GOOD
+    if key.expires_at is not None and key.expired(now()):
+        return Standing.EXPIRED
+    return Standing.GOOD
 
 
 def may_start(agents: Iterable[str], names: Iterable[str]) -> str | None:

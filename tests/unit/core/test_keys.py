@@ -82,11 +82,11 @@ def test_nothing_else_is_a_key(text: str) -> None:
     ],
 )
 def test_what_a_presented_key_is(known: Key | None, secret: str, is_: Standing) -> None:
-    assert standing(known, secret, NOW) is is_
+    assert standing(known, secret, lambda: NOW) is is_
 
 
 def test_no_secret_is_that_of_nobody() -> None:
-    assert standing(None, spelled(bytes(32)), NOW) is Standing.UNKNOWN
+    assert standing(None, spelled(bytes(32)), lambda: NOW) is Standing.UNKNOWN
 
 
 def test_a_key_is_not_shown_with_its_digest() -> None:
