@@ -136,5 +136,5 @@ def _agents(given: object) -> tuple[str, ...]:
 
 def _nobody(given: str, keys: Sequence[Key]) -> str:
     names = nearest(given, sorted({key.name for key in keys}))
-    meant = f"; did you mean {' or '.join(names)}?" if names else ""
+    meant = f"; like it: {', '.join(names)}" if names else ""
     return f"there is no key, and no supervisor, called '{given[:80]}'{meant}"

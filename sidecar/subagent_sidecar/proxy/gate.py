@@ -26,6 +26,7 @@ _OWN, _API, _AUTHORIZATION = _NAMES
 _SCHEME = "bearer "
 _NONE: Sequence[str] = ()
 _MAKE = "an operator makes one with `subagentctl keys create NAME`"
+_ANOTHER = "an operator makes another with `subagentctl keys create NAME`"
 
 
 class Gate:
@@ -103,8 +104,8 @@ def _missing() -> _Error:
 
 _REASONS: dict[Standing, _Error] = {
     Standing.UNKNOWN: (KeyUnknown, f"nobody here has this key; {_MAKE}"),
-    Standing.EXPIRED: (KeyExpired, f"this key has expired; {_MAKE}"),
-    Standing.REVOKED: (KeyRevoked, f"this key was revoked; {_MAKE}"),
+    Standing.EXPIRED: (KeyExpired, f"this key has expired; {_ANOTHER}"),
+    Standing.REVOKED: (KeyRevoked, f"this key was revoked; {_ANOTHER}"),
 }
 _LINES = {
     "missing": "it has no supervisor key",

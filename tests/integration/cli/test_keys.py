@@ -122,7 +122,7 @@ def test_what_was_revoked_before_is_told_so(run: Run, admin: FakeAdmin) -> None:
 @pytest.mark.parametrize(
     ("reply", "code", "says"),
     [
-        (problem(404, "key_not_found", "nobody; did you mean team-a?"), 4, "did you mean team-a?"),
+        (problem(404, "key_not_found", "nobody; like it: team-a"), 4, "nobody; like it: team-a."),
         (problem(409, "ambiguous_key", "say which, or revoke all"), 1, "or revoke all: --all."),
         (problem(400, "bad_body", "name: must have letters"), 1, "name: must have letters"),
         (Reply(body={"record": {}}), 3, "its answer holds no key"),
@@ -165,7 +165,7 @@ async def test_made_listed_and_revoked_on_a_real_sidecar() -> None:
         assert re.search(r"in (30d 0h|29d 23h)", listed.stdout)
         assert key.split("_")[2] not in listed.stdout
         wrong = await asyncio.to_thread(ctl, "revoke", "teama")
-        assert (wrong.exit_code, "did you mean team-a?" in wrong.stderr) == (4, True)
+        assert (wrong.exit_code, "; like it: team-a." in wrong.stderr) == (4, True)
         gone = await asyncio.to_thread(ctl, "revoke", key)
         assert gone.stdout.startswith("revoked: key ") and gone.exit_code == 0
         assert "revoked" in (await asyncio.to_thread(ctl, "list")).stdout
