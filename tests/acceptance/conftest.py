@@ -2,8 +2,10 @@
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from tests.acceptance.rig.servers import APP, Sidecar, langgraph_dev, self_hosted, sidecar
 from tests.acceptance.rig.services import Service
@@ -95,13 +97,18 @@ def sidecar_to_langgraph(
 def sidecar_to_hosted(
     pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, hosted: Service
 ) -> Iterator[Sidecar]:
-    """A sidecar whose only upstream is the self-hosted server."""
+    """A sidecar whose only upstream is the self-hosted server, and that serves by key."""
     folder = tmp_path_factory.mktemp("sidecar-to-hosted")
+    config = folder / "config.yaml"
+    config.write_text("auth: on\n", "utf-8")
     with (
-        sidecar(folder, name="sidecar-to-hosted", upstreams={"main": hosted.url}) as parts,
+        sidecar(
+            folder, name="sidecar-to-hosted", upstreams={"main": hosted.url}, config=config
+        ) as parts,
         _shown_on_failure(pytestconfig, parts.service),
     ):
-        yield parts
+        made = httpx.post(f"{parts.admin}/v1/keys", json={"name": "team-a"}).json()
+        yield replace(parts, key=made["key"])
     _no_traceback(parts.service)
 
 

@@ -21,6 +21,7 @@ SCENARIOS = [
     *(f"langgraph/{name}" for name in scenario_names("langgraph")),
     *(f"self-hosted/{name}" for name in scenario_names("self-hosted")),
 ]
+ON_SELF_HOSTED = [name for name in SCENARIOS if name.startswith("self-hosted")]
 ON_LANGGRAPH = [name for name in SCENARIOS if name.startswith("langgraph")]
 
 RUNNING_TO_CANCELLED = ["running", "running", "success", "cancelled"]
@@ -73,7 +74,7 @@ def sidecar_recordings(
     recordings_folder: Path,
 ) -> dict[str, Json]:
     """Scenario -> what happened through a sidecar."""
-    sides = {
+    sides: dict[str, Json] = {
         "langgraph": {
             "kind": "langgraph",
             "url": sidecar_to_langgraph.url,
@@ -85,6 +86,7 @@ def sidecar_recordings(
             "url": sidecar_to_hosted.url,
             "server": hosted.url,
             "admin": sidecar_to_hosted.admin,
+            "headers": {"x-subagent-key": sidecar_to_hosted.key},
         },
     }
     return _flat(played("five-tools", sides, _made(recordings_folder / "sidecar")))
@@ -158,6 +160,14 @@ def test_the_record_of_every_run_agrees_with_the_server(
     recording = _unbroken(sidecar_recordings, scenario)
     assert recording["record"], "the sidecar has no record of the task"
     assert RUN_STATUSES not in recording["disagreements"], recording["disagreements"]
+
+
+@pytest.mark.parametrize("scenario", ON_SELF_HOSTED)
+def test_a_task_is_that_of_the_key_it_was_started_with(
+    scenario: str, sidecar_recordings: dict[str, Json]
+) -> None:
+    recording = _unbroken(sidecar_recordings, scenario)
+    assert recording["record"]["supervisor"] == "team-a"
 
 
 @pytest.mark.parametrize("scenario", ON_LANGGRAPH)

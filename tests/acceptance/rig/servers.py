@@ -67,12 +67,14 @@ def self_hosted(folder: Path) -> Iterator[Service]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sidecar:
-    """A running sidecar: `url` is its data plane, `admin` its admin plane, `store` its file."""
+    """A running sidecar: `url` is its data plane, `admin` its admin plane, `store` its file. Where
+    it asks for one, `key` is a supervisor's."""
 
     url: str
     admin: str
     service: Service
     store: Path
+    key: str | None = None
 
 
 @contextmanager
