@@ -19,6 +19,7 @@
     |   |   |-- KeyUnknown     401
     |   |   |-- KeyExpired     401
     |   |   `-- KeyRevoked     401
+    |   |-- KeyBusy            429  as many requests of one key as may be are being served
     |   |-- KeyTooNarrow       403  a key for some agents, and a change to what they are
     |   |-- BodyTimeout        408  the body stopped coming
     |   |-- BodyTooLarge       413
@@ -176,6 +177,12 @@ class KeyExpired(Unauthenticated):
 
 class KeyRevoked(Unauthenticated):
     code = "key_revoked"
+
+
+class KeyBusy(RequestError):
+    code = "key_busy"
+    status = 429
+    retry_after_s = 1.0
 
 
 class KeyTooNarrow(RequestError):

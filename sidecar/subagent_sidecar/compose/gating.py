@@ -34,7 +34,9 @@ async def keyring(
 
 def gate(settings: Settings, ring: Keyring, clock: Clock) -> Gate | None:
     """None: everybody is let in."""
-    return Gate(ring, now=clock.monotonic) if settings.auth else None
+    if not settings.auth:
+        return None
+    return Gate(ring, now=clock.monotonic, max_key_requests=settings.max_key_requests)
 
 
 def supervisors_admitted(settings: Settings) -> str:

@@ -88,6 +88,7 @@ class Settings:
     inspect_limit: int
     max_connections: int
     max_client_connections: int | None
+    max_key_requests: int | None
     allowed_origins: tuple[str, ...]
     keep_purpose: bool
     retention: timedelta

@@ -48,6 +48,7 @@ SETTINGS: Mapping[str, Setting] = {
     "inspect_limit": Setting("32MiB", parse.some(size)),
     "max_connections": Setting(10_000, parse.count),
     "max_client_connections": Setting(None, parse.unless_null(parse.count)),
+    "max_key_requests": Setting(None, parse.unless_null(parse.count)),
     "allowed_origins": Setting([], parse.origins),
     "purpose": Setting(True, parse.flag),
     "retention": Setting("30d", duration),

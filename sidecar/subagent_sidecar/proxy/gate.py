@@ -13,7 +13,15 @@ from typing import NoReturn
 from ..core.keys import PREFIX, Standing
 from ..core.metrics.meters import GateMeter
 from ..core.repeats import Repeats
-from ..errors import BadHeader, KeyExpired, KeyMissing, KeyRevoked, KeyUnknown, Unauthenticated
+from ..errors import (
+    BadHeader,
+    KeyBusy,
+    KeyExpired,
+    KeyMissing,
+    KeyRevoked,
+    KeyUnknown,
+    Unauthenticated,
+)
 from ..keyring import Keyring
 from .server import DataRequest
 
@@ -30,17 +38,21 @@ _ANOTHER = "an operator makes another with `subagentctl keys create NAME`"
 
 
 class Gate:
-    """Lets in whoever has a key on the ring. `now` reads seconds on a clock that never jumps."""
+    """Lets in whoever has a key on the ring, with so many requests at a time. `now` reads seconds
+    on a clock that never jumps."""
 
-    def __init__(self, keyring: Keyring, *, now: Callable[[], float]) -> None:
+    def __init__(
+        self, keyring: Keyring, *, now: Callable[[], float], max_key_requests: int | None = None
+    ) -> None:
         self._keyring = keyring
+        self._most = max_key_requests
         self._now = now
         self._repeats = Repeats(_PAUSE_S)
         self.meter = GateMeter()
 
     def admit(self, request: DataRequest) -> None:
-        """Find out who asks, and take off what told. Raises Unauthenticated, or BadHeader where
-        it says two things."""
+        """Find out who asks, and take off what told. Raises Unauthenticated, BadHeader where it
+        says two things, KeyBusy where too much is going on by that key."""
         if is_health(request):
             return
         text, carriers = _presented(request)
@@ -49,7 +61,12 @@ class Gate:
         found, held = self._keyring.look_up(text)
         if held is None:
             self._refuse(request, found.value, _REASONS[found])
-        request.let_in(held.principal, held.key.key_id, less=carriers)
+        served = request.let_in(held.principal, held.key.key_id, less=carriers)
+        if self._most is not None and served > self._most:
+            raise KeyBusy(
+                f"as many requests of this key as may be ({self._most}) are being served, streams "
+                "and WebSockets included; wait for one of them to end"
+            )
 
     def opens(self, key_id: str) -> bool:
         """Whether what was let in by a key may go on."""

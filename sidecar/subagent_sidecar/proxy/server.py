@@ -50,17 +50,22 @@ class DataRequest(web.BaseRequest):
     timed: bool = True
     """Whether all the other time that its answer took was ours."""
 
-    def let_in(self, principal: Principal, key_id: str, *, less: frozenset[bytes]) -> None:
+    def let_in(self, principal: Principal, key_id: str, *, less: frozenset[bytes]) -> int:
         """It is `principal`'s, for as long as the key is good. The fields called `less` (in lower
-        case) carried it, and are gone from here on."""
+        case) carried it, and are gone from here on. The answer is how many requests of this key
+        are being served now."""
         self.principal = principal
-        self.protocol.key_id = key_id  # type: ignore[attr-defined]
         raw = tuple(field for field in self._message.raw_headers if field[0].lower() not in less)
         named = CIMultiDict(self._headers)
         for name in less:
             del named[name.decode()]
         self._headers = CIMultiDictProxy(named)
         self._message = self._message._replace(raw_headers=raw, headers=self._headers)
+        protocol = self.protocol
+        protocol.key_id = key_id  # type: ignore[attr-defined]
+        of_key: Counter[str] = protocol._manager.of_key  # type: ignore[union-attr]
+        of_key[key_id] += 1
+        return of_key[key_id]
 
     @property
     def keep_alive(self) -> bool:
@@ -207,6 +212,8 @@ class DataServer(web.Server):
         self._max_connections = max_connections
         self._max_client_connections = max_client_connections
         self._of_client: Counter[bytes] = Counter()
+        self.of_key: Counter[str] = Counter()
+        """Requests that were let in by a key and are being served."""
         self._sweeper: asyncio.TimerHandle | None = None
 
     def __call__(self) -> web.RequestHandler:
@@ -236,7 +243,14 @@ class DataServer(web.Server):
         try:
             return await self._inner(request)
         finally:
-            protocol.key_id = None  # type: ignore[attr-defined]
+            self._over(protocol)  # type: ignore[arg-type]
+
+    def _over(self, protocol: DataProtocol) -> None:
+        key_id, protocol.key_id = protocol.key_id, None
+        if key_id is not None:
+            self.of_key[key_id] -= 1
+            if not self.of_key[key_id]:
+                del self.of_key[key_id]
 
     def _request(
         self,

@@ -19,7 +19,9 @@ End = Callable[[Front, str], Awaitable[None]]
 
 
 @asynccontextmanager
-async def line(path: str, *fields: str, **more: str) -> AsyncIterator[tuple[Front, str, Wire]]:
+async def line(
+    path: str, *fields: str, most: int | None = None, **more: str
+) -> AsyncIterator[tuple[Front, str, Wire]]:
     """A stream or a socket that stands open through the sidecar."""
 
     async def script(peer: Peer) -> None:
@@ -32,7 +34,7 @@ async def line(path: str, *fields: str, **more: str) -> AsyncIterator[tuple[Fron
 
     async with (
         serving(script) as server,
-        sidecar(f"http://{LOCAL}:{server.port}", auth=True) as front,
+        sidecar(f"http://{LOCAL}:{server.port}", auth=True, max_key_requests=most) as front,
         Wire(front.port) as wire,
     ):
         key = await new_key(front, **more)
@@ -72,6 +74,29 @@ async def test_what_stands_open_is_cut(path: str, fields: tuple[str, ...]) -> No
 async def test_a_key_that_expires_ends_what_it_opened() -> None:
     async with line("/threads/t/stream", expires="1s") as (_, _, wire):
         await ended(wire)
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"), [("/threads/t/stream", ()), ("/threads/t/stream/events", UPGRADE)]
+)
+async def test_one_key_has_no_more_at_a_time_than_it_may(
+    path: str, fields: tuple[str, ...]
+) -> None:
+    async with line(path, *fields, most=1) as (front, key, wire):
+        other = await new_key(front)
+        for _ in range(2):
+            turned_away = await ask(front, GET, f"x-api-key: {key}")
+            assert (turned_away.status, turned_away.get(b"retry-after")) == (429, b"1")
+        async with Wire(front.port) as another:
+            await another.send(request(f"GET {path}", f"x-api-key: {other}", *fields))
+            line_, _ = await another.head()
+            assert b" 429 " not in line_
+        wire.writer.transport.abort()
+
+        async def status() -> int:
+            return (await ask(front, "GET /sidecar/nope", f"x-api-key: {key}")).status
+
+        await eventually_got(status, lambda got: got == 404, within=20)
 
 
 async def test_the_very_next_request_is_refused_on_an_open_connection_too() -> None:
