@@ -15,7 +15,7 @@ from tests.integration.http.rig import sidecar
 from tests.unit.proxy.test_openapi import application
 
 from subagent_sidecar.core.roles import Role
-from subagent_sidecar.proxy.admin_access import check_routes
+from subagent_sidecar.proxy.admin_metrics import MetricsRoutes
 
 OPEN, VIEWER, OPERATOR, ADMIN = None, Role.VIEWER, Role.OPERATOR, Role.ADMIN
 
@@ -82,15 +82,20 @@ def test_every_route_is_tried_here() -> None:
     assert routes() == LEAST.keys()
 
 
+class Forgetful(MetricsRoutes):
+    """Somebody adds a route, and does not say who may ask it."""
+
+    def register(self, app: web.Application) -> None:
+        super().register(app)
+        app.router.add_post("/v1/forgotten", self.metrics)
+
+
 def test_a_route_without_a_role_is_not_served() -> None:
-    app = application()
+    async def written(_: str) -> tuple[bytes, str]:
+        return b"", ""
 
-    async def forgotten(request: web.Request) -> web.Response:
-        return web.Response()
-
-    app.router.add_post("/v1/forgotten", forgotten)
     with pytest.raises(LookupError, match="POST /v1/forgotten has no line in ACCESS"):
-        check_routes(app)
+        application(metrics=Forgetful(written=written))
 
 
 async def test_every_route_lets_in_whom_it_should_and_nobody_else(tmp_path: Path) -> None:
@@ -323,6 +328,14 @@ async def test_no_route_answers_a_page_of_a_stranger(route: str) -> None:
         origin = "Origin: https://pages.example\r\n"
         answer = await at.send(method, target(route), body=body(route), fields=origin)
         assert (answer.status, code(answer)) == (421, "foreign_origin")
+        for host in (
+            "localhost:4000/#@evil",
+            "user@localhost",
+            "localhost,a",
+            "127.0.0.1.evil.com",
+        ):
+            answer = await at.send(method, target(route), body=body(route), host=host)
+            assert (host, answer.status, code(answer)) == (host, 421, "foreign_origin")
         for host in ("sidecar.example:8461", "Sidecar.Example.", "host.docker.internal:8461"):
             answer = await at.send(method, target(route), body=body(route), host=host)
             assert answer.status != 421

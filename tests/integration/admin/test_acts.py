@@ -149,9 +149,11 @@ class Book:
 
     def __init__(self) -> None:
         self.acts: list[AdminActed] = []
+        self.entered = 0
+        """How many were waited for."""
 
     async def up_to_date(self) -> None:
-        pass
+        self.entered = len(self.acts)
 
     def client(self, handler: Any, under_way_s: float = 3_600.0) -> "TestClient[Any, Any]":
         acts = Acts(
@@ -175,6 +177,20 @@ class Book:
     @property
     def outcomes(self) -> list[ActOutcome]:
         return [each.outcome for each in self.acts]
+
+
+async def test_a_route_that_reads_no_body_takes_no_form_of_a_page_either() -> None:
+    book = Book()
+
+    async def careless(request: web.Request) -> web.Response:
+        return web.json_response({})
+
+    async with book.client(careless) as client:
+        path = "/v1/tasks/t1/cancel"
+        assert (await client.post(path, data="x")).status >= 400
+        assert book.acts == []
+        assert (await client.post(path, json={})).status == 200
+    assert (book.outcomes, book.entered) == ([ActOutcome.DONE], 1)
 
 
 async def test_an_act_that_takes_long_is_on_record_before_it_is_over() -> None:
@@ -227,5 +243,6 @@ async def test_an_act_that_breaks_half_way_is_on_record(
     async with book.client(broken) as client:
         await client.post("/v1/tasks/t1/cancel", json={})
     [act] = book.acts
+    assert book.entered == 1
     assert (act.outcome, act.status, act.code) == (ActOutcome.FAILED, status, code)
     assert act.target == {"task_id": "t1"}

@@ -43,7 +43,7 @@ class Nothing:
         return self
 
 
-def application() -> web.Application:
+def application(*, metrics: MetricsRoutes | None = None) -> web.Application:
     any_: Any = Nothing()
     return AdminPlane(
         service=any_,
@@ -64,7 +64,7 @@ def application() -> web.Application:
         spans=SpanRoutes(seen=any_),
         traces=TraceRoutes(store=any_, clock=any_, links=any_, seen=any_),
         audit=AuditRoutes(auditor=any_, upstreams=any_),
-        metrics=MetricsRoutes(written=any_),
+        metrics=metrics or MetricsRoutes(written=any_),
         tools=AdminToolRoutes(tools=any_, credentials=any_),
         report=ReportRoutes(service=any_, store=any_, clock=any_),
         guard=any_,
