@@ -29,7 +29,6 @@ ASKING = [
     "events",
     "events --follow",
     "freeze --all --yes",
-    "keys",
     "keys list",
     "keys create team-a",
     "keys revoke team-a",
