@@ -27,6 +27,10 @@
     |   |-- NoSuchUpstream     404  `/to/<name>` or the header names nobody
     |   |-- AmbiguousUpstream  421  several upstreams, nothing says which
     |   |-- TaskNotFound       404
+    |   |-- ThreadNotFound     404  there is no such thread for this caller
+    |   |-- RunNotFound        404  nor such a run of its thread
+    |   |-- ThreadExists       409  the id of a new thread is taken
+    |   |-- NeedsEveryTask     403  what would reach beyond the caller's own tasks
     |   |-- NoSuchTool         404
     |   |-- NoSuchAgent        404  a tool is to start an agent that nobody knows
     |   |-- TaskIsOver         409  a tool is to cancel a task that has ended
@@ -218,6 +222,31 @@ class AmbiguousUpstream(RequestError):
 class TaskNotFound(RequestError):
     code = "task_not_found"
     status = 404
+
+
+class OutOfSight(RequestError):
+    """It is told so of what is another supervisor's and of what is not there, in the words that
+    agent servers have for the latter."""
+
+
+class ThreadNotFound(OutOfSight):
+    code = "thread_not_found"
+    status = 404
+
+
+class RunNotFound(OutOfSight):
+    code = "run_not_found"
+    status = 404
+
+
+class ThreadExists(OutOfSight):
+    code = "thread_exists"
+    status = 409
+
+
+class NeedsEveryTask(OutOfSight):
+    code = "needs_every_task"
+    status = 403
 
 
 class NoSuchTool(RequestError):

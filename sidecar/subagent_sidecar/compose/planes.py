@@ -35,11 +35,13 @@ from ..proxy.doors import Doors, Serve
 from ..proxy.explaining import Explainer
 from ..proxy.foreign_pages import ForeignPages
 from ..proxy.forwarding import Polls
+from ..proxy.guard import Guard
 from ..proxy.idempotency import Once
 from ..proxy.inside import Inside
 from ..proxy.keeping import Keeper
 from ..proxy.mcp_routes import McpRoutes
 from ..proxy.otlp_routes import OtlpRoutes
+from ..proxy.owners import Owners
 from ..proxy.session_routes import SessionRoutes
 from ..proxy.starts import Starts
 from ..proxy.telling import Telling
@@ -81,6 +83,8 @@ async def data_plane(
         once=once,
     )
     limits = upstreams.limits(base.settings)
+    owners = Owners(service=base.service, record=base.store)
+    guard = Guard(owners=owners, service=base.service, servers=base.servers)
     inside = Inside()
     toolbox = tools.make(stack, base, background, inside)
     plane = DataPlane(
@@ -106,6 +110,7 @@ async def data_plane(
             follower=background.watcher,
             canceller=background.canceller,
             coalescer=coalescer,
+            guard=guard,
         ),
         websockets=WebSockets(
             _LazySession(stack),
@@ -117,6 +122,7 @@ async def data_plane(
         telling=telling,
         pages=pages,
         gate=gating.gate(base.settings, base.keyring, base.clock),
+        guard=guard,
         now=base.clock.monotonic,
     )
     inside.handle = plane.handle_own

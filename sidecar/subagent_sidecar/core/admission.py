@@ -218,7 +218,7 @@ def _spawn(ledger: Ledger, start: Start) -> Intent:
         or start.body_session
         or default_session(start.supervisor)
     )
-    parent = _parent(ledger, session_id)
+    parent = _parent(ledger, session_id, start)
     agent = start.agent_name or (thread.agent_name if thread else None) or start.assistant_id
     return Intent(
         intent_id=start.intent_id,
@@ -259,13 +259,16 @@ def _named(item: Item, agent: str | None) -> Item:
     return item if item.agent_name == name else changed(item, agent_name=name)
 
 
-def _parent(ledger: Ledger, session_id: str) -> Task | None:
+def _parent(ledger: Ledger, session_id: str, start: Start) -> Task | None:
     """The task whose thread the session is. One that never ran started nothing, and the name of a
-    default session is no task's, whatever id somebody gave a thread."""
+    default session is no task's, whatever id somebody gave a thread. Nor is another supervisor's
+    task a parent for whoever happens to know its id: what was started would be charged to it."""
     if is_default(session_id):
         return None
     task = ledger.task(session_id)
-    return task if task is not None and task.run_id is not None else None
+    if task is None or task.run_id is None:
+        return None
+    return task if start.every_task or task.supervisor == start.supervisor else None
 
 
 def _kind(start: Start) -> IntentKind:

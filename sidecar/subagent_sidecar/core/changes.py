@@ -25,7 +25,8 @@ class Start:
     the thread's own session and the supervisor's default come after it. `fingerprint` is equal for
     equal instructions. `items` are what a batch holds; without them it is taken for one run.
     `trace_parent` is the trace context it came in, if that is recorded. `agents` are globs of what
-    its supervisor's key lets it start; empty: all.
+    its supervisor's key lets it start; empty: all. `every_task`: its supervisor sees those of all;
+    of one that does not, another's task is no parent.
     """
 
     request_id: str
@@ -46,6 +47,7 @@ class Start:
     items: tuple[Item, ...] = ()
     trace_parent: str | None = None
     agents: tuple[str, ...] = ()
+    every_task: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,16 @@ The classes behind them are chosen in `compose`; the public fakes are in `testin
 """
 
 from .agent import AgentServer, ServerRun, ThreadState
-from .books import Deliveries, Figures, Replies, Reports, SpanPlaces, SupervisorKeys, Trees
+from .books import (
+    Deliveries,
+    Figures,
+    Owners,
+    Replies,
+    Reports,
+    SpanPlaces,
+    SupervisorKeys,
+    Trees,
+)
 from .clock import Clock
 from .ending import Canceller, Reaping, TaskEnder, Tidier
 from .following import CancelObserver, Doubts, Follower, Observer, Reachability
@@ -26,6 +35,7 @@ __all__ = [
     "Headers",
     "Observer",
     "Outgoing",
+    "Owners",
     "PolicyKeeping",
     "Reachability",
     "Reaping",

@@ -11,6 +11,7 @@ from ..core.keys import Key
 from ..core.metrics.meters import StoreMeter
 from ..core.metrics.record import Census, Stretch, Used
 from ..core.model import Event, Intent, Timestamp
+from ..core.owners import Owner
 from ..core.policy import Policy
 from ..core.push.deliveries import Delivery
 from ..core.report import Report, ReportQuery
@@ -148,3 +149,17 @@ class Trees(Protocol):
 
     async def trees_in(self, trace_id: str, *, among: int) -> Sequence[str]:
         """The trees that are in a trace and that the newest `among` tasks are of, in order."""
+
+
+class Owners(Protocol):
+    """Whose threads are. Every method raises StoreError when the store cannot do it."""
+
+    async def owners(self, thread_ids: Sequence[str]) -> Mapping[str, Owner]:
+        """Of those that are on record, as a task, as a thread or by a start on its way; at most
+        500 at a time."""
+
+    async def has_run(self, thread_id: str, run_id: str) -> bool:
+        """Whether a run of a task is on record."""
+
+    async def owned(self, owner: Owner, *, limit: int) -> Sequence[str]:
+        """The newest `limit` tasks that are theirs."""

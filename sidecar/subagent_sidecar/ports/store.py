@@ -29,10 +29,29 @@ from ..core.policy import Budget, Policy
 from ..core.sessions import Session, SessionKey, SessionPage, SessionQuery
 from ..core.sums import Sum
 from ..core.verdict import Allow, Deny, Freeze, Spent
-from .books import Deliveries, Figures, Replies, Reports, SpanPlaces, SupervisorKeys, Trees
+from .books import (
+    Deliveries,
+    Figures,
+    Owners,
+    Replies,
+    Reports,
+    SpanPlaces,
+    SupervisorKeys,
+    Trees,
+)
 
 
-class Store(Replies, Figures, Reports, SpanPlaces, Deliveries, SupervisorKeys, Trees, Protocol):
+class Store(
+    Replies,
+    Figures,
+    Reports,
+    SpanPlaces,
+    Deliveries,
+    SupervisorKeys,
+    Trees,
+    Owners,
+    Protocol,
+):
     """The books. Every method raises StoreError when the store cannot do it."""
 
     def admit(self, start: Start, policy: Policy = NO_RULES) -> Future[Intent]:

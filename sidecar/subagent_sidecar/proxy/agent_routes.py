@@ -8,7 +8,9 @@ from aiohttp import web
 
 from .. import __version__
 from ..core import routing, wire
+from ..core.access import Rule, judged
 from ..core.metrics.meters import ProxyMeter
+from ..core.principal import Principal
 from ..core.wire import Act, Meaning
 from ..errors import (
     BadTarget,
@@ -28,6 +30,7 @@ from .coalescing import Coalescer
 from .doors import Doors
 from .foreign_pages import ForeignPages
 from .gate import HEALTH, Gate
+from .guard import Guard, closed
 from .idempotency import Once
 from .incoming import NOTHING, Incoming, Limits, read
 from .mcp_routes import PATH as MCP
@@ -74,8 +77,10 @@ class DataPlane:
         mcp: McpRoutes,
         pages: ForeignPages,
         gate: Gate | None,
+        guard: Guard,
         now: Callable[[], float],
     ) -> None:
+        self._guard = guard
         self.meter = ProxyMeter()
         self.gate = gate
         self._now = now
@@ -160,14 +165,21 @@ class DataPlane:
         raw_path = raw_target.partition("?")[0]
         if prefix is None and (raw_path == _INTERNAL or raw_path.startswith(_INTERNAL + "/")):
             return await self._internal(request, raw_path)
-        meaning = wire.recognise(request.method, wire.decoded_path(raw_path))
+        path = wire.decoded_path(raw_path)
+        meaning = wire.recognise(request.method, path)
+        rule = Rule.OPEN
+        if not request.principal.every_task:
+            rule, meaning = judged(request.method, path, raw_path, meaning)
+            if rule is Rule.CLOSED:
+                raise closed(request.method, raw_path)
         request.act = meaning.act
         if self.draining and meaning.act in wire.STARTS:
             raise Draining("the sidecar is stopping and starts nothing new; try again shortly")
         upgrade = websocket.wants_upgrade(request) if "upgrade" in request.headers else False
         incoming = NOTHING
         if not upgrade:
-            incoming = await read(request, self._limits, understand=meaning.act in _UNDERSTOOD)
+            understand = meaning.act in _UNDERSTOOD or rule is Rule.LIST
+            incoming = await read(request, self._limits, understand=understand)
         call = Call(
             request=request,
             raw_target=raw_target,
@@ -184,7 +196,9 @@ class DataPlane:
         if changed is not None:
             self._coalescer.forget(changed)
         try:
-            return await serve(call)
+            if request.principal.every_task:
+                return await serve(call)
+            return await self._guard.serve(call, rule, serve)
         except UpstreamError as error:
             error.upstream = call.target.name
             raise
@@ -201,7 +215,7 @@ class DataPlane:
         home = None
         if prefix is None and header_name is None:
             thread_id = _thread(meaning, incoming.whole)
-            home = None if thread_id is None else await self._service.home(thread_id)
+            home = None if thread_id is None else await self._home(request.principal, thread_id)
         return routing.choose(
             self._upstreams,
             prefix=prefix,
@@ -209,6 +223,12 @@ class DataPlane:
             thread=home,
             agents=_agents(meaning, incoming.whole or b""),
         )
+
+    async def _home(self, principal: Principal, thread_id: str) -> str | None:
+        """Where another's thread is shows that it is there."""
+        if principal.every_task:
+            return await self._service.home(thread_id)
+        return await self._guard.home(principal.supervisor, thread_id)
 
     async def _internal(self, request: DataRequest, path: str) -> web.StreamResponse:
         """What the sidecar answers itself, and no page of a stranger may ask: it has no key, where

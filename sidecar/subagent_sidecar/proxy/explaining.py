@@ -32,7 +32,7 @@ _PATIENCE_S = 2.0
 
 _MARK = (b"x-subagent-sidecar", b"explained")
 
-_ABOUT_THE_BYTES = frozenset(
+ABOUT_THE_BYTES = frozenset(
     {b"content-encoding", b"etag", b"last-modified", b"digest", b"content-digest"}
     | {b"repr-digest", b"content-md5", b"accept-ranges"}
 )
@@ -120,9 +120,9 @@ class Explainer:
     ) -> Exchange:
         """`exchange`, the answer to the poll `outgoing`, or what the supervisor's model should
         read instead. `look` enters what an answer tells."""
-        answer = await _whole(exchange)
+        answer = await whole(exchange)
         if _hides_its_run(answer) and await self._ending(call) is not None:
-            answer = await _whole(await call.target.client.send(_plain(outgoing)))
+            answer = await whole(await call.target.client.send(plain_question(outgoing)))
         if not isinstance(answer, Whole):
             return answer
         if answer.status == 404:
@@ -178,8 +178,8 @@ class Explainer:
         return None if why is None else (record, why)
 
 
-async def _whole(exchange: Exchange) -> Exchange:
-    """`exchange` with its body read, unless that is too long to be a run."""
+async def whole(exchange: Exchange) -> Exchange:
+    """`exchange` with its body read, unless that is too long (peek.PEEK_LIMIT)."""
     body = exchange.body
     if body is None:
         parts: list[bytes] = []
@@ -242,7 +242,7 @@ def _hides_its_run(answer: Exchange) -> bool:
     return answer.status in (206, 304)
 
 
-def _plain(outgoing: Outgoing) -> Outgoing:
+def plain_question(outgoing: Outgoing) -> Outgoing:
     """The same question, so that the answer is whole and readable."""
     kept = [f for f in outgoing.headers if f[0].lower() not in _MAKES_IT_UNREADABLE]
     return replace(outgoing, headers=[*kept, (b"Accept-Encoding", b"identity")])
@@ -250,7 +250,7 @@ def _plain(outgoing: Outgoing) -> Outgoing:
 
 def _told_in(fields: Headers) -> Headers:
     """The header of an answer that we wrote into."""
-    return [*(field for field in fields if field[0].lower() not in _ABOUT_THE_BYTES), _MARK]
+    return [*(field for field in fields if field[0].lower() not in ABOUT_THE_BYTES), _MARK]
 
 
 def _from_record(record: TaskRecord, run_id: str, why: Explanation) -> bytes:

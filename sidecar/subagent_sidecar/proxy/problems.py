@@ -19,6 +19,7 @@ from ..errors import (
     AmbiguousKey,
     AmbiguousSession,
     AmbiguousTask,
+    OutOfSight,
     PolicyInvalid,
     SessionOver,
     SidecarError,
@@ -63,7 +64,7 @@ def problem(error: BaseException, *, request_id: str | None = None) -> tuple[int
     ]
     if error.retry_after_s is not None:
         headers.append((b"retry-after", str(max(1, round(error.retry_after_s))).encode()))
-    if isinstance(error, Refused):
+    if isinstance(error, Refused | OutOfSight):
         headers.append(OURS)
     if isinstance(error, TokenNeeded):
         headers.append((b"www-authenticate", error.challenge.encode()))

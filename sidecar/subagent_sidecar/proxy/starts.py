@@ -135,6 +135,7 @@ class Starts:
             upstream=call.target.name,
             supervisor=call.supervisor,
             agents=call.agents,
+            every_task=call.request.principal.every_task,
             thread_id=thread_id,
             request_id=call.request_id if alone else None,
             header_session=call.header_session,

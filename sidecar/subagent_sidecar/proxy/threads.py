@@ -16,6 +16,7 @@ from ..service import Service
 from . import bodies, forwarding, peek
 from .calls import Call
 from .coalescing import Coalescer
+from .guard import Guard
 
 Serve = Callable[[Call], Awaitable[web.StreamResponse]]
 
@@ -33,7 +34,9 @@ class Threads:
         follower: Follower,
         canceller: Canceller,
         coalescer: Coalescer,
+        guard: Guard,
     ) -> None:
+        self._guard = guard
         self._service = service
         self._store = store
         self._follower = follower
@@ -58,11 +61,13 @@ class Threads:
         session = call.header_session or said.session_id
         body = None
         if whole is not None and call.target.inject and session is not None:
-            depth = await self._service.depth_under(session)
+            depth = await self._service.depth_under(session, call.request.principal)
             extra = {"sidecar_session_id": session, "sidecar_depth": str(depth)}
             body = with_metadata(whole, extra)
         exchange = await forwarding.send(call, call.outgoing(body=body))
         failpoints.hit("thread.after_head")
+        if not call.request.principal.every_task:
+            exchange = await self._guard.made(call, exchange)
 
         def on_end(answer: bytes | None) -> None:
             if answer is None or not 200 <= exchange.status < 300:

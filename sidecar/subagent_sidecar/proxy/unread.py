@@ -41,14 +41,14 @@ def _refuse_if_unread(call: Call) -> None:
             f"a start of more than {call.limits.inspect_limit} bytes (inspect_limit) is not "
             "read, so that nobody can tell what the policy has to say of it; send less"
         )
-    if _is_encoded(call):
+    if is_encoded(call):
         raise BadBody(
             "a start with a Content-Encoding is not read, so that nobody can tell what the policy "
             "has to say of it; send plain JSON"
         )
 
 
-def _is_encoded(call: Call) -> bool:
+def is_encoded(call: Call) -> bool:
     """Whether a server that undoes a coding would read something else than stands here."""
     coding = call.request.headers.get("content-encoding")
     return coding is not None and coding.strip().lower() not in ("", "identity")

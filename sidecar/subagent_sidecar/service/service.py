@@ -11,6 +11,7 @@ from ..core.idempotency import Claim, Earlier, Repeated
 from ..core.matching import Scope
 from ..core.model import Intent, Item, RunStatus, Timestamp, timestamp
 from ..core.policy import Policy
+from ..core.principal import ANONYMOUS, Principal
 from ..core.refusal import Refused
 from ..core.signs import Signs
 from ..errors import StoreError
@@ -89,6 +90,7 @@ class Service:
         *,
         upstream: str,
         supervisor: str,
+        every_task: bool = True,
         thread_id: str | None = None,
         request_id: str | None = None,
         header_session: str | None = None,
@@ -120,6 +122,7 @@ class Service:
             request_id=request_id or intent_id,
             upstream=upstream,
             supervisor=supervisor,
+            every_task=every_task,
             at=self.now(),
             thread_id=thread_id,
             header_session=header_session,
@@ -211,15 +214,17 @@ class Service:
             return True
         return any(freeze.scope is Scope.AGENT for freeze in await self._store.freezes())
 
-    async def depth_under(self, session_id: str | None) -> int:
-        """The depth of a task that `session_id` starts."""
+    async def depth_under(self, session_id: str | None, principal: Principal = ANONYMOUS) -> int:
+        """The depth of a task that `principal` starts in the session."""
         if session_id is None:
             return 0
         try:
             parent = await self._store.task(session_id)
         except StoreError:
             return 0
-        return 0 if parent is None else parent.task.depth + 1
+        if parent is None or not principal.sees(parent.task.supervisor):
+            return 0
+        return parent.task.depth + 1
 
     # What is told, and on record
 

@@ -22,6 +22,7 @@ from ..core.model import (
     Timestamp,
     UsageEntry,
 )
+from ..core.owners import Owner
 from ..core.past import DecisionPage, DecisionQuery, StartPage, StartQuery
 from ..core.policy import Budget
 from ..core.report import Report, ReportQuery
@@ -36,6 +37,7 @@ from . import (
     memory_figures,
     memory_listing,
     memory_names,
+    memory_owners,
     memory_past,
     memory_reaping,
     memory_reporting,
@@ -202,3 +204,14 @@ class MemoryReading:
 
     async def trees_in(self, trace_id: str, *, among: int) -> Sequence[str]:
         return memory_trees.trees_in(self._tables, trace_id, among)
+
+    # ports.Owners
+
+    async def owners(self, thread_ids: Sequence[str]) -> Mapping[str, Owner]:
+        return memory_owners.owners(self._tables, thread_ids)
+
+    async def has_run(self, thread_id: str, run_id: str) -> bool:
+        return self._tables.run(thread_id, run_id) is not None
+
+    async def owned(self, owner: Owner, *, limit: int) -> Sequence[str]:
+        return memory_owners.owned(self._tables, owner, limit)

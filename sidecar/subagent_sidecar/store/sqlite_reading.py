@@ -53,6 +53,7 @@ from .chains import live_chains, loose_ends
 from .connections import connect_reader
 from .driver import sqlite3
 from .listing import list_tasks, records, tasks_named
+from .owners import OwnersReading, Read
 from .rows import EVENT_COLUMNS, INTENTS, RUNS, SUMS, TASKS, THREADS, read_event
 from .spenders import spenders
 from .unpriced import unpriced, unpriced_models
@@ -119,11 +120,11 @@ class Readers:
             self._connections.pop().close()
 
 
-class SqliteReading:
+class SqliteReading(OwnersReading):
     """The part of ports.Store that only reads."""
 
     def __init__(self, readers: Readers) -> None:
-        self._read = readers.read
+        self._read: Read = readers.read
 
     async def spenders(
         self, budget: Budget, now: datetime, *, limit: int
