@@ -34,6 +34,9 @@ class McpRoutes:
             raise BodyTooLarge(f"an MCP message has at most {_MAX_BODY} bytes")
         app = await self._door.app()
         session = headers.text(request.headers.get("mcp-session-id"))
+        openers = self._door.sessions.openers
+        if session and openers.is_anothers(session, request.principal.supervisor):
+            session = None  # it is none for whoever asks
         with ExitStack() as stack:
             if session is not None:
                 stack.enter_context(self._door.sessions.present(session))

@@ -78,7 +78,12 @@ class McpServer:
         server.add_request_handler("server/discover", types.RequestParams, self._discover(server))
         server.middleware.clear()  # its spans would be about us, not about tasks
         self._manager = StreamableHTTPSessionManager(server, max_sessions=_MAX_SESSIONS)
-        self.app = Room(self._manager.handle_request, most=_MAX_SESSIONS, kept=sessions.has_started)
+        self.app = Room(
+            self._manager.handle_request,
+            most=_MAX_SESSIONS,
+            kept=sessions.has_started,
+            openers=sessions.openers,
+        )
         catalog.on_changed(self._changed)
         logging.getLogger("mcp").setLevel(logging.WARNING)
 

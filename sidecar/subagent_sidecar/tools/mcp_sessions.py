@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ..core.model import EndedBy
 from ..errors import SidecarError
 from ..service import Service
+from .mcp_openers import Openers
 
 LEASE_S = 600
 _BEAT_S = 60.0
@@ -50,6 +51,7 @@ class McpSessions:
         self._now = now
         self._beat_s = beat_s
         self._known: dict[str, _Present] = {}
+        self.openers = Openers()
 
     @contextmanager
     def present(self, session: str) -> Iterator[None]:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.contract.agent_client import random_id, run_of
+from tests.contract.agent_client import Answer, random_id, run_of
 from tests.integration.isolation.rig import Two, two
+from tests.support.supervisors import SupervisorClient
 
 
 @pytest.fixture
@@ -206,3 +207,30 @@ async def test_many_starts_at_once_on_one_new_thread_are_of_one_supervisor(rig: 
     )
     won = {answer.status for answer in answers[0::2]}, {answer.status for answer in answers[1::2]}
     assert sorted(won, key=str) == [{200}, {404}]
+
+
+async def test_an_mcp_session_is_for_the_supervisor_that_opened_it(rig: Two) -> None:
+    kinds = {"accept": "application/json, text/event-stream"}
+    info = {"name": "someone", "version": "1"}
+    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": info}
+    opened = await rig.ann.call(
+        "POST",
+        "/sidecar/mcp",
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello},
+        headers=kinds,
+    )
+    session = opened.headers["mcp-session-id"]
+    asked = {"jsonrpc": "2.0", "id": 2, "method": "tools/call"}
+    asked["params"] = {"name": "list_async_tasks", "arguments": {}}
+
+    async def answers(client: SupervisorClient, named: str) -> Answer:
+        fields = {**kinds, "mcp-session-id": named}
+        return await client.call("POST", "/sidecar/mcp", asked, headers=fields)
+
+    foreign, made_up = await answers(rig.bob, session), await answers(rig.bob, "f" * 32)
+    assert (foreign.status, foreign.body) == (made_up.status, made_up.body)
+    assert foreign.status == 404
+    assert (await answers(rig.operator, session)).status == 404
+    ended = {"mcp-session-id": session}
+    assert (await rig.bob.call("DELETE", "/sidecar/mcp", headers=ended)).status == 404
+    assert (await answers(rig.ann, session)).status == 200

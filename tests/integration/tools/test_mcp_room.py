@@ -10,7 +10,9 @@ from typing import Any
 from mcp.server import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
+from subagent_sidecar.core.principal import ANONYMOUS, Principal
 from subagent_sidecar.tasks import spawn
+from subagent_sidecar.tools.mcp_openers import Openers
 from subagent_sidecar.tools.mcp_room import Room
 
 MOST = 3
@@ -22,6 +24,7 @@ class Client:
 
     kept: set[str] = field(default_factory=set)
     room: Room | None = None
+    principal: Principal = ANONYMOUS
 
     async def ask(
         self, method: str, body: Any = None, session: str | None = None, version: str | None = None
@@ -49,7 +52,8 @@ class Client:
                 answer.update(message)
 
         scope = {"type": "http", "method": method, "path": "/", "query_string": b""}
-        await self.room({**scope, "headers": raw}, receive, send)
+        state = {"principal": self.principal}
+        await self.room({**scope, "headers": raw, "state": state}, receive, send)
         headers = {key.decode(): value.decode() for key, value in answer["headers"]}
         return int(answer["status"]), headers
 
@@ -73,7 +77,8 @@ class Client:
 async def client() -> AsyncIterator[Client]:
     manager = StreamableHTTPSessionManager(Server("test"), max_sessions=MOST)
     found = Client()
-    found.room = Room(manager.handle_request, most=MOST, kept=found.kept.__contains__)
+    kept = found.kept.__contains__
+    found.room = Room(manager.handle_request, most=MOST, kept=kept, openers=Openers())
     async with manager.run():
         yield found
 
@@ -121,3 +126,16 @@ async def test_many_who_come_at_once_all_get_in() -> None:
         for _ in range(MOST):
             await at.opened()
         assert len({*await asyncio.gather(*(at.opened() for _ in range(MOST)))}) == MOST
+
+
+async def test_a_session_is_for_the_supervisor_that_opened_it() -> None:
+    async with client() as found:
+        session = await found.opened()
+        found.principal = Principal("bob")
+        listing = {"jsonrpc": "2.0", "id": 3, "method": "tools/list"}
+        foreign = await found.ask("POST", listing, session)
+        assert foreign == await found.ask("POST", listing, "f" * 32)
+        assert foreign[0] == 404
+        assert (await found.ask("DELETE", session=session))[0] == 404
+        found.principal = ANONYMOUS
+        assert await found.answers(session)
