@@ -59,6 +59,7 @@ class SupervisorClient(AgentClient):
         named = {NAME: self.name, **(headers or {})}
         return await super().call(method, path, body, raw=raw, headers=named)
 
-    async def tool(self, tool: str, *, session: str = "s1", **arguments: object) -> Answer:
-        named = {"x-subagent-session": session}
+    async def tool(self, tool: str, **arguments: object) -> Answer:
+        """In session s1, as all of them call theirs."""
+        named = {"x-subagent-session": "s1"}
         return await self.call("POST", f"/sidecar/tools/{tool}", arguments, headers=named)

@@ -176,7 +176,7 @@ async def pry(actor: Actor, pick: int) -> None:
     method, path, body = tries[pick % len(tries)]
     await actor.ask("pry", method, path, body)
     tool = ("check_async_task", "cancel_async_task")[pick % 2]
-    await actor.use(tool, task_id=thread_id)
+    await actor.use(tool, task_id=str(thread_id))
 
 
 DEEDS: Mapping[str, Deed] = {
