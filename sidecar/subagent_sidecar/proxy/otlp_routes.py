@@ -10,6 +10,7 @@ from typing import Protocol
 from aiohttp import web
 
 from ..core.otlp import Encoding, Unreadable, rpc_code, status, taken
+from ..core.principal import Principal
 from ..errors import (
     BadTelemetry,
     BodyTooLarge,
@@ -48,7 +49,9 @@ class Receiving(Protocol):
     def turn_away_if_full(self) -> None:
         """Raises TelemetryFull."""
 
-    async def receive(self, body: bytes, encoding: Encoding, *, zipped: bool) -> Received:
+    async def receive(
+        self, body: bytes, encoding: Encoding, *, zipped: bool, principal: Principal
+    ) -> Received:
         """Raises Unreadable, TelemetryFull."""
 
 
@@ -83,7 +86,9 @@ class OtlpRoutes:
         body = await self._whole(request)
         request.hold()  # what was taken in has to be accounted for, whoever leaves meanwhile
         try:
-            found = await self._receiving.receive(body, encoding, zipped=zipped)
+            found = await self._receiving.receive(
+                body, encoding, zipped=zipped, principal=request.principal
+            )
         except Unreadable as error:
             failure = BodyTooLarge if error.too_large else BadTelemetry
             raise failure(error.message) from error

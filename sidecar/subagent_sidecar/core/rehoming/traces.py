@@ -52,11 +52,11 @@ class Traces:
     """`mode` is what is done with those that are somebody's. All times are of one clock that never
     jumps."""
 
-    def __init__(self, mode: Mode, limits: Limits) -> None:
+    def __init__(self, mode: Mode, limits: Limits, *, remembered: int = _REMEMBERED) -> None:
         self._mode = mode
         self._limits = limits
-        self._fates: Generations[bytes, Fate] = Generations(_REMEMBERED)
-        self._torn: Generations[bytes, bool] = Generations(_REMEMBERED)
+        self._fates: Generations[bytes, Fate] = Generations(remembered)
+        self._torn: Generations[bytes, bool] = Generations(remembered)
         self._waiting: OrderedDict[bytes, _Waiting] = OrderedDict()
         self.held_bytes = 0
         self.held_spans = 0

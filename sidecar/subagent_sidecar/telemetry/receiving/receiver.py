@@ -8,25 +8,26 @@ as OTLP has it, and keep what they have.
 import asyncio
 import importlib
 import logging
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from ...core.matching import Scope
 from ...core.model import TaskRecord
 from ...core.otlp import Encoding
+from ...core.principal import ANONYMOUS, Principal
 from ...core.rehoming.homes import NOBODYS, Fate, Home, Mode, fate, of_start
 from ...core.rehoming.mentions import Mention
-from ...core.rehoming.traces import Limits, Traces
+from ...core.rehoming.traces import Limits
 from ...core.spans_seen import SpansSeen
 from ...errors import StoreError, TelemetryFull
 from ...ports import Store
+from .desks import Desk, Desks
 from .relay import Relay, RelayNumbers
+from .steps import by_steps
 
 _log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 _LOOK_S = 1.0
 """How often it is looked whether it is known by now whose the held ones are."""
@@ -91,12 +92,11 @@ class Receiver:
         self._now = now
         self._buffer = buffer
         self._coming = 0
-        self._traces = Traces(mode, Limits(hold_s, buffer // _SHARE_HELD))
+        self._desks = Desks(mode, Limits(hold_s, buffer // _SHARE_HELD))
         self._wake = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
         self._decoding: Any = None
         self._sorting: Any = None
-        self._sorter: Any = None
 
     @property
     def sent(self) -> RelayNumbers:
@@ -105,13 +105,13 @@ class Receiver:
 
     @property
     def held_spans(self) -> int:
-        return self._traces.held_spans
+        return self._desks.held_spans
 
     @property
     def buffered_bytes(self) -> int:
         """What is held, waits to be sent, or to be gone through."""
         waiting = 0 if self._relay is None else self._relay.waiting_bytes
-        return self._traces.held_bytes + waiting + self._coming
+        return self._desks.held_bytes + waiting + self._coming
 
     def turn_away_if_full(self, coming: int = 0) -> None:
         """Raises TelemetryFull where there is no room for so many bytes more."""
@@ -124,33 +124,41 @@ class Receiver:
             retry_after_s=_AGAIN_S,
         )
 
-    async def receive(self, body: bytes, encoding: Encoding, *, zipped: bool) -> Received:
+    async def receive(
+        self, body: bytes, encoding: Encoding, *, zipped: bool, principal: Principal = ANONYMOUS
+    ) -> Received:
         """Take a request in. Raises core.otlp.Unreadable, TelemetryFull."""
         self.turn_away_if_full(len(body))
         self._coming += len(body)
         try:
             async with self._one_at_a_time:  # read, they may be twenty times as large
-                done = await self._sorted(*await self._read(body, encoding, zipped))
+                read = await self._read(body, encoding, zipped)
+                done = await self._sorted(*read, self._desk(principal))
         finally:
             self._coming -= len(body)
         self._take(done)
         self._wake.set()
         return self._told(done)
 
-    async def _sorted(self, encoded: bytes | None, request: Any) -> Any:
+    def _desk(self, principal: Principal) -> Desk:
+        return self._desks.of(principal, lambda traces: self._sorting.Sorter(traces, now=self._now))
+
+    async def _sorted(self, encoded: bytes | None, request: Any, desk: Desk) -> Any:
         done = self._sorting.Sorted()
+        while self._desks.leaving:
+            self._desks.leaving.pop().sorter.flush(done)
         if self._mode is not Mode.PASS:
-            questions = await _by_steps(self._sorter.questions(request))
-            await _by_steps(self._sorter.settle(await self._fates(questions), done))
-        launches = await self._launches(request)
-        await _by_steps(self._sorter.sort(request, encoded, done, launches))
+            questions = await by_steps(desk.sorter.questions(request))
+            await by_steps(desk.sorter.settle(await self._fates(questions, desk), done))
+        launches = await self._launches(request, desk)
+        await by_steps(desk.sorter.sort(request, encoded, done, launches))
         return done
 
     async def run(self) -> None:
         """For ever: look after what is held."""
         while True:
             await self._wake.wait()
-            if not self._traces.waiting:
+            if not self._desks.waiting:
                 self._wake.clear()
                 continue
             await asyncio.sleep(_LOOK_S)
@@ -160,17 +168,18 @@ class Receiver:
         """Let go what it is known of by now whose it is, and what was held for long enough."""
         done = self._sorting.Sorted()
         async with self._one_at_a_time:
-            fates = await self._fates(self._sorter.due(most=_AT_A_TIME))
-            await _by_steps(self._sorter.settle(fates, done))
-            self._sorter.overdue(done)
+            for desk in list(self._desks.in_use()):
+                fates = await self._fates(desk.sorter.due(most=_AT_A_TIME), desk)
+                await by_steps(desk.sorter.settle(fates, done))
+                desk.sorter.overdue(done)
         self._take(done)
 
     async def aclose(self) -> None:
         """Send on what is held and what waits, within the time there is for it. Whoever called
         `run` has ended it."""
-        if self._sorter is not None:
+        for desk in self._desks.in_use():
             done = self._sorting.Sorted()
-            self._sorter.flush(done)
+            desk.sorter.flush(done)
             self._take(done)
         if self._relay is not None:
             await self._relay.aclose(_CLOSING_S)
@@ -180,17 +189,12 @@ class Receiver:
     ) -> tuple[bytes | None, Any]:
         """The body as it can be sent on if nothing in it changes, and what it says. What takes its
         time, as JSON does, is done on a thread."""
-        if self._sorter is None:
-            self._begin(*await asyncio.to_thread(_load))
+        if self._sorting is None:
+            self._decoding, self._sorting = await asyncio.to_thread(_load)
         at_once = _AT_ONCE[encoding] // (_UNPACKS if zipped else 1)
         if len(body) <= at_once:
             return self._decoded(body, encoding, zipped)
         return await asyncio.to_thread(self._decoded, body, encoding, zipped)
-
-    def _begin(self, decoding: Any, sorting: Any) -> None:
-        if self._sorter is None:  # of several first requests one is the first
-            self._decoding, self._sorting = decoding, sorting
-            self._sorter = sorting.Sorter(self._traces, now=self._now)
 
     def _decoded(self, body: bytes, encoding: Encoding, zipped: bool) -> tuple[bytes | None, Any]:
         plain = self._decoding.unpacked(body, self.most) if zipped else body
@@ -198,13 +202,15 @@ class Receiver:
             return None, self._decoding.from_json(plain)
         return plain, self._decoding.from_protobuf(plain)
 
-    async def _fates(self, asking: Mapping[bytes, Sequence[Mention]]) -> dict[bytes, Fate]:
+    async def _fates(
+        self, asking: Mapping[bytes, Sequence[Mention]], desk: Desk
+    ) -> dict[bytes, Fate]:
         """What becomes of those traces of which the record knows whose they are."""
         if not asking:
             return {}
         try:
             named = {said.thread_id for mentions in asking.values() for said in mentions}
-            records = await self._records(sorted(named))
+            records = await self._records(sorted(named), desk)
             found: dict[bytes, Fate] = {}
             left = _SESSIONS
             for trace_id, mentions in asking.items():
@@ -220,15 +226,15 @@ class Receiver:
             _log.debug("whose spans are cannot be looked up: %s", error)
             return {}
 
-    async def _launches(self, request: Any) -> dict[tuple[bytes, bytes], Home]:
+    async def _launches(self, request: Any, desk: Desk) -> dict[tuple[bytes, bytes], Home]:
         """Where the tasks are that spans of supervisors have started."""
         if self._mode is Mode.PASS:
             return {}
-        launches = list(islice(self._sorter.launches(request), _TOGETHER))
+        launches = list(islice(desk.sorter.launches(request), _TOGETHER))
         if not launches:
             return {}
         try:
-            records = await self._records(sorted({task_id for _, _, task_id in launches}))
+            records = await self._records(sorted({task_id for _, _, task_id in launches}), desk)
         except StoreError:
             return {}
         return {
@@ -237,11 +243,13 @@ class Receiver:
             if task_id in records
         }
 
-    async def _records(self, task_ids: Sequence[str]) -> dict[str, TaskRecord]:
+    async def _records(self, task_ids: Sequence[str], desk: Desk) -> dict[str, TaskRecord]:
+        """Those that are seen from there."""
         found: dict[str, TaskRecord] = {}
         for first in range(0, len(task_ids), _TOGETHER):
             for record in await self._store.tasks_with(task_ids[first : first + _TOGETHER]):
-                found[record.task.task_id] = record
+                if desk.sees(record):
+                    found[record.task.task_id] = record
         return found
 
     async def _of_sessions(self, mentions: Sequence[Mention]) -> bool:
@@ -287,13 +295,3 @@ def _load() -> tuple[Any, Any]:
         importlib.import_module(f"{__package__}.decoding"),
         importlib.import_module(f"{__package__}.sorter"),
     )
-
-
-async def _by_steps(steps: Generator[None, None, T]) -> T:
-    """Do it, and let others have their turn in between."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
-        await asyncio.sleep(0)

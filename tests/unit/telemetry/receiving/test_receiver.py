@@ -11,6 +11,7 @@ from tests.support.otlp_request import A, B, Emitted, request
 
 from subagent_sidecar.core.model import TaskRecord
 from subagent_sidecar.core.otlp import Encoding, Unreadable
+from subagent_sidecar.core.principal import ANONYMOUS, Principal
 from subagent_sidecar.core.rehoming.homes import Mode
 from subagent_sidecar.core.spans_seen import SpansSeen
 from subagent_sidecar.errors import StoreUnavailable, TelemetryFull
@@ -63,9 +64,9 @@ class Desk:
         intent = await self.books.admit(start(1, "t000", body_session="s", **facts))
         await self.books.apply([accepted(intent, "r1", 2, thread_id="t000")])
 
-    async def take(self, *spans: Emitted) -> Received:
+    async def take(self, *spans: Emitted, by: Principal = ANONYMOUS) -> Received:
         body = request(*spans).SerializeToString()
-        return await self.receiver.receive(body, Encoding.PROTOBUF, zipped=False)
+        return await self.receiver.receive(body, Encoding.PROTOBUF, zipped=False, principal=by)
 
     @property
     def numbers(self) -> tuple[int, int, int]:
@@ -211,3 +212,24 @@ async def test_one_that_is_in_the_tasks_trace_already_points_nowhere() -> None:
     said = {"session.id": "s", "output.value": "Launched async subagent. task_id: t000"}
     await at.take(Emitted(id=2, parent=1, name="start_async_task", said=said))
     assert (at.receiver.numbers.linked, at.receiver.numbers.passed) == (0, 1)
+
+
+async def test_spans_come_into_no_task_that_their_sender_does_not_see() -> None:
+    """Nor into the trace of one, once somebody else has said whose that is."""
+    at = Desk()
+    await at.started(supervisor="ann")
+    await at.take(Emitted(id=1, said=OF_T), by=Principal("ann"))
+    await at.take(Emitted(id=2, said=OF_T), by=Principal("bob"))
+    await at.take(Emitted(id=3, parent=1), by=Principal("bob"))
+    at.time = 30
+    await at.receiver.look()
+    assert at.numbers == (1, 2, 0)
+    await at.take(Emitted(id=4, said=OF_T), by=Principal("server", every_task=True))
+    assert at.numbers == (2, 2, 0)
+
+
+async def test_what_many_supervisors_send_is_held_within_bounds() -> None:
+    at = Desk(buffer=10**6)
+    for number in range(60):
+        await at.take(Emitted(id=1, said=OF_T), by=Principal(f"supervisor {number}"))
+    assert at.numbers == (0, 10, 50)
