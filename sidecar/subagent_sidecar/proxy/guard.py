@@ -69,6 +69,8 @@ class Guard:
                 return await serve(call)
             case Rule.START:
                 thread_id = call.meaning.thread_id
+                for beside in named_threads.beside(call) - {thread_id}:
+                    await self._own_thread(call, beside)
                 return await self._start(call, [] if thread_id is None else [thread_id], serve)
             case Rule.CREATE:
                 return await self._create(call, serve)

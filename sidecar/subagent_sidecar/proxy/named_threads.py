@@ -19,7 +19,12 @@ _ERRORS = (UnicodeError, RecursionError, ValueError)
 _SENDS = frozenset({"message/send", "message/stream", "SendMessage", "SendStreamingMessage"})
 _ASKS = frozenset({"tasks/get", "tasks/cancel", "GetTask", "CancelTask"})
 _CARD = frozenset({"GetExtendedAgentCard", "agent/getAuthenticatedExtendedCard"})
-_IDS = ("contextId", "taskId", "id", "name")
+_CONTEXT = ("contextId", "context_id")
+_TASK = ("taskId", "task_id")
+_IDS = (*_CONTEXT, *_TASK, "id", "name")
+_REFERENCES = ("referenceTaskIds", "reference_task_ids")
+_PLACES = (("checkpoint",), ("config", "configurable"), ("context",))
+"""Of a run, where a thread may be named beside the one in the path."""
 _HARMLESS = frozenset({"initialize", "ping", "tools/list", "tools/call"})
 
 
@@ -61,11 +66,30 @@ def made_as(body: Any) -> str | None:
 
 def creates(call: Call) -> bool:
     """Whether a start makes its thread where there is none."""
+    return _object(_read(call)).get("if_not_exists") == "create"
+
+
+def beside(call: Call) -> frozenset[str]:
+    """The threads that a start, or a batch of them, names in its settings. langgraph-api heeds none
+    but the one in the path; not every server need do so."""
+    body = _read(call)
+    found = set()
+    for run in body if isinstance(body, list) else [body]:
+        for place in _PLACES:
+            holder = _object(run)
+            for key in place:
+                holder = _object(holder.get(key))
+            if isinstance(given := holder.get("thread_id"), str):
+                found.add(spelt(given))
+    return frozenset(found)
+
+
+def _read(call: Call) -> Any:
+    """What stands in the body of a start; None where nobody can tell."""
     try:
-        body = body_of(call)
+        return body_of(call)
     except (BadBody, BodyTooLarge):
-        return False
-    return isinstance(body, dict) and body.get("if_not_exists") == "create"
+        return None
 
 
 def cancelled(body: Any) -> tuple[str, Sequence[str]]:
@@ -91,9 +115,10 @@ def contexts(body: Any) -> Contexts:
         method, params = message.get("method"), _object(message.get("params"))
         if method in _SENDS:
             sent = _object(params.get("message"))
-            perhaps |= _ids((sent, ("contextId",)), (params, ("contextId",)))
-            there |= _ids((sent, ("taskId",)), (params, ("taskId", "id", "name")))
-            there |= {_context(each) for each in _strings(sent.get("referenceTaskIds"))}
+            perhaps |= _ids((sent, _CONTEXT), (params, _CONTEXT))
+            there |= _ids((sent, _TASK), (params, (*_TASK, "id", "name")))
+            for name in _REFERENCES:
+                there |= {_context(each) for each in _strings(sent.get(name))}
         elif method in _ASKS:
             there |= _ids((params, _IDS))
         elif method not in _CARD:

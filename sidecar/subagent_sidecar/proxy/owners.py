@@ -28,7 +28,10 @@ _MADE_LATELY = 500
 class Owners:
     """Every method raises StoreError: who cannot be told what is theirs is shown nothing."""
 
-    def __init__(self, *, service: Service, record: Record) -> None:
+    def __init__(
+        self, *, service: Service, record: Record, patience_s: float = _PATIENCE_S
+    ) -> None:
+        self._patience_s = patience_s
         self._service = service
         self._record = record
         self._threads: Generations[str, Owner] = Generations(_REMEMBERED)
@@ -98,7 +101,7 @@ class Owners:
 
     async def _up_to_date(self) -> None:
         try:
-            async with asyncio.timeout(_PATIENCE_S):
+            async with asyncio.timeout(self._patience_s):
                 await self._service.entered()
         except TimeoutError as error:
             raise StoreUnavailable(

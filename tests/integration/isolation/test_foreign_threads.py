@@ -79,6 +79,11 @@ ABOUT_A_THREAD: list[tuple[str, str, Any]] = [
             {"method": "tasks/get", "params": {"id": "{t}"}},
         ],
     ),
+    ("POST", "/a2a/researcher", {"method": "GetTask", "params": {"context_id": "{t}"}}),
+    ("POST", "/threads/{b}/runs", RUN | {"checkpoint": {"thread_id": "{t}"}}),
+    ("POST", "/threads/{b}/runs", RUN | {"config": {"configurable": {"thread_id": "{T}"}}}),
+    ("POST", "/runs/wait", RUN | {"context": {"thread_id": "{t}"}}),
+    ("POST", "/runs/batch", [RUN, RUN | {"checkpoint": {"thread_id": "{t}"}}]),
 ]
 
 

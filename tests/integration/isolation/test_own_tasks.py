@@ -11,6 +11,8 @@ from tests.contract.agent_client import Answer, random_id, run_of
 from tests.integration.isolation.rig import Two, two
 from tests.support.supervisors import SupervisorClient
 
+from subagent_sidecar.testing import FakeAgentServer
+
 
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[Two]:
@@ -234,3 +236,28 @@ async def test_an_mcp_session_is_for_the_supervisor_that_opened_it(rig: Two) -> 
     ended = {"mcp-session-id": session}
     assert (await rig.bob.call("DELETE", "/sidecar/mcp", headers=ended)).status == 404
     assert (await answers(rig.ann, session)).status == 200
+
+
+async def test_where_another_ones_thread_is_nobody_is_told(tmp_path: Path) -> None:
+    """Several upstreams, and nothing says which: neither does the thread."""
+    async with (
+        FakeAgentServer() as second,
+        two(tmp_path, more_upstreams=[f"far={second.url}"]) as rig,
+    ):
+        made = await rig.ann.call("POST", "/to/far/threads", {})
+        foreign, own = made.json["thread_id"], random_id()
+        named = await rig.bob.call("POST", "/to/main/threads", {"thread_id": own})
+        assert named.status == 200
+        for prefix in ("", "/to/main", "/to/far"):
+            answers = [
+                await rig.bob.call(
+                    "GET", f"{prefix}/threads/{asked}", headers={"x-request-id": "asked"}
+                )
+                for asked in (foreign, random_id())
+            ]
+            assert answers[0].status == answers[1].status == (404 if prefix else 421)
+            assert [a.headers for a in answers[:1]] == [a.headers for a in answers[1:]]
+        assert (await rig.bob.call("GET", f"/threads/{own}")).status == 200
+        assert (await rig.bob.call("GET", f"/to/far/threads/{own}")).status == 404
+        taken = await rig.bob.call("POST", "/to/main/threads", {"thread_id": foreign})
+        assert taken.status == 409
