@@ -35,6 +35,7 @@ _KEYS_IN_THE_CLEAR = (
     "keys come in at %s without TLS: whoever sees the network sees them; set tls_cert and tls_key, "
     "or put a proxy with TLS in front"
 )
+_OPEN_SECRET = "every user of this machine may read the credential in %s: chmod o= it"
 _UNVERIFIED = "the certificate of upstream %s is not verified (tls_verify: false)"
 
 _config = click.option(
@@ -155,6 +156,8 @@ def check(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
     if compose.keys_in_the_clear(found):
         click.echo(f"warning: {_KEYS_IN_THE_CLEAR % found.listen.host}")
     click.echo(f"auth: {compose.supervisors_admitted(found)}")
+    for each in compose.open_secrets(found):
+        click.echo(f"warning: {_OPEN_SECRET % each}")
     click.echo(f"store: {found.store}, {compose.store_engine(found)}")
     click.echo(f"policy: {policies.state}")
     click.echo(f"traces: {compose.export_to(found) or 'not exported'}")
@@ -294,6 +297,8 @@ async def _serve(
         _log.warning(_UNVERIFIED, each, extra={"action": "upstream_not_verified"})
     if (clear := compose.admin_in_the_clear(found)) is not None:
         _log.warning(_ADMIN_IN_THE_CLEAR, clear, extra={"action": "admin_in_the_clear"})
+    for each in compose.open_secrets(found):
+        _log.warning(_OPEN_SECRET, each, extra={"action": "credential_open_to_all"})
     async with compose.running(
         found,
         listeners,

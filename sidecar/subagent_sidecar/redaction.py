@@ -29,7 +29,7 @@ def url(text: str) -> str:
 
 def path(target: str) -> str:
     """The path of a request target, in whichever form it came."""
-    return url(target)[:200]
+    return _KEY.sub(f"ssk_{HIDDEN}", url(target))[:200]
 
 
 def scrubbed(text: str) -> str:

@@ -52,3 +52,7 @@ def test_a_text_without_one_stays_as_it_is(text: str) -> None:
 )
 def test_of_a_target_the_path_is_shown(target: str, path: str) -> None:
     assert redaction.path(target) == path
+
+
+def test_a_supervisors_key_in_a_path_is_hidden() -> None:
+    assert redaction.path("/to/ssk_abcdefgh23_ijklm/x") == "/to/ssk_<hidden>/x"

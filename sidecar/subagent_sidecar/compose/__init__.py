@@ -20,6 +20,7 @@ from .base import open_base
 from .books import store_engine
 from .gating import keys_in_the_clear, supervisors_admitted
 from .guarding import admin_in_the_clear, operators_admitted
+from .identities import open_secrets
 from .listening import Listeners, bind, secured, serve_admin, serve_data
 from .policies import FirstPolicies, read_policies
 from .pushing import push_to
@@ -32,6 +33,7 @@ __all__ = [
     "bind",
     "export_to",
     "keys_in_the_clear",
+    "open_secrets",
     "operators_admitted",
     "push_to",
     "read_policies",
@@ -66,7 +68,7 @@ async def running(
     first = policies or read_policies(settings.policy, clock=clock)
     async with AsyncExitStack() as stack:
         tls = secured(stack, settings, renewal_asked)
-        base = await open_base(stack, settings, clock, first, reload_asked)
+        base = await open_base(stack, settings, clock, first, reload_asked, renewal_asked)
         record = await measuring.record_figures(stack, base)
         background = workers.make(stack, base)
         if background.tracer is not None:

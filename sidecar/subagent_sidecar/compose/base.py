@@ -8,11 +8,12 @@ from ..clock import SystemClock
 from ..config import Settings
 from ..credentials import Credentials
 from ..keyring import Keyring
+from ..own_fields import OwnFields
 from ..policy_keeper import PolicyKeeper
 from ..ports import AgentServer, Clock, Store
 from ..service import Service
 from ..upstream.pool import HttpUpstream
-from . import books, gating, policies, upstreams
+from . import books, gating, identities, policies, upstreams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,7 @@ class Base:
     clients: dict[str, HttpUpstream]
     servers: dict[str, AgentServer]
     credentials: Credentials
+    own: dict[str, OwnFields]
 
 
 async def open_base(
@@ -36,6 +38,7 @@ async def open_base(
     clock: Clock | None,
     first: policies.FirstPolicies,
     reload_asked: asyncio.Event | None,
+    renewal_asked: asyncio.Event | None,
 ) -> Base:
     """Raises StoreError when the store cannot be opened."""
     clock = clock or SystemClock()
@@ -45,6 +48,8 @@ async def open_base(
     for upstream in settings.upstreams:
         client = clients[upstream.name] = upstreams.client(upstream, settings, clock)
         stack.push_async_callback(client.aclose)
+    own = identities.own_fields(settings)
+    await identities.renewed(stack, own, renewal_asked)
     return Base(
         settings=settings,
         clock=clock,
@@ -53,6 +58,9 @@ async def open_base(
         keyring=await gating.keyring(stack, settings, store, service),
         policies=keeper,
         clients=clients,
-        servers={u.name: upstreams.server(u, clients[u.name]) for u in settings.upstreams},
+        servers={
+            u.name: upstreams.server(u, clients[u.name], own[u.name]) for u in settings.upstreams
+        },
         credentials=Credentials(),
+        own=own,
     )

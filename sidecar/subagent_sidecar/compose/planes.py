@@ -92,7 +92,11 @@ async def data_plane(
         store=base.store,
         upstreams=upstreams.names(base.settings),
         targets=upstreams.targets(
-            base.settings, base.clients, traced=background.tracer is not None
+            base.settings,
+            base.clients,
+            base.own,
+            base.clock,
+            traced=background.tracer is not None,
         ),
         limits=limits,
         sessions=SessionRoutes(

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 
 from ..config import Settings, UpstreamSettings
 from ..core.routing import UpstreamNames
+from ..own_fields import OwnFields
 from ..ports import AgentServer, Clock, Upstream
 from ..proxy.calls import Target
+from ..proxy.crossing import Crossing
+from ..proxy.denials import Denials
 from ..proxy.incoming import Limits
 from ..tls import client_context
 from ..upstream.agent import AgentClient
@@ -24,31 +27,60 @@ def client(upstream: UpstreamSettings, settings: Settings, clock: Clock) -> Http
     )
 
 
-def server(upstream: UpstreamSettings, client: Upstream) -> AgentServer:
+def server(upstream: UpstreamSettings, client: Upstream, own: OwnFields) -> AgentServer:
     """It as an Agent Protocol server, for what we ask on our own account."""
     return AgentClient(
         client,
         base=upstream.base.encode(),
-        headers=[(b"Host", upstream.authority.encode()), *_own_headers(upstream)],
+        host=upstream.authority.encode(),
+        own=own,
     )
 
 
-def _own_headers(upstream: UpstreamSettings) -> tuple[tuple[bytes, bytes], ...]:
-    return tuple((name.encode("ascii"), value.encode("ascii")) for name, value in upstream.headers)
-
-
 def targets(
-    settings: Settings, clients: Mapping[str, HttpUpstream], *, traced: bool
+    settings: Settings,
+    clients: Mapping[str, HttpUpstream],
+    own: Mapping[str, OwnFields],
+    clock: Clock,
+    *,
+    traced: bool,
 ) -> dict[str, Target]:
     """Where requests go, by the upstream's name. `traced`: spans are exported."""
+    denials = Denials(clock.monotonic)
     front = b"http" if settings.tls is None else b"https"
-    return {
-        u.name: _target(u, clients[u.name], traced=traced, front=front) for u in settings.upstreams
-    }
+    found = {}
+    for upstream in settings.upstreams:
+        crossing = _crossing(upstream, own[upstream.name], keyed=settings.auth)
+        found[upstream.name] = _target(
+            upstream,
+            clients[upstream.name],
+            crossing,
+            denials=denials if crossing.withheld else None,
+            traced=traced,
+            front=front,
+        )
+    return found
+
+
+def _crossing(upstream: UpstreamSettings, own: OwnFields, *, keyed: bool) -> Crossing:
+    """With keys a client's credentials are for us; without, for the server."""
+    passed = upstream.pass_client_credentials
+    return Crossing(
+        own,
+        withheld=keyed if passed is None else not passed,
+        keyed=keyed,
+        allowed=upstream.forward_headers,
+    )
 
 
 def _target(
-    upstream: UpstreamSettings, client: HttpUpstream, *, traced: bool, front: bytes
+    upstream: UpstreamSettings,
+    client: HttpUpstream,
+    crossing: Crossing,
+    *,
+    denials: Denials | None,
+    traced: bool,
+    front: bytes,
 ) -> Target:
     return Target(
         name=upstream.name,
@@ -57,7 +89,8 @@ def _target(
         base=upstream.base.encode(),
         host=None if upstream.preserve_host else upstream.authority.encode(),
         origin=upstream.origin.encode(),
-        own=_own_headers(upstream),
+        crossing=crossing,
+        denials=denials,
         inject=upstream.inject,
         traced=traced,
         front=front,

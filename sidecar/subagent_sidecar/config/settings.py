@@ -7,16 +7,20 @@ from pathlib import Path
 from ..admin_tokens import AdminToken
 from ..config_values import Address
 from ..core.agents import Agent
+from ..core.matching import Glob
 from ..core.prices import PriceList
 from ..core.push.addresses import AllowList
 from ..core.push.targets import Target
 from ..core.trace_links import TraceLinks
+from ..own_fields import Renewable
 from ..tls import ClientFiles, ServerFiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamSettings:
-    """One agent server. `headers` are added to every request to it (its credentials)."""
+    """One agent server. `headers` are added to every request to it (its credentials); `renewable`
+    are those of them that come from files. `forward_headers`: None for all that a client sends.
+    `pass_client_credentials`: None for what goes with `auth`."""
 
     name: str
     host: str
@@ -25,6 +29,9 @@ class UpstreamSettings:
     base: str
     agents: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    renewable: tuple[Renewable, ...] = field(default=(), repr=False)
+    forward_headers: tuple[Glob, ...] | None = None
+    pass_client_credentials: bool | None = None
     preserve_host: bool = False
     inject: bool = True
     tls_files: ClientFiles = field(default_factory=ClientFiles)

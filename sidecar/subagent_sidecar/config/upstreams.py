@@ -3,27 +3,37 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from .. import config_values as parse
 from .. import redaction
 from ..tls import ClientFiles
+from .headers import HeaderReader, forwarded
 from .problems import Problems
 from .settings import UpstreamSettings
 from .tls import CLIENT_KEYS, TlsReader
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
-_ENV_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_KEYS = frozenset({"url", "agents", "headers", "preserve_host", "inject"}) | CLIENT_KEYS
+_KEYS = CLIENT_KEYS | {
+    *("url", "agents", "headers", "forward_headers", "pass_client_credentials"),
+    *("preserve_host", "inject"),
+}
 
 
 class UpstreamReader:
-    """`environ` resolves `${VAR}` in headers."""
+    """`environ` resolves `${VAR}` in headers, `${file:PATH}` is a file's content."""
 
     def __init__(self, problems: Problems, environ: Mapping[str, str], tls: TlsReader) -> None:
         self._problems = problems
         self._tls = tls
         self._environ = environ
+
+    @property
+    def _folder(self) -> Path:
+        """Where relative paths begin."""
+        document = self._problems.document
+        return Path() if document is None else document.path.parent
 
     def upstreams(self, given: Any, flags: Sequence[str]) -> tuple[UpstreamSettings, ...]:
         """Those of the file, and those of `flags` (`[NAME=]URL`) in their places."""
@@ -77,6 +87,7 @@ class UpstreamReader:
             self._problems.add(f"{key}.{unknown}", text)
         before = len(self._problems.found)
         read = _Fields(self._problems, key, body)
+        own = read.parsed("headers", HeaderReader(self._environ, self._folder).headers, default=())
         host, port, tls, base = read.parsed("url", parse.server_url, default=("", 0, False, ""))
         upstream = UpstreamSettings(
             name=name,
@@ -85,28 +96,19 @@ class UpstreamReader:
             tls=tls,
             base=base,
             agents=read.parsed("agents", parse.names, default=()),
-            headers=read.parsed("headers", self._headers, default=()),
+            headers=tuple((each.name, each.value) for each in own),
+            renewable=tuple(each.renewable for each in own if each.renewable is not None),
+            forward_headers=read.parsed(
+                "forward_headers", parse.unless_null(forwarded), default=None
+            ),
+            pass_client_credentials=read.parsed(
+                "pass_client_credentials", parse.unless_null(parse.flag), default=None
+            ),
             preserve_host=read.parsed("preserve_host", parse.flag, default=False),
             inject=read.parsed("inject", parse.flag, default=True),
             tls_files=self._tls.client(key, body, tls=tls) if host else ClientFiles(),
         )
         return upstream if len(self._problems.found) == before else None
-
-    def _headers(self, given: Any) -> tuple[tuple[str, str], ...]:
-        if not isinstance(given, dict):
-            raise ValueError("must map header names to values such as ${AGENT_KEY}")
-        return tuple(
-            (parse.header_name(name), self._resolved(str(value))) for name, value in given.items()
-        )
-
-    def _resolved(self, text: str) -> str:
-        missing = [v for v in _ENV_REFERENCE.findall(text) if v not in self._environ]
-        if missing:
-            raise ValueError(f"the environment has no {', '.join(missing)}")
-        value = _ENV_REFERENCE.sub(lambda found: self._environ[found[1]], text)
-        if any(ord(char) < 32 or ord(char) > 126 for char in value):
-            raise ValueError("a header value must be printable ASCII")
-        return value
 
 
 @dataclass(frozen=True)

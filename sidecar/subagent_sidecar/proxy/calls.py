@@ -13,6 +13,8 @@ from ..core.wire import Meaning
 from ..errors import BadHeader
 from ..ports import Exchange, Outgoing, ServerRun, Upstream
 from . import headers
+from .crossing import Crossing
+from .denials import Denials
 from .incoming import Incoming, Limits
 from .server import DataRequest
 
@@ -30,7 +32,7 @@ class Target:
     base: bytes
     host: bytes | None
     origin: bytes
-    own: tuple[headers.Field, ...]
+    crossing: Crossing
     inject: bool
     traced: bool = False
     """Whether the run's span is going to be exported, so that a server's own may be under it."""
@@ -38,6 +40,8 @@ class Target:
     """The scheme by which clients come here."""
     ssl_context: ssl.SSLContext | None = None
     """What TLS to it goes by; None: there is none."""
+    denials: Denials | None = None
+    """Is told where it refuses credentials of ours; None: they are its clients'."""
 
 
 class Witness(Protocol):
@@ -98,15 +102,16 @@ class Call:
     _auth: list[headers.Field] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        """Raises BadHeader: before anything is done about a request that cannot be sent on."""
+        """Raises BadHeader and BadTarget: before anything is done about a request that cannot be
+        sent on."""
         request = self.request
         self.fields = request.raw_headers
         if request.version.minor == 0 and "transfer-encoding" in request.headers:
             raise BadHeader("HTTP/1.0 has no transfer codings")
-        self._sent_on = headers.for_upstream(
+        self.target.crossing.check(self.raw_target)
+        self._sent_on = self.target.crossing.out(
             self.fields,
             host=self.target.host,
-            own=self.target.own,
             peer=request.peer_host,
             scheme=self.target.front,
         )
@@ -143,9 +148,7 @@ class Call:
     def auth(self) -> list[headers.Field]:
         """What to present upstream when asking on this caller's behalf."""
         if self._auth is None:
-            own = {name.lower() for name, _ in self.target.own}
-            given = headers.credentials(self.fields)
-            self._auth = [f for f in given if f[0].lower() not in own] if own else given
+            self._auth = self.target.crossing.credentials(self.fields)
         return self._auth
 
     def outgoing(
@@ -179,7 +182,7 @@ class Call:
     def answer_fields(self, exchange: Exchange) -> tuple[list[headers.Field], bytes | None]:
         """The answer's header for the client, and its Content-Length. Absolute Locations at the
         upstream point here instead."""
-        fields, length = headers.for_client(exchange.headers, self._relocated)
+        fields, length = self.target.crossing.back(exchange.headers, self._relocated)
         if self.budget is not None:
             fields.append((headers.BUDGET, self.budget))
         return fields, length

@@ -25,7 +25,14 @@ async def send(call: Call, outgoing: Outgoing) -> Exchange:
     """The head of the answer, and whatever of the body came with it."""
     exchange = await call.target.client.send(outgoing)
     call.request.waited_s += exchange.waited_s
+    note_denial(call, exchange.status)
     return exchange
+
+
+def note_denial(call: Call, status: int) -> None:
+    """With credentials of ours, who is refused is the sidecar, whoever asked."""
+    if status in (401, 403) and call.target.denials is not None:
+        call.target.denials.denied(call.target.name, status)
 
 
 async def give_back(

@@ -8,7 +8,7 @@ from ..errors import BadHeader
 
 Field = tuple[bytes, bytes]
 
-_HOP_BY_HOP = frozenset(
+HOP_BY_HOP = frozenset(
     {
         b"connection",
         b"content-length",
@@ -25,7 +25,7 @@ _HOP_BY_HOP = frozenset(
 """RFC 9110 7.6.1, and the framing fields, which each connection makes anew."""
 
 _OURS = frozenset({b"x-subagent-key", b"x-subagent-session", b"x-subagent-upstream"})
-_NOT_SENT_ON = _HOP_BY_HOP | _OURS | {b"host", b"expect"}
+NOT_SENT_ON = HOP_BY_HOP | _OURS | {b"host", b"expect"}
 _LOCATIONS = frozenset({b"location", b"content-location"})
 BUDGET = b"x-subagent-budget-remaining"
 _FORWARDED = b"x-forwarded-for"
@@ -56,19 +56,19 @@ def for_upstream(
     own: Sequence[Field],
     peer: bytes,
     scheme: bytes,
+    dropped: frozenset[bytes] = NOT_SENT_ON,
+    passes: Callable[[bytes, bytes], bool] | None = None,
 ) -> list[Field]:
     """A client's fields as they go upstream.
 
-    `host` replaces the client's Host (None keeps it), `own` are the upstream's credentials and
-    replace fields of the same name, `peer` is the client's address. Raises BadHeader for what
-    servers disagree about: a credential that stands twice, a Host that is none, and transfer
-    codings that would be lost on the way.
+    `host` replaces the client's Host (None keeps it), `own` are added, `peer` is the client's
+    address. Fields called `dropped` stay here, and so do those for whose name (in lower case) and
+    value `passes` is false (None: all cross). Raises BadHeader for what servers disagree about: a
+    credential that stands twice, a Host that is none, and transfer codings that would be lost on
+    the way.
     """
-    dropped = _NOT_SENT_ON
     if named := named_in_connection(fields):
         dropped = dropped | named
-    if own:
-        dropped = dropped | {name.lower() for name, _ in own}
     out: list[Field] = []
     client_host = b""
     forwarded = b""
@@ -80,6 +80,8 @@ def for_upstream(
         elif low in dropped:
             if low == b"transfer-encoding" and value.lower() != b"chunked":
                 raise BadHeader("the only transfer coding that is understood is chunked")
+        elif passes is not None and not passes(low, value):
+            continue
         elif low == _FORWARDED:
             forwarded += value + b", "
         elif low in (b"x-forwarded-host", b"x-forwarded-proto"):
@@ -102,13 +104,15 @@ def for_upstream(
 
 
 def for_client(
-    fields: Sequence[Field], relocate: Callable[[bytes], bytes] | None = None
+    fields: Sequence[Field],
+    relocate: Callable[[bytes], bytes] | None = None,
+    *,
+    dropped: frozenset[bytes] = HOP_BY_HOP,
 ) -> tuple[list[Field], bytes | None]:
     """An answer's fields as they go to the client, without framing; and its Content-Length.
 
     `relocate` is given the values of Location and Content-Location.
     """
-    dropped = _HOP_BY_HOP
     if named := named_in_connection(fields):
         dropped = dropped | named
     out: list[Field] = []

@@ -19,7 +19,7 @@ from yarl import URL
 from ..core.wire import Act
 from ..errors import BadTarget, ForeignOrigin, UpstreamBroken, UpstreamUnreachable
 from ..ports import Headers
-from . import answering, forwarding, headers
+from . import answering, forwarding
 from .calls import Call
 from .command_socket import CommandSocket
 from .doors import Doors
@@ -72,6 +72,7 @@ class WebSockets:
         try:
             if response.status == 101:
                 return await self._tunnel(call, response)
+            forwarding.note_denial(call, response.status)
             return await forwarding.give_back(call, _Refusal(response))
         finally:
             response.close()
@@ -114,7 +115,7 @@ class WebSockets:
         protocol, upstream = connection.protocol, connection.protocol.transport
         assert upstream is not None
         protocol.read_timeout = None
-        fields = [*headers.for_client(response.raw_headers)[0], *_UPGRADE]
+        fields = [*call.target.crossing.back(response.raw_headers)[0], *_UPGRADE]
         switching = answering.head(
             call.request, 101, b"Switching Protocols", fields, b"", keep=True
         )

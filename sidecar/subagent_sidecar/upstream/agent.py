@@ -16,6 +16,7 @@ from ..core.ghosts import SeenThread
 from ..core.recovery import normalised
 from ..core.signs import Glimpse
 from ..errors import UpstreamError, UpstreamRefused
+from ..own_fields import OwnFields
 from ..ports import Headers, Outgoing, ServerRun, ThreadState, Upstream
 
 T = TypeVar("T")
@@ -117,12 +118,18 @@ class _Outcome(msgspec.Struct):
 
 
 class AgentClient:
-    """ports.AgentServer over ports.Upstream. `base` is the base path of the server's URL."""
+    """ports.AgentServer over ports.Upstream. `base` is the base path of the server's URL, `host`
+    its authority, `own` what it is shown of ours."""
 
-    def __init__(self, upstream: Upstream, *, base: bytes, headers: Headers) -> None:
+    def __init__(self, upstream: Upstream, *, base: bytes, host: bytes, own: OwnFields) -> None:
         self._upstream = upstream
         self._base = base
-        self._headers = headers
+        self._host = (b"Host", host)
+        self._own = own
+
+    def _fields(self, auth: Headers) -> list[tuple[bytes, bytes]]:
+        """Whom we ask, as whom, and in which form it is to be answered."""
+        return [self._host, *self._own.fields, *auth, (b"accept", b"application/json")]
 
     async def run(self, thread_id: str, run_id: str, *, auth: Headers = ()) -> ServerRun | None:
         body = await self._get(f"/threads/{_id(thread_id)}/runs/{_id(run_id)}", auth)
@@ -200,7 +207,7 @@ class AgentClient:
             Outgoing(
                 method=b"DELETE",
                 target=self._base + f"/threads/{_id(thread_id)}".encode("ascii"),
-                headers=[*self._headers, *auth, (b"accept", b"application/json")],
+                headers=self._fields(auth),
                 first_byte_timeout=_TIMEOUT_S,
                 replayable=True,
             )
@@ -239,7 +246,7 @@ class AgentClient:
             Outgoing(
                 method=b"GET",
                 target=self._base + path.encode("ascii"),
-                headers=[*self._headers, *auth, (b"accept", b"application/json")],
+                headers=self._fields(auth),
                 first_byte_timeout=deadline_s,
                 replayable=True,
             )
@@ -249,7 +256,7 @@ class AgentClient:
         self, path: str, auth: Headers, question: Any, *, replayable: bool = False
     ) -> bytes | None:
         """As `_get`; `question` goes as JSON, None as an empty body."""
-        headers = [*self._headers, *auth, (b"accept", b"application/json")]
+        headers = self._fields(auth)
         if question is not None:
             headers.append((b"content-type", b"application/json"))
         return await self._ask(

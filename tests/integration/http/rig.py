@@ -13,6 +13,8 @@ from subagent_sidecar import compose
 from subagent_sidecar.config import Settings, settings
 
 LOCAL = "127.0.0.1"
+ENVIRON = {"TEAM_KEY": "secret"}
+"""What `${VAR}` in settings stands for."""
 _BY_CLIENTS = re.compile(rb"(?i)\r\n(?:x-forwarded-for|sec-websocket-key):")
 
 
@@ -35,7 +37,7 @@ def settings_for(*upstreams: str, **values: object) -> Settings:
     is named: tests start more than any supervisor should."""
     usual = {"listen": f"{LOCAL}:0", "admin_listen": f"{LOCAL}:0", "store": "memory:"}
     flags = {**usual, "policy": "none", **values}
-    return settings(file=None, flags=flags, upstream_flags=upstreams, environ={})
+    return settings(file=None, flags=flags, upstream_flags=upstreams, environ=ENVIRON)
 
 
 @asynccontextmanager

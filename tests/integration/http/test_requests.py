@@ -173,13 +173,13 @@ async def test_the_host_the_client_named_is_kept_where_the_operator_wants_it(kee
 
 async def test_credentials_of_the_upstream_take_the_place_of_the_clients() -> None:
     async with recording() as server:
-        headers = {"X-Api-Key": "ours", "Authorization": "Bearer ours"}
+        headers = {"X-Api-Key": "${TEAM_KEY}", "Authorization": "Bearer ${TEAM_KEY}"}
         upstreams = {"one": {"url": server.url, "headers": headers}}
         fields = b"x-api-key: theirs\r\nAUTHORIZATION: theirs\r\nX-Else: theirs\r\n"
         async with sidecar(upstreams=upstreams) as front, front.wire() as wire:
             await wire.ask(b"GET /x HTTP/1.1\r\n" + HOST + fields + b"\r\n")
     assert server.last.count(b"theirs") == 1
-    assert b"X-Api-Key: ours\r\nAuthorization: Bearer ours\r\n" in server.last
+    assert b"X-Api-Key: secret\r\nAuthorization: Bearer secret\r\n" in server.last
 
 
 async def exchange(server: Recorder, wire: Wire, target: bytes) -> bytes:

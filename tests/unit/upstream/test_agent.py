@@ -6,6 +6,7 @@ import pytest
 
 from subagent_sidecar.core.signs import NO_GLIMPSE, Glimpse
 from subagent_sidecar.errors import UpstreamError, UpstreamRefused
+from subagent_sidecar.own_fields import OwnFields
 from subagent_sidecar.ports import Headers, Outgoing
 from subagent_sidecar.upstream.agent import AgentClient
 
@@ -48,7 +49,7 @@ class Server:
 
 
 def client(server: Server) -> AgentClient:
-    return AgentClient(server, base=b"/base", headers=[(b"Host", b"h")])
+    return AgentClient(server, base=b"/base", host=b"h", own=OwnFields())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,115 @@
+"""What crosses to one upstream of a client's header fields, and back of its answers'.
+
+Three things decide: whether a client's credentials are the server's affair or end here, where they
+were shown to the sidecar; an allow list, if there is one; and the upstream's own fields, which
+stand in the place of a client's of the same name. Whether a field may cross is found out once for
+each name: where nothing was restricted, nothing is asked.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from urllib.parse import unquote
+
+from ..core.credential_names import tells_who
+from ..core.keys import PREFIX
+from ..core.matching import Glob
+from ..errors import BadTarget
+from ..own_fields import OwnFields
+from . import headers
+from .headers import Field
+
+_A_KEY = re.compile(re.escape(PREFIX) + "[a-z2-7]{10}_[a-z2-7]{10}", re.IGNORECASE)
+_A_KEY_IN_BYTES = re.compile(_A_KEY.pattern.encode(), re.IGNORECASE)
+"""As much of a supervisor's key as nobody writes by chance."""
+
+ALWAYS = tuple(
+    Glob(name)
+    for name in (
+        *("accept", "accept-*", "content-*", "user-agent", "cache-control", "pragma", "range"),
+        *("if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range"),
+        *("last-event-id", "idempotency-key", "prefer", "origin", "access-control-request-*"),
+        *("sec-websocket-*", "x-request-id", "x-forwarded-for", "traceparent", "tracestate"),
+        *("mcp-protocol-version", "mcp-session-id", "a2a-version", "a2a-extensions"),
+    )
+)
+"""What no allow list has to name: without these, requests would not mean what they say."""
+
+_OF_OUR_IDENTITY = frozenset(
+    {b"set-cookie", b"set-cookie2", b"www-authenticate", b"authentication-info"}
+)
+"""Of an answer: what a server says to whoever presented credentials, about those."""
+
+
+class Crossing:
+    """`own` are the upstream's credentials. `withheld`: those of clients end here. `keyed`: clients
+    come by keys of the sidecar, which cross in no field and no target. `allowed` are names of
+    fields, or globs in lower case (None: all that are for the far end)."""
+
+    def __init__(
+        self,
+        own: OwnFields | None = None,
+        *,
+        withheld: bool = False,
+        keyed: bool = False,
+        allowed: Sequence[Glob] | None = None,
+    ) -> None:
+        self.own = own or OwnFields()
+        self.withheld = withheld
+        self._keyed = keyed
+        self._allowed = None if allowed is None else (*ALWAYS, *allowed)
+        self._dropped = headers.NOT_SENT_ON | self.own.names
+        self._not_back = headers.HOP_BY_HOP | (_OF_OUR_IDENTITY if withheld else frozenset())
+        restricted = withheld or keyed or allowed is not None
+        self._passes: Callable[[bytes, bytes], bool] | None = self._fits if restricted else None
+        self._named = lru_cache(1_024)(self._name_fits)
+
+    def out(
+        self, fields: Sequence[Field], *, host: bytes | None, peer: bytes, scheme: bytes
+    ) -> list[Field]:
+        """A client's fields as they go upstream: see headers.for_upstream."""
+        return headers.for_upstream(
+            fields,
+            host=host,
+            own=self.own.fields,
+            peer=peer,
+            scheme=scheme,
+            dropped=self._dropped,
+            passes=self._passes,
+        )
+
+    def back(
+        self, fields: Sequence[Field], relocate: Callable[[bytes], bytes] | None = None
+    ) -> tuple[list[Field], bytes | None]:
+        """An answer's fields as they go to the client: see headers.for_client. Where credentials
+        are ours, cookies are, too, and a challenge is for us alone."""
+        return headers.for_client(fields, relocate, dropped=self._not_back)
+
+    def credentials(self, fields: Sequence[Field]) -> list[Field]:
+        """What identifies the caller to the upstream, as far as that is to know it."""
+        found = headers.credentials(fields)
+        return [
+            (name, value)
+            for name, value in found
+            if (low := name.lower()) not in self.own.names
+            and (self._passes is None or self._passes(low, value))
+        ]
+
+    def check(self, target: str) -> None:
+        """Raises BadTarget for a request target that would tell a key to the upstream."""
+        if self._keyed and (_A_KEY.search(target) or _A_KEY.search(unquote(target))):
+            raise BadTarget(
+                "there is a supervisor's key in the URL, which servers write into their logs: "
+                "send it in a header, and have it revoked, for it may have been seen"
+            )
+
+    def _fits(self, low: bytes, value: bytes) -> bool:
+        if self._keyed and _A_KEY_IN_BYTES.search(value):
+            return False
+        return self._named(low)
+
+    def _name_fits(self, low: bytes) -> bool:
+        name = low.decode("latin-1")
+        if self.withheld and tells_who(name):
+            return False
+        return self._allowed is None or any(glob.fits(name) for glob in self._allowed)

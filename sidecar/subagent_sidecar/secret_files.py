@@ -1,0 +1,39 @@
+"""Secrets that stand in a file each: they are read, and never repeated."""
+
+import os
+import stat
+from pathlib import Path
+
+_LONGEST = 4_096
+
+
+def secret_in(file: Path) -> str:
+    """What stands in a file, less the line end that editors put there. Raises OSError, and
+    ValueError with a text that follows the file's name."""
+    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
+        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            raise ValueError("is no file that could be read again")
+        content = opened.read(_LONGEST + 1)
+    if len(content) > _LONGEST:
+        raise ValueError(f"is longer than {_LONGEST:,} bytes")
+    text = content.decode("latin-1").rstrip("\r\n")
+    if not text.strip(" "):
+        raise ValueError("is empty")
+    if not text.isascii() or not text.isprintable():
+        raise ValueError("holds more than one line of printable ASCII characters")
+    return text
+
+
+def said(file: Path, error: OSError | ValueError) -> str:
+    """What is wrong with a file, or with what stands in it."""
+    if isinstance(error, OSError):
+        return f"{file} cannot be read ({(error.strerror or 'no file').lower()})"
+    return f"{file} {error}"
+
+
+def open_to_all(file: Path) -> bool:
+    """Whether every user of this machine may read it."""
+    try:
+        return bool(file.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False
