@@ -66,7 +66,7 @@ class OwnFields:
             try:
                 now[each.name.encode("ascii")] = joined(each.pieces).encode("ascii")
             except BadPieces as error:
-                problems.append(f"{each.name}: {error}")
+                problems.append(f"{error} (for {each.name})")
         renewed = tuple((name, now.get(name, value)) for name, value in self.fields)
         changed = [
             name.decode("ascii")

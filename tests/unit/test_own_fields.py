@@ -8,6 +8,7 @@ import pytest
 
 from subagent_sidecar.own_fields import BadPieces, OwnFields, Renewable, joined
 from subagent_sidecar.own_fields_keeper import OwnFieldsKeeper
+from subagent_sidecar.redaction import scrubbed
 from subagent_sidecar.secret_files import open_to_all
 
 SECRET = "s3cret-of-a-file"
@@ -92,7 +93,8 @@ def test_what_cannot_be_used_leaves_the_one_before(tmp_path: Path, bad: bytes | 
     file.unlink() if bad is None else file.write_bytes(bad)
     changed, (problem,) = own.renew()
     assert (changed, own.fields) == ([], before)
-    assert problem.startswith(f"Authorization: {file}") and "two" not in problem
+    assert problem.startswith(f"{file} ") and "two" not in problem
+    assert scrubbed(problem) == problem  # the log would hide what follows a field's name
 
 
 async def test_a_file_that_was_replaced_is_taken_up_and_a_bad_one_is_told(
@@ -123,7 +125,7 @@ async def test_a_file_that_was_replaced_is_taken_up_and_a_bad_one_is_told(
     assert [record.getMessage() for record in caplog.records] == [
         "credential for upstream team renewed: Authorization",
         "credential for upstream team not renewed, the one before stays in use (a file has "
-        f"changed): Authorization: {file} is empty",
+        f"changed): {file} is empty (for Authorization)",
     ]
 
 
