@@ -1,4 +1,8 @@
-"""Waiting for a condition, with an end to the patience."""
+"""Waiting for a condition, with an end to the patience.
+
+What is waited for comes at once; the patience is for a machine that stands still meanwhile, and its
+only use is that a test which waits in vain ends with a message of its own.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,9 +11,10 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _STEP = 0.01
+PATIENCE_S = 30.0
 
 
-async def eventually(condition: Callable[[], object], *, within: float = 5.0) -> None:
+async def eventually(condition: Callable[[], object], *, within: float = PATIENCE_S) -> None:
     """Return as soon as `condition()` holds; AssertionError after `within` seconds."""
 
     async def ask() -> object:
@@ -19,7 +24,7 @@ async def eventually(condition: Callable[[], object], *, within: float = 5.0) ->
 
 
 async def eventually_got(
-    ask: Callable[[], Awaitable[T]], good: Callable[[T], bool], *, within: float = 5.0
+    ask: Callable[[], Awaitable[T]], good: Callable[[T], bool], *, within: float = PATIENCE_S
 ) -> T:
     """Ask again until the answer is good, and return it; the error shows the last answer."""
     loop = asyncio.get_running_loop()

@@ -21,6 +21,8 @@ from typing import Any, Protocol
 from subagent_sidecar.ports import Exchange, Headers, Outgoing
 from subagent_sidecar.upstream import HttpUpstream
 
+_BELIEVED = 5
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 # Closing with this sends a reset instead of an end of file.
@@ -176,10 +178,13 @@ async def read(exchange: Exchange) -> bytes:
 
 
 async def settled(amount: Callable[[], int]) -> int:
-    """The amount, once it has stopped to change: a standstill raises no event to wait for."""
-    before = -1
-    for _ in range(100):
-        if before == (before := amount()):
+    """The amount, once it has begun to change and stopped: a standstill raises no event to wait
+    for, so it is believed after a few looks in a row."""
+    before, alike = 0, 0
+    for _ in range(600):
+        alike = alike + 1 if before and before == amount() else 0
+        if alike == _BELIEVED:
             return before
-        await asyncio.sleep(0.1)
+        before = amount()
+        await asyncio.sleep(0.05)
     raise AssertionError(f"still moving at {before}")
