@@ -15,7 +15,9 @@ from subagent_sidecar.config import Settings, settings
 LOCAL = "127.0.0.1"
 ENVIRON = {"TEAM_KEY": "secret"}
 """What `${VAR}` in settings stands for."""
-_BY_CLIENTS = re.compile(rb"(?i)\r\n(?:x-forwarded-for|sec-websocket-key):")
+_OWN_ACCORD = re.compile(rb"(?s)(?!.*\r\n(?i:x-forwarded-for):).*\r\naccept: application/json\r\n")
+"""What the sidecar asks says nothing of a client, and wants JSON. What a client has smuggled past
+it would say neither, and counts."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ async def sidecar(*upstreams: str, **values: object) -> AsyncIterator[Front]:
 
 @dataclass
 class Recorder:
-    """A server that keeps each request exactly as it came, and answers all with `answer`."""
+    """A server that keeps each request exactly as it came, and answers all with `answer`. What the
+    sidecar asks of its own accord, which may be at any time, is answered and not kept."""
 
     answer: bytes = OK
     requests: list[bytes] = field(default_factory=list)
@@ -65,15 +68,16 @@ class Recorder:
 
     @property
     def last(self) -> bytes:
-        """The newest that a client sent: what the sidecar asks of its own accord comes any time."""
-        return next(each for each in reversed(self.requests) if _BY_CLIENTS.search(each))
+        return self.requests[-1]
 
     async def script(self, peer: Peer) -> None:
         self.connections += 1
         self.open += 1
         try:
             while True:
-                self.requests.append(await peer.request())
+                request = await peer.request()
+                if not _OWN_ACCORD.match(request.partition(b"\r\n\r\n")[0] + b"\r\n"):
+                    self.requests.append(request)
                 await peer.send(self.answer)
         finally:
             self.open -= 1

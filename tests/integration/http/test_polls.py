@@ -24,12 +24,14 @@ def poll(path: bytes, *fields: bytes) -> bytes:
 
 
 class Server:
-    """Answers every poll after a moment, and counts how often each path was asked for."""
+    """Answers every poll after a moment, once `go_on` is set, and counts how often each path was
+    asked for."""
 
-    def __init__(self, status: bytes = b"200 OK", delay: float = 0.02) -> None:
+    def __init__(self, status: bytes = b"200 OK") -> None:
         self.asked: Counter[bytes] = Counter()
+        self.go_on = asyncio.Event()
+        self.go_on.set()
         self._status = status
-        self._delay = delay
 
     async def script(self, peer: Peer) -> None:
         while True:
@@ -37,7 +39,8 @@ class Server:
             path = request.split(b" ")[1]
             if b"X-Forwarded-For" in request:  # or the sidecar itself wants to know
                 self.asked[path] += 1
-            await asyncio.sleep(self._delay)
+            await self.go_on.wait()
+            await asyncio.sleep(0.02)
             body = b'{"run_id":"r","status":"running","n":"%b"}' % path
             await peer.send(
                 b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n%b" % (self._status, len(body), body)
@@ -45,8 +48,8 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(server: Server) -> AsyncIterator[Front]:
-    async with scripted(server.script, coalesce=f"{WINDOW_S}s") as front:
+async def serving(server: Server, window_s: float = 60.0) -> AsyncIterator[Front]:
+    async with scripted(server.script, coalesce=f"{window_s}s") as front:
         yield front
 
 
@@ -65,7 +68,7 @@ async def test_of_polls_that_come_together_the_server_sees_one_per_run_and_windo
     status: bytes,
 ) -> None:
     server = Server(status)
-    async with serving(server) as front, clients(front, CLIENTS) as wires:
+    async with serving(server, WINDOW_S) as front, clients(front, CLIENTS) as wires:
         begin = time.monotonic()
         for _ in range(ROUNDS):
             answers = await asyncio.gather(
@@ -83,7 +86,8 @@ async def test_of_polls_that_come_together_the_server_sees_one_per_run_and_windo
 async def test_a_fleet_that_leaves_again_leaves_no_word_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    server = Server(delay=5)
+    server = Server()
+    server.go_on.clear()
     async with serving(server) as front:
         async with clients(front, CLIENTS) as wires:
             for number, wire in enumerate(wires):
@@ -98,7 +102,8 @@ async def test_a_fleet_that_leaves_again_leaves_no_word_in_the_log(
 
 
 async def test_when_the_one_that_asked_for_all_leaves_another_asks_for_the_rest() -> None:
-    server = Server(delay=0.3)
+    server = Server()
+    server.go_on.clear()
     async with serving(server) as front, clients(front, 50) as wires:
         await wires[0].send(poll(RUNS[0]))
         await eventually(lambda: server.asked)
@@ -107,6 +112,8 @@ async def test_when_the_one_that_asked_for_all_leaves_another_asks_for_the_rest(
         async with front.wire() as other:  # by then all of them wait
             await other.ask(poll(b"/sidecar/health"))
         wires[0].reset()
+        await eventually(lambda: server.asked[RUNS[0]] == 2)
+        server.go_on.set()
         answers = await asyncio.gather(*(wire.answer() for wire in wires[1:]))
         assert {answer.status for answer in answers} == {200}
         assert server.asked[RUNS[0]] == 2

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from tests.integration.http.rig import recorded, scripted
 from tests.integration.upstream.raw_server import OK, Peer, settled
+from tests.support.waiting import PATIENCE_S
 
 HOST = b"Host: a\r\n"
 SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
@@ -80,11 +81,11 @@ async def test_a_stream_may_be_silent_longer_than_any_timeout() -> None:
         await go_on.wait()
         await peer.send(b"2\r\nhi\r\n0\r\n\r\n")
 
-    short = dict.fromkeys(["start_timeout", "answer_timeout", "body_timeout"], "100ms")
-    async with scripted(script, header_timeout="100ms", **short) as front, front.wire() as wire:
+    names = ["header_timeout", "start_timeout", "answer_timeout", "body_timeout"]
+    async with scripted(script, **dict.fromkeys(names, "1s")) as front, front.wire() as wire:
         await wire.send(request(b"POST /threads/t/runs/stream"))
         await wire.head()
-        await asyncio.sleep(1.5)  # past every timeout and the sweep after it
+        await asyncio.sleep(2.5)  # past every timeout and the sweep after it
         go_on.set()
         assert await wire.chunk() == b"hi"
 
@@ -149,7 +150,7 @@ async def test_a_body_goes_up_while_the_client_is_still_sending(
         await wire.send(b"POST /x HTTP/1.1\r\n" + HOST + framing + b"\r\n")
         for piece in pieces:
             await wire.send(piece)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 await seen.wait()
             seen.clear()
         assert (await wire.answer()).body == b"ok"

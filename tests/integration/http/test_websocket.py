@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from tests.integration.http import ws_wire
 from tests.integration.http.rig import LOCAL, end_to_end, recorded, scripted, sidecar
+from tests.integration.http.test_disconnects import AT_ONCE
 from tests.integration.http.wire import Wire
 from tests.integration.http.ws_wire import (
     BINARY,
@@ -153,7 +154,7 @@ async def test_a_client_that_vanishes_is_gone_for_the_server_at_once(reset: bool
     async with opened() as (wire, peer, _):
         await up(wire, peer, Frame(TEXT, b"last words"))
         wire.reset() if reset else wire.writer.close()
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(AT_ONCE):
             assert await peer.gone() == b""
 
 
@@ -176,7 +177,7 @@ async def test_a_client_that_leaves_during_the_handshake_is_gone_for_the_server_
         await wire.send(START + b"\r\n")
         await asked.wait()
         wire.reset()
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(AT_ONCE):
             assert await ended == b""
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from tests.support.waiting import PATIENCE_S
+
 Fields = list[tuple[bytes, bytes]]
-PATIENCE_S = 5.0
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
@@ -74,7 +75,10 @@ class Wire:
         return line, [(name, value) for name, value in fields]
 
     async def answer(self, *, head_only: bool = False) -> Answer:
-        line, fields = await self.head()
+        return await self.rest(*await self.head(), head_only=head_only)
+
+    async def rest(self, line: bytes, fields: Fields, *, head_only: bool = False) -> Answer:
+        """The answer whose head has been read."""
         plain = {name.lower(): value for name, value in fields}
         bodiless = head_only or re.match(rb"HTTP/1.. (1..|204|304) ", line)
         async with asyncio.timeout(PATIENCE_S):

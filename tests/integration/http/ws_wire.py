@@ -7,6 +7,8 @@ import re
 import struct
 from dataclasses import dataclass
 
+from tests.support.waiting import PATIENCE_S
+
 TEXT, BINARY, CLOSE, PING, PONG, MORE = 0x1, 0x2, 0x8, 0x9, 0xA, 0x0
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
@@ -63,7 +65,7 @@ def encode(frame: Frame, *, masked: bool) -> bytes:
 
 async def read(reader: asyncio.StreamReader) -> Frame:
     """The next frame. Raises IncompleteReadError where the connection ends first."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         first, second = await reader.readexactly(2)
         size = second & 0x7F
         if size == 126:
