@@ -33,6 +33,10 @@ DEATHS = [
 
 OPEN = "SELECT count(*) FROM intents"
 LIVE = "SELECT count(*) FROM tasks WHERE ended_at IS NULL"
+UNSURE = (
+    "SELECT count(*) FROM runs WHERE cancel_asked_at IS NOT NULL AND cancel_confirmed_at IS NULL"
+)
+"""What was cancelled has its place until that is known to be true."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,13 @@ class Place:
             connection.close()
 
     async def end_all(self, storm: Storm) -> None:
-        """Cancel what is live, and wait until that is on record."""
+        """Cancel what is live, and wait until that is on record, and true."""
         for entry in storm.taken:
             path = f"/threads/{entry.thread_id}/runs/{entry.run_id}/cancel"
             assert (await self.client.call("POST", path)).status == 202
-        await eventually(lambda: self.one_value(LIVE) == 0, within=SETTLED_WITHIN)
+        await eventually(
+            lambda: self.one_value(LIVE) == self.one_value(UNSURE) == 0, within=SETTLED_WITHIN
+        )
 
     async def settled(self) -> None:
         """Until nothing is open any more."""
