@@ -11,6 +11,7 @@ moments, and so is the queue's `put`.
 """
 
 import logging
+import signal
 import ssl
 import threading
 import time
@@ -40,6 +41,9 @@ END_S = 2.0
 
 LEAVE_S = 0.5
 """And how long a process that winds up by itself is kept from it."""
+
+_OF_THE_THREAD = ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP")
+"""Signals that a thread brings about by itself."""
 
 
 @dataclass(slots=True)
@@ -183,6 +187,7 @@ class Keeper:
     # On the thread
 
     def _main(self, notes: "SimpleQueue[_End | None]") -> None:
+        _leave_signals_to_others()
         caller = Caller(self._place, self._headers, self._ssl_context)
         while True:
             note = None
@@ -281,3 +286,15 @@ class Keeper:
         if self._failures:
             _log.info("the sidecar at %s is back: leases are renewed", self._place)
         self._failures, self._retry_at = 0, 0.0
+
+
+def _leave_signals_to_others() -> None:
+    """The system hands a signal to any thread that takes it, and then the main thread, which is to
+    handle it, may sleep on: a Ctrl-C that came to us would do nothing."""
+    if hasattr(signal, "pthread_sigmask"):
+        own = {number for number in signal.valid_signals() if _name(number) in _OF_THE_THREAD}
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - own)
+
+
+def _name(number: int) -> str:
+    return getattr(number, "name", "")  # real-time signals have none

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import signal
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -124,6 +126,22 @@ async def test_a_block_on_an_event_loop_does_not_keep_it_waiting(sidecar: Sessio
     assert len(sidecar.of("end", "s")) == 1
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="only Linux tells of masks")
+def test_a_signal_for_the_supervisor_never_goes_to_the_thread_of_the_leases(
+    sidecar: SessionSidecar,
+) -> None:
+    """It would be handled when the main thread wakes up by itself: Ctrl-C would do nothing."""
+    kept = keeper(sidecar)
+    kept.use("s")
+    until(lambda: sidecar.of("heartbeat"))
+    assert kept._thread is not None
+    status = Path(f"/proc/self/task/{kept._thread.native_id}/status").read_text("utf-8")
+    blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
+    assert all(blocked >> (number - 1) & 1 for number in (signal.SIGINT, signal.SIGTERM))
+    assert not blocked >> (signal.SIGSEGV - 1) & 1
+    kept.close("done")
+
+
 def test_a_sidecar_that_hangs_keeps_nobody_waiting_for_long(sidecar: SessionSidecar) -> None:
     kept = keeper(sidecar, end_s=0.2)
     kept.use("s")
@@ -144,7 +162,7 @@ def lines(told: pytest.LogCaptureFixture, sidecar: SessionSidecar) -> list[str]:
 def test_a_sidecar_that_is_down_is_one_line_until_it_is_back(
     told: pytest.LogCaptureFixture,
 ) -> None:
-    sidecar = SessionSidecar(port=free_port())
+    sidecar = SessionSidecar()
     kept = keeper(sidecar)
     kept.use("s")
     until(lambda: kept._failures > 5)
