@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 
+from tests.support.ports import free_port
 from tests.support.toxics import (
     Bandwidth,
     Latency,
@@ -78,7 +79,7 @@ class ChaosProxy:
         self._links: set[Link] = set()
         self._serving: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
-        self.port = 0
+        self.port = free_port()  # nobody takes it while the proxy is down
         self.accepted = 0
 
     @property
@@ -127,7 +128,6 @@ class ChaosProxy:
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
-        self.port = int(self._server.sockets[0].getsockname()[1])
 
     async def _stop_listening(self) -> None:
         if self._server is None:

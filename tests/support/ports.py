@@ -17,16 +17,23 @@ def _walk() -> Iterator[int]:
 
 
 _PORTS = _walk()
+_GIVEN: list[socket.socket] = []
+"""The same numbers among UDP's, bound as long as this process lives: another run of tests beside
+this one looks at them too, and a port is given long before something listens on it."""
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 nobody listens on now, and that this process was not given before."""
+    """A port of 127.0.0.1 nobody listens on now, and that no run of tests was given before."""
     for port in _PORTS:
+        token = socket.socket(type=socket.SOCK_DGRAM)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
+                token.bind(("127.0.0.1", port))
                 probe.bind(("127.0.0.1", port))
             except OSError:
+                token.close()
                 continue
+        _GIVEN.append(token)
         return port
     raise AssertionError("unreachable: the walk over the ports does not end")

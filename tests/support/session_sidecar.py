@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
+from tests.support.ports import free_port
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -36,7 +38,7 @@ class SessionSidecar:
 
     said: list[Said] = field(default_factory=list)
     answer: Callable[[Said], Answer] = _usual
-    port: int = 0
+    port: int = field(default_factory=free_port)
     connections: int = 0
     answered: int = 0
     open: set[Any] = field(default_factory=set)
@@ -72,10 +74,9 @@ class SessionSidecar:
 
     @contextmanager
     def running(self) -> Iterator["SessionSidecar"]:
-        """On the port it had before, or a new one."""
+        """On the port it had before."""
         server = ThreadingHTTPServer(("127.0.0.1", self.port), _handler(self))
         server.daemon_threads = True
-        self.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
