@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.contract.agent_client import AgentClient, agent_client
-from tests.integration.http.rig import sidecar
+from tests.integration.http.rig import sidecar_by
 from tests.support.waiting import eventually_got
 
+from subagent_sidecar.ports import Clock
 from subagent_sidecar.testing import FakeAgentServer, Script, ask, fail, hang, succeed
 
 Json = dict[str, Any]
@@ -23,7 +24,7 @@ GRAPHS: dict[str, Script] = {
 IMPATIENT = "100ms"
 """How long a fake server gets to obey; it does so at once, if at all."""
 
-WITHIN = 20.0
+WITHIN = 60.0
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,13 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk_before(server: FakeAgentServer, **config: object) -> AsyncIterator[Desk]:
+async def desk_before(
+    server: FakeAgentServer, *, clock: Clock | None = None, **config: object
+) -> AsyncIterator[Desk]:
     """A sidecar in front of a server that is there already."""
     values = {"cancel_verify_for": IMPATIENT, "coalesce": "0s", **config}
     async with (
-        sidecar(server.url, **values) as front,
+        sidecar_by(clock, server.url, **values) as front,
         agent_client(f"http://127.0.0.1:{front.port}") as client,
         agent_client(server.url) as direct,
         agent_client(f"http://127.0.0.1:{front.admin_port}") as admin,
@@ -92,9 +95,11 @@ async def desk_before(server: FakeAgentServer, **config: object) -> AsyncIterato
 
 
 @asynccontextmanager
-async def desk(*, pickup_seconds: float = 0.0, **config: object) -> AsyncIterator[Desk]:
+async def desk(
+    *, pickup_seconds: float = 0.0, clock: Clock | None = None, **config: object
+) -> AsyncIterator[Desk]:
     async with (
         FakeAgentServer(GRAPHS, pickup_seconds=pickup_seconds) as server,
-        desk_before(server, **config) as at,
+        desk_before(server, clock=clock, **config) as at,
     ):
         yield at

@@ -9,7 +9,7 @@ import pytest
 from tests.contract.agent_client import random_id
 from tests.integration.cancel.rig import Desk, desk
 
-from subagent_sidecar.testing import FaultKind
+from subagent_sidecar.testing import FakeClock, FaultKind
 
 TRUE_END = ("outcome", "over", "status")
 JSON = "application/json"
@@ -205,7 +205,7 @@ async def test_whoever_does_not_wait_is_told_that_it_is_asked() -> None:
 
 
 async def test_a_run_of_another_client_is_cancelled_with_the_task() -> None:
-    async with desk() as at:
+    async with desk(clock=FakeClock()) as at:  # it stands still: the watcher has seen no end yet
         task_id, _ = await at.started("quick", "success")
         other = await at.direct.start(task_id, "hang")
         await at.direct.run_when(task_id, other, "running")

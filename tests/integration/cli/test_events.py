@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from tests.support.ports import free_port
 from tests.support.signals import heeded
 
 from subagentctl.look import Look
@@ -303,7 +304,7 @@ def test_a_reader_that_leaves_early_is_no_failure(
 def test_following_outlives_the_sidecar_and_ends_with_ctrl_c(
     environ: dict[str, str], story: Story
 ) -> None:
-    first = FakeAdmin()
+    first = FakeAdmin(free_port())
     first.feed = story[:1]
     environ = environ | {"SUBAGENTCTL_SERVER": first.url}
     with heeded(), on_terminal(environ, "events", "--follow") as terminal:

@@ -18,13 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.support.ports import free_port
 from tests.support.signals import heeded
 
 from subagentctl.testing import FakeAdmin, demo_tasks, make_task, problem
 from subagentctl.when import parse_moment
 
 COMMAND = (sys.executable, "-m", "subagentctl")
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 def call(environ: Mapping[str, str], *args: str) -> subprocess.CompletedProcess[str]:
@@ -206,7 +207,7 @@ def test_watching_leaves_the_terminal_as_it_was(
 
 
 def test_watching_outlives_the_sidecar_and_finds_the_next_one(environ: dict[str, str]) -> None:
-    first = FakeAdmin()
+    first = FakeAdmin(free_port())
     first.tasks = [make_task(agent_name="first")]
     environ = environ | {"SUBAGENTCTL_SERVER": first.url}
     with on_terminal(environ, "tasks", "--watch", "--interval", "0.1") as terminal:

@@ -20,7 +20,9 @@ from subagent_sidecar.proxy.admin_events import EventRoutes
 from subagent_sidecar.service import Service
 from subagent_sidecar.store.sqlite import SqliteStore
 
-PATIENCE_S = 20.0
+PATIENCE_S = 30.0
+DEADLINE_S = 20.0
+"""When a server that is to stop cuts off whom it still serves."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ async def desk(path: Path, **options: float) -> AsyncIterator[Desk]:
     routes = EventRoutes(service=service, store=store, **options)
     app = web.Application()
     routes.register(app, _whole)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=DEADLINE_S)
     await runner.setup()
     await web.SockSite(runner, _listener()).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"

@@ -14,7 +14,7 @@ from typing import Any
 from tests.contract.agent_client import AgentClient, agent_client
 from tests.support.chaos import ChaosProxy
 from tests.support.processes import SidecarProcess
-from tests.support.waiting import eventually_got
+from tests.support.waiting import PATIENCE_S, eventually_got
 
 from subagent_sidecar.testing import FakeAgentServer, Script, hang, succeed
 
@@ -24,7 +24,8 @@ GRAPHS: dict[str, Script] = {
     "hang": hang(),
 }
 
-QUICK_TO_DOUBT = {"start_timeout": "500ms", "connect_timeout": "500ms"}
+QUICK_TO_DOUBT = {"start_timeout": "2s", "connect_timeout": "2s"}
+"""Longer than a machine stands still, for most starts here are to be answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Rig:
             in_doubt=[task["task_id"] for task in tasks if task["in_doubt"]],
         )
 
-    async def books_agree(self, *, within: float = 5.0) -> None:
+    async def books_agree(self, *, within: float = PATIENCE_S) -> None:
         await eventually_got(self.books, lambda books: books.agree, within=within)
 
     async def task(self, task_id: str) -> dict[str, Any]:
@@ -84,7 +85,7 @@ class Rig:
         task: dict[str, Any] = answer.json["task"]
         return task
 
-    async def task_when(self, task_id: str, *statuses: str, within: float = 5.0) -> None:
+    async def task_when(self, task_id: str, *statuses: str, within: float = PATIENCE_S) -> None:
         await eventually_got(
             lambda: self.task(task_id), lambda task: task["status"] in statuses, within=within
         )

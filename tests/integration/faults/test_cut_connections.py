@@ -51,6 +51,6 @@ async def test_a_start_reset_at_any_byte_is_on_record_if_it_was_taken(rig: Rig, 
     seen = {await struck_start(rig, way, n) for n in range(0, LONGER_THAN[way], STRIDE)}
 
     assert {"whole", "refused"} <= seen
-    await rig.books_agree(within=15.0)
+    await rig.books_agree()
     threads = [entry.thread_id for entry in rig.server.ledger]
     assert len(set(threads)) == len(threads), "a start was sent twice"

@@ -1,6 +1,5 @@
 """A stream cut at any byte ends as broken, and resumes without gap or repeat. (row 5)"""
 
-import asyncio
 import os
 from collections.abc import AsyncIterator
 
@@ -82,5 +81,4 @@ async def test_a_client_that_leaves_a_stream_ends_it_upstream(rig: Rig) -> None:
         await rig.direct.run_when(thread_id, run_id, "running")
         stream.close()
 
-    async with asyncio.timeout(1.0):
-        await rig.direct.run_when(thread_id, run_id, "interrupted")
+    await rig.direct.run_when(thread_id, run_id, "interrupted")  # else it would go on for ever

@@ -11,6 +11,7 @@ from tests.integration.upstream.raw_server import OK, Peer, Script, serving
 
 from subagent_sidecar import compose
 from subagent_sidecar.config import Settings, settings
+from subagent_sidecar.ports import Clock
 
 LOCAL = "127.0.0.1"
 ENVIRON = {"TEAM_KEY": "secret"}
@@ -45,9 +46,19 @@ def settings_for(*upstreams: str, **values: object) -> Settings:
 @asynccontextmanager
 async def sidecar(*upstreams: str, **values: object) -> AsyncIterator[Front]:
     """A sidecar in front of `[NAME=]URL`s; `values` are config keys."""
+    async with sidecar_by(None, *upstreams, **values) as front:
+        yield front
+
+
+@asynccontextmanager
+async def sidecar_by(
+    clock: Clock | None, *upstreams: str, **values: object
+) -> AsyncIterator[Front]:
+    """Likewise, by a clock of the test's own: what the sidecar does by itself is done when that
+    says so."""
     found = settings_for(*upstreams, **{"drain_timeout": "100ms", **values})
     listeners = compose.bind(found)
-    async with compose.running(found, listeners):
+    async with compose.running(found, listeners, clock=clock):
         yield Front(listeners.data.getsockname()[1], listeners.admin.getsockname()[1])
 
 

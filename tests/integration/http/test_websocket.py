@@ -23,6 +23,7 @@ from tests.integration.http.ws_wire import (
     switching,
 )
 from tests.integration.upstream.raw_server import Peer, serving, settled
+from tests.support.ports import free_port
 
 PATH = b"/threads/t/stream/events"
 START = b"GET " + PATH + b" HTTP/1.1\r\n" + HANDSHAKE
@@ -244,9 +245,7 @@ async def test_a_refusal_that_breaks_off_is_seen_as_broken() -> None:
 
 
 async def test_a_server_that_is_down_is_told_as_such() -> None:
-    async with serving(lambda peer: peer.send(b"")) as gone:
-        port = gone.port
-    async with sidecar(f"http://{LOCAL}:{port}") as front, front.wire() as wire:
+    async with sidecar(f"http://{LOCAL}:{free_port()}") as front, front.wire() as wire:
         got = await wire.ask(START + b"\r\n")
         assert (got.status, b"upstream_unreachable" in got.body) == (502, True)
         assert (await wire.ask(b"GET /sidecar/health HTTP/1.1\r\nHost: a\r\n\r\n")).status == 200

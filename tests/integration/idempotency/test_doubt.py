@@ -81,7 +81,7 @@ async def test_a_start_in_doubt_is_not_sent_again(tmp_path: Path) -> None:
 
 async def test_a_start_that_never_arrived_is_made_by_its_retry(tmp_path: Path) -> None:
     """The sidecar gives it up once the server, asked for its runs, shows none of it."""
-    async with rig(tmp_path, start_timeout="300ms") as sidecar:
+    async with rig(tmp_path, start_timeout="2s") as sidecar:
         thread_id = await sidecar.client.new_thread()
         sidecar.server.faults.add(FaultKind.RESET, "*/runs", method="POST")
         assert (await sidecar.start(thread_id)).status == 502

@@ -30,7 +30,7 @@ TAKEN = [
 AT_ONCE = 3
 WITHIN = 120.0
 
-CONFIG = {"start_timeout": "1s"}
+CONFIG = {"start_timeout": "2s"}
 """How long a start may take is how long one that left no trace stays possible."""
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -70,7 +70,7 @@ class Place:
 @asynccontextmanager
 async def place(folder: Path, rule: str, failpoint: str | None) -> AsyncIterator[Place]:
     (folder / "ten.yaml").write_text(f"version: 1\nlimits:\n  - {RULES[rule]}\n", "utf-8")
-    config = {"policy": "ten.yaml", "start_timeout": "1s"}
+    config = {"policy": "ten.yaml", "start_timeout": "2s"}
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(FakeAgentServer())
         sidecar = SidecarProcess(folder, upstreams={"main": server.url}, config=config)

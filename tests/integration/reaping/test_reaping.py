@@ -1,5 +1,6 @@
 """Stale and orphaned tasks over real sockets: what ends, what is told, and what stays."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ FALL = {"on_parent_close": "request_cancel"}
 async def test_a_run_that_takes_too_long_ends_and_its_supervisor_is_told_why(
     tmp_path: Path,
 ) -> None:
-    async with desk(tmp_path, {"name": "clocks", "run": "1s", "total": "1h"}) as at:
+    async with desk(tmp_path, {"name": "clocks", "run": "2s", "total": "1h"}) as at:
         task_id, run_id = await at.start()
         before = await at.task_when(task_id, status="running")
         task = await at.task_when(task_id, status="cancelled", ended_by="reaper")
@@ -27,13 +28,13 @@ async def test_a_run_that_takes_too_long_ends_and_its_supervisor_is_told_why(
     assert before["total_deadline"] > before["run_deadline"] and before["queue_deadline"] is None
     assert (task["run_deadline"], task["total_deadline"], task["expires_at"]) == (None, None, None)
     assert (run["status"], run["run_id"]) == ("timeout", run_id)
-    assert run["error"].startswith("Ended before it was done: its run took 1")
-    assert "and 1 s is the most for one run" in run["error"]
+    told = r"Ended before it was done: its run took \d+ s, and 2 s is the most for one run\. .*"
+    assert re.match(told, run["error"])
     assert run["error"].endswith("(rule clocks of policy policy)")
     assert (event["task_id"], event["run_id"], event["status"]) == (task_id, run_id, "running")
     detail = event["detail"]
     assert (detail["rule"], detail["key"], detail["action"]) == ("clocks", "run", "request_cancel")
-    assert detail["evidence"].startswith("running for 1") and "allows 1 s" in detail["evidence"]
+    assert re.match(r"running for \d.* allows 2 s", detail["evidence"])
 
 
 async def test_a_run_that_stands_still_ends_and_one_that_moves_does_not(tmp_path: Path) -> None:
@@ -44,7 +45,7 @@ async def test_a_run_that_stands_still_ends_and_one_that_moves_does_not(tmp_path
         [event] = await at.events("reaped")
         run = await at.run(stands, run_id)
         moved = await at.task(moves)
-    assert event["detail"]["evidence"].startswith("no change seen for 3")
+    assert re.match(r"no change seen for \d", event["detail"]["evidence"])
     assert (run["status"], moved["status"]) == ("timeout", "running")
 
 

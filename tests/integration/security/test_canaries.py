@@ -146,6 +146,7 @@ async def everything(process: SidecarProcess) -> Seen:
         seen.places[f"answer: {name}"] = await send(process.port, request)
     admin_port = int(process.admin_url.rpartition(":")[2])
     token = f"Host: a\r\nAuthorization: Bearer {Canary.ADMIN_TOKEN}\r\n\r\n".encode()
+    await send(process.port, REFUSED["nonsense"])  # as debug, for it is told the second time
     await eventually_got(lambda: _spans(process), bool)
     for path in ADMIN:
         request = f"GET {path} HTTP/1.1\r\n".encode() + token

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.integration.upstream.raw_server import OK, Connect, Peer, answering, get, read, serving
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 from subagent_sidecar.errors import UpstreamTimeout, UpstreamUnreachable
@@ -24,8 +25,8 @@ class Port:
 
     def __init__(self) -> None:
         self._sockets = [socket.socket()]
-        self._sockets[0].bind(("127.0.0.1", 0))
-        self.number: int = self._sockets[0].getsockname()[1]
+        self.number = free_port()
+        self._sockets[0].bind(("127.0.0.1", self.number))
 
     def turn_deaf(self) -> None:
         """From now on its queue is full: connecting to it takes for ever."""
