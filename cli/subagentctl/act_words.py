@@ -3,11 +3,13 @@
 from subagentctl import fields
 from subagentctl.fields import Record, nested
 
-_ACTS = {
+ACTS = {
     "cancel": "cancel task {task_id}",
     "cancel_many": "cancel {count} tasks",
     "end_session": "end session {session_id}",
     "reload_policy": "reload the policy",
+    "make_key": "make a key of {name}",
+    "revoke_key": "revoke key {key}",
     "raise_budget": "raise budget {rule}",
     "freeze": "freeze {scope} {id}",
     "unfreeze": "unfreeze {scope} {id}",
@@ -15,7 +17,7 @@ _ACTS = {
     "adopt": "put {count} tasks on record",
     "use_tool": "use {tool} {task_id}",
 }
-_OUTCOMES = {
+OUTCOMES = {
     "done": "done",
     "under_way": "under way",
     "refused": "refused",
@@ -29,7 +31,7 @@ def acted(event: Record) -> str:
     """`alice: freeze agent coder: done (operator, from 127.0.0.1)`."""
     detail = nested(event, "detail")
     outcome, code = fields.text(detail, "outcome"), fields.text(detail, "code")
-    ending = _OUTCOMES.get(outcome, outcome) + (f", {code}" if code else "")
+    ending = OUTCOMES.get(outcome, outcome) + (f", {code}" if code else "")
     if (times := fields.count(detail, "times") or 1) > 1:
         ending += f", {times:,} times"
     who = fields.text(detail, "by") or "somebody"
@@ -39,7 +41,7 @@ def acted(event: Record) -> str:
 def _what(detail: Record) -> str:
     """What there is to fill in; a request that was denied was not read to its end."""
     act, target = fields.text(detail, "act"), nested(detail, "target")
-    words = _ACTS.get(act, act.replace("_", " ")).split()
+    words = ACTS.get(act, act.replace("_", " ")).split()
     told = [fields.text(target, word[1:-1]) if word[0] == "{" else word for word in words]
     return " ".join(filter(None, told)) or "something"
 

@@ -36,6 +36,10 @@ _KEYS_IN_THE_CLEAR = (
     "or put a proxy with TLS in front"
 )
 _OPEN_SECRET = "every user of this machine may read the credential in %s: chmod o= it"
+_KEYS_FOR_EVERYBODY = (
+    "supervisors need keys, and whoever is on this machine can make some: the admin plane has no "
+    "token; set SUBAGENT_SIDECAR_ADMIN_TOKEN, or admin_tokens"
+)
 _UNVERIFIED = "the certificate of upstream %s is not verified (tls_verify: false)"
 
 _config = click.option(
@@ -158,6 +162,8 @@ def check(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
     click.echo(f"auth: {compose.supervisors_admitted(found)}")
     for each in compose.open_secrets(found):
         click.echo(f"warning: {_OPEN_SECRET % each}")
+    if compose.keys_for_everybody(found):
+        click.echo(f"warning: {_KEYS_FOR_EVERYBODY}")
     click.echo(f"store: {found.store}, {compose.store_engine(found)}")
     click.echo(f"policy: {policies.state}")
     click.echo(f"traces: {compose.export_to(found) or 'not exported'}")
@@ -299,6 +305,8 @@ async def _serve(
         _log.warning(_ADMIN_IN_THE_CLEAR, clear, extra={"action": "admin_in_the_clear"})
     for each in compose.open_secrets(found):
         _log.warning(_OPEN_SECRET, each, extra={"action": "credential_open_to_all"})
+    if compose.keys_for_everybody(found):
+        _log.warning(_KEYS_FOR_EVERYBODY, extra={"action": "keys_for_everybody"})
     async with compose.running(
         found,
         listeners,

@@ -9,7 +9,10 @@ import pytest
 from tests.docs import repository
 
 from subagent_sidecar import core
+from subagent_sidecar.core.acts import ActOutcome
 from subagent_sidecar.core.model import EndedBy
+from subagent_sidecar.proxy.admin_access import ACCESS
+from subagentctl.act_words import ACTS, OUTCOMES
 from subagentctl.story import KINDS
 
 PAGE = repository.read("docs/reference/events.md")
@@ -57,6 +60,16 @@ def test_every_kind_that_is_entered_is_on_the_page_and_no_other() -> None:
 
 def test_subagentctl_has_words_for_each_of_them() -> None:
     assert listed() | ONLY_IN_STREAMS == KINDS
+
+
+def test_subagentctl_has_words_for_every_act_and_every_outcome() -> None:
+    assert ACTS.keys() == {access.act for access in ACCESS.values() if access.act is not None}
+    assert OUTCOMES.keys() == {outcome.value for outcome in ActOutcome}
+
+
+def test_every_outcome_of_an_act_is_on_the_page() -> None:
+    (row,) = [line for line in PAGE.splitlines() if line.startswith("| `admin_act`")]
+    assert {outcome.value for outcome in ActOutcome} <= set(re.findall(r"`(\w+)`", row))
 
 
 def test_everybody_who_may_end_a_task_is_on_the_page() -> None:

@@ -19,7 +19,7 @@ from . import guarding, machine, measuring, planes, pushing
 from .base import open_base
 from .books import store_engine
 from .gating import keys_in_the_clear, supervisors_admitted
-from .guarding import admin_in_the_clear, operators_admitted
+from .guarding import admin_in_the_clear, keys_for_everybody, operators_admitted
 from .identities import open_secrets
 from .listening import Listeners, bind, secured, serve_admin, serve_data
 from .policies import FirstPolicies, read_policies
@@ -32,6 +32,7 @@ __all__ = [
     "admin_in_the_clear",
     "bind",
     "export_to",
+    "keys_for_everybody",
     "keys_in_the_clear",
     "open_secrets",
     "operators_admitted",

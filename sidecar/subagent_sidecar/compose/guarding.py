@@ -52,3 +52,8 @@ def admin_in_the_clear(settings: Settings) -> str | None:
     if settings.admin_tls is not None or is_loopback(settings.admin_listen):
         return None
     return settings.admin_listen.url
+
+
+def keys_for_everybody(settings: Settings) -> bool:
+    """Whether those who are held to keys, or their neighbours, can make keys for themselves."""
+    return settings.auth and not settings.admin_tokens

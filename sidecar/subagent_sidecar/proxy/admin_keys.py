@@ -14,6 +14,7 @@ from ..core.units import duration
 from ..errors import AmbiguousKey, BadBody, KeyNotFound
 from ..keyring import Keyring
 from ..ports import Clock
+from .admin_about import came_to
 from .admin_guard import CALLER
 from .admin_json import answer, json_body
 
@@ -55,6 +56,7 @@ class KeyRoutes:
         text, key = await self._keyring.make(
             name, agents=agents, every_task=every_task, expires_at=expires_at, by=_by(request)
         )
+        came_to(request, key_id=key.key_id)
         made = answer({"key": text, "record": self._json(key), "auth": self._asked})
         made.headers["Cache-Control"] = "no-store"
         return made
@@ -68,6 +70,7 @@ class KeyRoutes:
         await self._keyring.load()
         meant = self._meant(request.match_info["key"], every=every)
         ids, by = {key.key_id for key in meant}, _by(request)
+        came_to(request, key_ids=sorted(ids), supervisor=meant[0].name)
         changed = [key_id for key_id in sorted(ids) if await self._keyring.revoke(key_id, by=by)]
         now = [self._json(key) for key in self._keyring.all() if key.key_id in ids]
         return answer({"revoked": now, "changed": len(changed)})

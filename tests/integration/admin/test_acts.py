@@ -246,3 +246,22 @@ async def test_an_act_that_breaks_half_way_is_on_record(
     assert book.entered == 1
     assert (act.outcome, act.status, act.code) == (ActOutcome.FAILED, status, code)
     assert act.target == {"task_id": "t1"}
+
+
+async def test_who_made_a_key_and_who_revoked_it_is_on_record(tmp_path: Path) -> None:
+    async with guarded(tmp_path) as at:
+        made = await at.send("POST", "/v1/keys", TOKENS["admin"], body={"name": "team-a"})
+        key = json.loads(made.body)
+        key_id = key["record"]["key_id"]
+        assert key["record"]["created_by"] == "admin"
+        for given in (key["key"], key_id):  # the key itself is no id, and stands nowhere
+            await at.send("POST", f"/v1/keys/{given}/revoke", TOKENS["admin"], body={})
+        made_act, slip, revoked = [each["detail"] for each in await at.acts()]
+        events = await at.send("GET", "/v1/events?follow=false", TOKENS["viewer"])
+    assert made_act["target"] == {"name": "team-a", "key_id": key_id}
+    assert (slip["outcome"], slip["target"]) == ("refused", {"key": "ssk_<hidden>"})
+    told = {"key": key_id, "key_ids": [key_id], "supervisor": "team-a"}
+    assert (revoked["act"], revoked["outcome"], revoked["target"]) == ("revoke_key", "done", told)
+    assert key["key"].encode() not in events.body
+    by = {e["kind"]: e["detail"].get("by") for e in json.loads(events.body)["events"]}
+    assert by["key_created"] == by["key_revoked"] == "admin"

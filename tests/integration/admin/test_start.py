@@ -26,6 +26,13 @@ def test_tokens_that_would_cross_a_network_in_the_clear_are_warned_of() -> None:
     assert "unencrypted" not in check(**{VARIABLE: GOOD}).stdout
 
 
+def test_keys_that_everybody_can_make_are_warned_of() -> None:
+    told = "warning: supervisors need keys, and whoever is on this machine can make some"
+    assert told in check("--auth", "on").stdout
+    assert told not in check("--auth", "on", **{VARIABLE: GOOD}).stdout
+    assert told not in check().stdout
+
+
 @pytest.mark.parametrize("environ", [{}, {VARIABLE: "hunter2"}, {VARIABLE: ""}])
 def test_without_a_good_token_it_listens_for_nobody_elsewhere(environ: dict[str, str]) -> None:
     result = check(*ELSEWHERE, **environ)
