@@ -33,6 +33,11 @@ def test_every_error_has_its_row_and_its_status() -> None:
     assert told == {code: status for code, status in real.items() if code not in abstract}
 
 
+def test_no_error_has_two_rows() -> None:
+    codes = [code for code, _ in ROW.findall(page())]
+    assert len(codes) == len(set(codes))
+
+
 def test_the_example_of_a_refusal_is_one() -> None:
     """Word for word, but for the ids."""
     example = re.search(r"^```json\n(\{\"error\": \"limit_starts.*?)^```", page(), re.M | re.S)

@@ -14,6 +14,7 @@ from ..core.units import duration
 from ..errors import AmbiguousKey, BadBody, KeyNotFound
 from ..keyring import Keyring
 from ..ports import Clock
+from ..redaction import scrubbed
 from .admin_about import came_to
 from .admin_guard import CALLER
 from .admin_json import answer, json_body
@@ -140,4 +141,4 @@ def _agents(given: object) -> tuple[str, ...]:
 def _nobody(given: str, keys: Sequence[Key]) -> str:
     names = nearest(given, sorted({key.name for key in keys}))
     meant = f"; like it: {', '.join(names)}" if names else ""
-    return f"there is no key, and no supervisor, called '{given[:80]}'{meant}"
+    return f"there is no key, and no supervisor, called '{scrubbed(given)[:80]}'{meant}"
