@@ -3,9 +3,11 @@
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +18,7 @@ from tests.integration.http.wire import Wire
 from tests.integration.security.canaries import Canary, found_in, plain
 from tests.integration.upstream.raw_server import Peer, serving
 from tests.support.processes import SidecarProcess
-from tests.support.waiting import eventually_got
+from tests.support.waiting import eventually, eventually_got
 
 RUN = {
     "run_id": "019a0000-0000-7000-8000-000000000001",
@@ -120,13 +122,18 @@ async def sidecar(folder: Path, *, purpose: bool) -> AsyncIterator[SidecarProces
             "upstreams": {
                 "main": {
                     "url": f"http://{LOCAL}:{upstream.port}",
-                    "headers": {"x-upstream-key": "${UPSTREAM_KEY}"},
+                    "headers": {
+                        "x-upstream-key": "${UPSTREAM_KEY}",
+                        "x-team-token": "Bearer ${file:team.key}",
+                    },
                 }
             },
         }
+        (folder / "team.key").write_text(f"{Canary.UPSTREAM_FILE}\n")
         env = {
             "UPSTREAM_KEY": str(Canary.UPSTREAM_KEY),
             "SUBAGENT_SIDECAR_ADMIN_TOKEN": str(Canary.ADMIN_TOKEN),
+            "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{Canary.OTLP_HEADER}",
         }
         async with SidecarProcess(folder, upstreams={}, config=config, env=env) as process:
             yield process
@@ -159,11 +166,43 @@ async def everything(process: SidecarProcess) -> Seen:
         seen.places[f"act: {name}"] = await send(admin_port, act % (name.encode(), head) + told)
     bad = b"GET /v1/tasks HTTP/1.1\r\nX-Api-Key : " + Canary.MALFORMED.encode() + b"\r\n\r\n"
     seen.places["answer: malformed, admin"] = await send(admin_port, bad)
+    await spoil_the_file(process)
+    printed = await asyncio.gather(*(output(words) for words in commands(process)))
+    seen.places |= {
+        Path(words[-1]).name: text for words, text in zip(commands(process), printed, strict=True)
+    }
     await process.terminate()
     seen.places["log and traces"] = process.log.encode()
     for file in process.store_path.parent.glob("sidecar.db*"):
         seen.places[file.name] = file.read_bytes()
     return seen
+
+
+async def spoil_the_file(process: SidecarProcess) -> None:
+    """In the place of its credential comes one that no header can hold."""
+    file = process.store_path.parent / "team.key"
+    file.write_text(f"{Canary.UPSTREAM_FILE_CUT}\n{Canary.UPSTREAM_FILE_CUT}\n")
+    os.kill(process.pid, signal.SIGHUP)
+    await eventually(lambda: "credential for upstream main not renewed" in process.log)
+
+
+def commands(process: SidecarProcess) -> Iterator[tuple[str, ...]]:
+    """What operators read in terminals."""
+    config = process.store_path.with_name("sidecar.yaml")
+    yield sys.executable, "-m", "subagent_sidecar", "check", "--config", str(config)
+    server = ("--server", process.admin_url)
+    for words in (("tasks",), ("events",), ("task", "t"), ("-o", "json", "sessions")):
+        yield sys.executable, "-m", "subagentctl", *server, *words
+
+
+async def output(words: tuple[str, ...]) -> bytes:
+    secrets = {
+        "UPSTREAM_KEY": str(Canary.UPSTREAM_KEY),
+        "SUBAGENTCTL_TOKEN": str(Canary.ADMIN_TOKEN),
+    }
+    env = {**os.environ, **secrets}
+    done = await asyncio.to_thread(subprocess.run, words, capture_output=True, timeout=60, env=env)
+    return done.stdout + done.stderr
 
 
 async def _spans(process: SidecarProcess) -> bool:
@@ -176,6 +215,8 @@ async def test_no_credential_and_no_content_leaves(tmp_path: Path) -> None:
     assert b'"task_id": "t"' in seen.places["/v1/tasks"]  # it did see them
     assert b" 401 " in seen.places["act: check_async_task"]
     assert '"trace_id"' in process.log and "DEBUG" in process.log
+    assert b"team.key holds more than one line" in seen.places["sidecar.yaml"]
+    assert seen.places["tasks"].count(b"\n") > 1 and b"started" in seen.places["events"]
     assert seen.leaks() == {}
 
 
