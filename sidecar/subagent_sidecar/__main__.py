@@ -35,7 +35,7 @@ _KEYS_IN_THE_CLEAR = (
     "keys come in at %s without TLS: whoever sees the network sees them; set tls_cert and tls_key, "
     "or put a proxy with TLS in front"
 )
-_OPEN_SECRET = "every user of this machine may read the credential in %s: chmod o= it"
+_OPEN_SECRET = "every user of this machine may read the secret in %s: chmod o= it"
 _KEYS_FOR_EVERYBODY = (
     "supervisors need keys, and whoever is on this machine can make some: the admin plane has no "
     "token; set SUBAGENT_SIDECAR_ADMIN_TOKEN, or admin_tokens"

@@ -12,10 +12,10 @@ from hashlib import blake2b
 from pathlib import Path
 
 from .core.roles import AdminCaller, Role
+from .secret_files import text_in
 
 SHORTEST = 16
 _FEWEST_CHARACTERS = 6
-_LONGEST = 4_096
 _KEY = secrets.token_bytes(32)
 _MAKE_ONE = "`openssl rand -base64 32` makes one"
 
@@ -41,11 +41,7 @@ def _digest(presented: str) -> bytes:
 def digest_in(file: Path) -> bytes:
     """The same of what stands in a file, which may end with a line end. Raises OSError and
     ValueError."""
-    with file.open("rb") as opened:
-        content = opened.read(_LONGEST + 1)
-    if len(content) > _LONGEST:
-        raise ValueError(f"is longer than {_LONGEST:,} bytes")
-    return digest(content.decode("latin-1").strip("\r\n"))
+    return digest(text_in(file))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

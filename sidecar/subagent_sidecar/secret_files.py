@@ -7,16 +7,21 @@ from pathlib import Path
 _LONGEST = 4_096
 
 
-def secret_in(file: Path) -> str:
-    """What stands in a file, less the line end that editors put there. Raises OSError, and
-    ValueError with a text that follows the file's name."""
+def text_in(file: Path) -> str:
+    """What stands in a file, byte by byte, less the line ends that editors put there. Raises
+    OSError, and ValueError with a text that follows the file's name."""
     with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
         if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
             raise ValueError("is no file that could be read again")
         content = opened.read(_LONGEST + 1)
     if len(content) > _LONGEST:
         raise ValueError(f"is longer than {_LONGEST:,} bytes")
-    text = content.decode("latin-1").rstrip("\r\n")
+    return content.decode("latin-1").rstrip("\r\n")
+
+
+def secret_in(file: Path) -> str:
+    """The same, if a header can hold it."""
+    text = text_in(file)
     if not text.strip(" "):
         raise ValueError("is empty")
     if not text.isascii() or not text.isprintable():

@@ -31,6 +31,8 @@ async def renewed(
 
 
 def open_secrets(settings: Settings) -> Sequence[str]:
-    """The files of credentials that every user of this machine may read."""
+    """The files of secrets that every user of this machine may read."""
     files = {file for own in own_fields(settings).values() for file in own.files}
+    files |= {token.file for token in settings.admin_tokens if token.file is not None}
+    files |= {each.secret_file for each in settings.push if each.secret_file is not None}
     return [str(file) for file in sorted(files) if open_to_all(file)]

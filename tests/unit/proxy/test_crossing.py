@@ -35,7 +35,7 @@ def crossed(crossing: Crossing, *fields: Field) -> list[Field]:
 
 @pytest.mark.parametrize("name", CREDENTIALS)
 def test_what_tells_who_asks_is_known_by_its_name(name: str) -> None:
-    assert tells_who(name) and tells_who(name.upper())
+    assert tells_who(name) and tells_who(name.upper()) and tells_who(name.replace("-", "_"))
 
 
 @pytest.mark.parametrize("name", OTHERS)
