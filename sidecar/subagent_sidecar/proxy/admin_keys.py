@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from ..core.keys import EVERY_AGENT, Key, agents_of, name_of
+from ..core.keys import EVERY_AGENT, Key, agents_of, name_of, presented
 from ..core.model import Timestamp, timestamp
 from ..core.names import nearest
 from ..core.roles import EVERYBODY
@@ -78,6 +78,8 @@ class KeyRoutes:
 
     def _meant(self, given: str, *, every: bool) -> Sequence[Key]:
         keys, now = self._keyring.all(), timestamp(self._clock.now())
+        if (pasted := presented(given)) is not None:
+            given = pasted[0]  # somebody may have nothing but the key itself
         if by_id := [key for key in keys if key.key_id == given]:
             return by_id
         named = [key for key in keys if key.name == given]

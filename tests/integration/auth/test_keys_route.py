@@ -75,6 +75,16 @@ async def test_all_keys_of_a_supervisor_go_at_once_if_that_is_said() -> None:
         assert (await ask(front, GET, f"x-api-key: {other}")).status == 200
 
 
+async def test_a_key_that_was_pasted_whole_is_revoked_and_not_repeated() -> None:
+    async with guarded() as (_, front, key):
+        cut_short = await admin(front, f"/v1/keys/{key[:-2]}/revoke", {}, status=404)
+        assert key[:-2] not in str(cut_short)
+        done = await admin(front, f"/v1/keys/{key}/revoke", {})
+        assert done["changed"] == 1 and key not in str(done)
+        told = await admin(front, "/v1/events?follow=false&after=0")
+        assert key.split("_")[2][:40] not in str(told)
+
+
 async def test_a_name_that_nobody_has_is_answered_with_those_like_it() -> None:
     async with guarded() as (_, front, _):
         told = await admin(front, "/v1/keys/taem-a/revoke", {}, status=404)
