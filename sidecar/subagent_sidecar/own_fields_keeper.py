@@ -58,7 +58,9 @@ class OwnFieldsKeeper:
                 )
             for name in changed:
                 extra = {"action": "credential_renewed"}
-                _log.info("credential for upstream %s renewed: %s", upstream, name, extra=extra)
+                _log.info(
+                    "credential for upstream %s renewed (%s): %s", upstream, why, name, extra=extra
+                )
 
     def _look(self) -> Look:
         return look(self._paths)

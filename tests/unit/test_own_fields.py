@@ -123,7 +123,7 @@ async def test_a_file_that_was_replaced_is_taken_up_and_a_bad_one_is_told(
         watching.cancel()
     assert dict(own.fields)[b"Authorization"] == b"Bearer n3w-secret"
     assert [record.getMessage() for record in caplog.records] == [
-        "credential for upstream team renewed: Authorization",
+        "credential for upstream team renewed (a file has changed): Authorization",
         "credential for upstream team not renewed, the one before stays in use (a file has "
         f"changed): {file} is empty (for Authorization)",
     ]

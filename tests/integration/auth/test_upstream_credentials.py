@@ -1,6 +1,7 @@
 """Whose credentials an agent server gets to see."""
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from tests.integration.auth.rig import admin, ask, from_clients, new_key, request
 from tests.integration.http.rig import (
     Front,
@@ -23,6 +25,7 @@ from tests.integration.upstream.raw_server import Peer, serving
 from tests.support.waiting import eventually
 
 from subagent_sidecar import compose
+from subagent_sidecar.__main__ import main
 from subagent_sidecar.core.keys import PREFIX
 
 OURS = {"x-api-key": "${TEAM_KEY}"}  # which is "secret"
@@ -95,6 +98,15 @@ def handshake(*fields: str) -> bytes:
     return b"GET /threads/t/stream/events HTTP/1.1\r\n" + HANDSHAKE + lines + b"\r\n"
 
 
+async def test_of_everything_else_what_is_listed_crosses() -> None:
+    async with credentialed(forward_headers=["x-team-*"]) as (server, front, key):
+        fields = ("X-Team-A: a", "x-teal: b", "baggage: c", "accept: d", "content-language: e")
+        await ask(front, "GET /x", f"x-subagent-key: {key}", *fields, *ONCE)
+        (sent,) = from_clients(server)
+        assert [each.encode() in sent for each in fields] == [True, False, False, True, True]
+        assert b"theirs" not in sent and b"x-api-key: secret" in sent
+
+
 @pytest.mark.parametrize("allowed", [{}, {"forward_headers": []}])
 async def test_a_handshake_is_held_to_the_same(allowed: dict[str, Any]) -> None:
     heads: list[bytes] = []
@@ -109,8 +121,8 @@ async def test_a_handshake_is_held_to_the_same(allowed: dict[str, Any]) -> None:
         async with sidecar(upstreams={"team": body}, auth=True) as front:
             key = await new_key(front)
             async with Wire(front.port) as wire:
-                subprotocol = "Sec-WebSocket-Protocol: v1"
-                await wire.send(handshake(f"Authorization: Bearer {key}", subprotocol, *ONCE[1:]))
+                plain = ("Sec-WebSocket-Protocol: v1", "baggage: b=1")
+                await wire.send(handshake(f"Authorization: Bearer {key}", *plain, *ONCE[1:]))
                 line, fields = await wire.head()
                 assert line == b"HTTP/1.1 101 Switching Protocols"
                 assert b"set-cookie" not in {name.lower() for name, _ in fields}
@@ -120,6 +132,7 @@ async def test_a_handshake_is_held_to_the_same(allowed: dict[str, Any]) -> None:
                 await wire.head()
     first, second = (each for each in heads if b"Upgrade" in each)
     assert b"theirs" not in first and b"secret" in first and b": v1" in first
+    assert (b"baggage" in first) is not bool(allowed)
     assert PREFIX.encode() not in first + second
 
 
@@ -187,6 +200,11 @@ DENIED = (
 )
 
 
+def told_of_denials(caplog: pytest.LogCaptureFixture) -> list[str]:
+    found = [r for r in caplog.records if getattr(r, "action", "") == "upstream_denies"]
+    return [record.getMessage() for record in found]
+
+
 async def test_a_server_that_refuses_our_credentials_is_told_to_operators_once_a_minute(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -194,14 +212,24 @@ async def test_a_server_that_refuses_our_credentials_is_told_to_operators_once_a
     async with credentialed(answer=DENIED) as (_, front, key):
         own = await ask(front, "GET /x")
         answers = [await ask(front, "GET /x", f"x-subagent-key: {key}") for _ in range(3)]
+        assert len(told_of_denials(caplog)) == 1
     assert own.get(b"x-subagent-sidecar") == b"refused"
     for answer in answers:
         assert (answer.status, answer.body) == (401, b"nope")
         assert not {b"x-subagent-sidecar", b"www-authenticate", b"set-cookie"} & {
             name.lower() for name, _ in answer.fields
         }
-    (told,) = [r for r in caplog.records if getattr(r, "action", "") == "upstream_denies"]
-    assert "upstream team answers 401" in told.getMessage() and "secret" not in told.getMessage()
+    (told,) = told_of_denials(caplog)
+    assert "upstream team answers 401" in told and "secret" not in told
+
+
+async def test_a_handshake_that_is_refused_for_our_credentials_is_told_to_operators(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with credentialed(answer=DENIED) as (_, front, key), Wire(front.port) as wire:
+        await wire.send(handshake(f"x-subagent-key: {key}"))
+        assert (await wire.answer()).status == 401
+    assert len(told_of_denials(caplog)) == 1
 
 
 async def test_with_auth_off_what_a_server_says_of_credentials_goes_to_its_client(
@@ -210,7 +238,7 @@ async def test_with_auth_off_what_a_server_says_of_credentials_goes_to_its_clien
     async with credentialed(auth=False, answer=DENIED) as (_, front, _key):
         answer = await ask(front, "GET /x")
         assert (answer.get(b"www-authenticate"), answer.get(b"set-cookie")) == (b"Basic", b"s=ours")
-    assert not [r for r in caplog.records if getattr(r, "action", "") == "upstream_denies"]
+    assert told_of_denials(caplog) == []
 
 
 # failures.md 24
@@ -231,14 +259,18 @@ async def test_a_redirect_to_another_host_is_not_followed_with_credentials(code:
         assert server.requests and elsewhere.requests == []
 
 
-async def test_a_credential_is_replaced_while_requests_run(tmp_path: Path) -> None:
+async def test_a_credential_is_replaced_while_requests_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     file = tmp_path / "key"
-    file.write_text("first\n")
+    file.write_text("before the start\n")
     renewal_asked = asyncio.Event()
     async with recording() as server:
         upstream = {"url": server.url, "headers": {"x-api-key": f"${{file:{file}}}"}}
         found = settings_for(upstreams={"team": upstream}, drain_timeout="100ms")
         listeners = compose.bind(found)
+        file.write_text("first\n")
         async with (
             compose.running(found, listeners, renewal_asked=renewal_asked),
             Wire(listeners.data.getsockname()[1]) as wire,
@@ -258,3 +290,27 @@ async def test_a_credential_is_replaced_while_requests_run(tmp_path: Path) -> No
                 while (now := await presented()) != b"second":
                     seen.add(now)
             assert seen <= {b"first", b"second"}
+    assert "credential for upstream team renewed (SIGHUP): x-api-key" in caplog.messages
+
+
+@pytest.mark.parametrize("key", ["headers", "admin_tokens", "push"])
+def test_a_file_of_a_secret_that_everybody_may_read_is_warned_of(tmp_path: Path, key: str) -> None:
+    file = tmp_path / "secret"
+    file.write_text("whsec_bG9uZyBlbm91Z2ggdG8gYmUgYSBzZWNyZXQ=\n")
+    said: dict[str, Any] = {
+        "headers": {},
+        "admin_tokens": {"admin_tokens": {"ann": {"role": "viewer", "token_file": "secret"}}},
+        "push": {
+            "push": [{"name": "p", "url": "https://h.example", "secret_file": "secret"}],
+            "push_allow": ["h.example"],
+        },
+    }
+    headers = {"x-api-key": "${file:secret}"} if key == "headers" else {}
+    config = {"upstreams": {"a": {"url": "http://h", "headers": headers}}, **said[key]}
+    (tmp_path / "c.yaml").write_text(json.dumps(config))
+    warning = f"warning: every user of this machine may read the secret in {file}"
+    for mode, warned in ((0o644, True), (0o640, False)):
+        file.chmod(mode)
+        result = CliRunner().invoke(main, ["check", "--config", str(tmp_path / "c.yaml")])
+        assert result.exit_code == 0, result.stderr
+        assert (warning in result.stdout, "whsec" in result.output) == (warned, False)
