@@ -22,8 +22,10 @@ async def admin(front: Front, path: str, body: Any = None, *, status: int = 200)
 
 
 async def new_key(front: Front, name: str = "team-a", **more: Any) -> str:
-    """The text of a key that holds from now on."""
-    return str((await admin(front, "/v1/keys", {"name": name, **more}))["key"])
+    """The text of a key that holds from now on. It sees every task: what a supervisor sees that
+    does not is another matter (tests/integration/isolation), and servers here know any thread."""
+    made = await admin(front, "/v1/keys", {"name": name, "every_task": True, **more})
+    return str(made["key"])
 
 
 async def revoke(front: Front, key: str) -> None:

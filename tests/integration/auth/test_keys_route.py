@@ -40,15 +40,15 @@ async def test_what_is_answered_is_what_openapi_says() -> None:
 
 async def test_the_list_tells_what_each_may_and_how_it_stands() -> None:
     async with guarded() as (_, front, _):
-        await new_key(front, "b", agents=["coder", "res*"], every_task=True, expires="1ms")
+        await new_key(front, "b", agents=["coder", "res*"], every_task=False, expires="1ms")
         listed = await eventually_got(
             lambda: admin(front, "/v1/keys"), lambda got: got["keys"][1]["state"] != "live"
         )
         assert listed["auth"] is True
         what = ("name", "state", "agents", "every_task")
         assert [[each[key] for key in what] for each in listed["keys"]] == [
-            ["team-a", "live", ["*"], False],
-            ["b", "expired", ["coder", "res*"], True],
+            ["team-a", "live", ["*"], True],
+            ["b", "expired", ["coder", "res*"], False],
         ]
 
 

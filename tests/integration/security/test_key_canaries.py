@@ -42,7 +42,7 @@ def presenting(request: bytes, name: str, key: str) -> bytes:
 
 
 async def made(port: int, name: str) -> str:
-    body = json.dumps({"name": name}).encode()
+    body = json.dumps({"name": name, "every_task": True}).encode()
     request = (
         f"POST /v1/keys HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n".encode()
