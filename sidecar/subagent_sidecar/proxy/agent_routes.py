@@ -153,7 +153,12 @@ class DataPlane:
         if isinstance(error, UpstreamError):
             request.timed = False  # how long it waited for nothing stands nowhere
         if isinstance(error, SidecarError) and not isinstance(error, Unauthenticated):
-            self._telling.tell(error, method=request.method, target=request.raw_target)
+            self._telling.tell(
+                error,
+                method=request.method,
+                target=request.raw_target,
+                supervisor=request.principal.supervisor,
+            )
         status, fields, body = problems.problem(error, request_id=request_id)
         sent = answering.send(request, status, fields, body, last=_is_last(error))
         if isinstance(error, BodyTimeout) and request.transport is not None:

@@ -9,6 +9,7 @@ from subagent_sidecar.errors import (
     BadTarget,
     SidecarError,
     StoreBusy,
+    ThreadNotFound,
     UpstreamError,
     UpstreamTimeout,
     UpstreamUnreachable,
@@ -97,3 +98,20 @@ def test_what_a_rule_refuses_is_a_line_a_minute_for_each_rule_the_record_has_the
     tell(telling, refused("denied"))
     assert caplog.records[-1].levelname == "INFO"
     assert caplog.records[-1].getMessage().endswith("(2 more like it since the last such line)")
+
+
+def test_who_asks_for_what_is_anothers_is_named_once_a_minute(
+    telling: Telling, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = ThreadNotFound("Thread with ID t not found")
+    for supervisor in ("bob", "bob", "bob", "eve"):
+        telling.tell(error, method="GET", target="/threads/t", supervisor=supervisor)
+    clock.tick(60)
+    telling.tell(error, method="GET", target="/threads/t", supervisor="bob")
+    assert levels(caplog) == ["INFO", "DEBUG", "DEBUG", "INFO", "INFO"]
+    assert [r.getMessage() for r in caplog.records if r.levelname == "INFO"] == [
+        "GET '/threads/t': Thread with ID t not found (supervisor 'bob')",
+        "GET '/threads/t': Thread with ID t not found (supervisor 'eve')",
+        "GET '/threads/t': Thread with ID t not found (supervisor 'bob') "
+        "(2 more like it since the last such line)",
+    ]
