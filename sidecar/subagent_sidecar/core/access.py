@@ -106,11 +106,11 @@ def judged(method: str, path: str, raw_path: str, meaning: Meaning) -> Ruling:
 
 
 def spelt(given: str) -> str:
-    """An id as it is on record, however it was written."""
+    """An id as it is on record, however it was written. What no store can hold is none."""
     try:
         return str(UUID(given))
     except ValueError:
-        return given
+        return given.encode("utf-8", "replace").decode("utf-8")
 
 
 def _on_record(meaning: Meaning) -> Meaning:

@@ -5,7 +5,7 @@ passed on: it may say anything.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,8 @@ _CONTEXT = ("contextId", "context_id")
 _TASK = ("taskId", "task_id")
 _IDS = (*_CONTEXT, *_TASK, "id", "name")
 _REFERENCES = ("referenceTaskIds", "reference_task_ids")
+_MOST = 1_000
+"""Threads or runs that one body may name: each is looked up."""
 _PLACES = (("checkpoint",), ("config", "configurable"), ("context",))
 """Of a run, where a thread may be named beside the one in the path."""
 _HARMLESS = frozenset({"initialize", "ping", "tools/list", "tools/call"})
@@ -81,6 +83,7 @@ def beside(call: Call) -> frozenset[str]:
                 holder = _object(holder.get(key))
             if isinstance(given := holder.get("thread_id"), str):
                 found.add(spelt(given))
+    _refuse_too_many(found)
     return frozenset(found)
 
 
@@ -104,6 +107,7 @@ def cancelled(body: Any) -> tuple[str, Sequence[str]]:
         )
     if not all(isinstance(run_id, str) for run_id in run_ids):
         raise RunNotFound("No runs found to cancel.")
+    _refuse_too_many(run_ids)
     return spelt(thread_id), [spelt(run_id) for run_id in run_ids]
 
 
@@ -112,7 +116,7 @@ def contexts(body: Any) -> Contexts:
     there: set[str] = set()
     perhaps: set[str] = set()
     for message in _messages(body):
-        method, params = message.get("method"), _object(message.get("params"))
+        method, params = _method(message), _object(message.get("params"))
         if method in _SENDS:
             sent = _object(params.get("message"))
             perhaps |= _ids((sent, _CONTEXT), (params, _CONTEXT))
@@ -123,6 +127,7 @@ def contexts(body: Any) -> Contexts:
             there |= _ids((params, _IDS))
         elif method not in _CARD:
             raise _not_understood(method)
+    _refuse_too_many(there | perhaps)
     return Contexts(frozenset(there), frozenset(perhaps - there))
 
 
@@ -130,11 +135,16 @@ def only_harmless(body: Any) -> None:
     """Raises NeedsEveryTask unless a message of MCP is one that asks for no thread: what a tool is
     called with runs on a thread of its own."""
     for message in _messages(body):
-        method = message.get("method")
-        if method is None or method in _HARMLESS:
-            continue
-        if not (isinstance(method, str) and method.startswith("notifications/")):
+        if "method" not in message:
+            continue  # an answer
+        method = _method(message)
+        if method not in _HARMLESS and not method.startswith("notifications/"):
             raise _not_understood(method)
+
+
+def _refuse_too_many(ids: Sized) -> None:
+    if len(ids) > _MOST:
+        raise BadBody(f"this body names {len(ids):,} threads or runs; it may name {_MOST:,}")
 
 
 def _messages(body: Any) -> Iterator[Mapping[str, Any]]:
@@ -142,6 +152,12 @@ def _messages(body: Any) -> Iterator[Mapping[str, Any]]:
         if not isinstance(each, dict):
             raise BadBody("the body is no message")
         yield each
+
+
+def _method(message: Mapping[str, Any]) -> str:
+    """Servers call none that is no string."""
+    method = message.get("method")
+    return method if isinstance(method, str) else ""
 
 
 def _ids(*places: tuple[Mapping[str, Any], Iterable[str]]) -> set[str]:
@@ -170,8 +186,8 @@ def _object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _not_understood(method: Any) -> NeedsEveryTask:
+def _not_understood(method: str) -> NeedsEveryTask:
     return NeedsEveryTask(
-        f"nobody can tell whose tasks the method '{str(method)[:80]}' is about; a key made with "
+        f"nobody can tell whose tasks the method '{method[:80]}' is about; a key made with "
         "--every-task may call it"
     )

@@ -146,3 +146,4 @@ def test_an_id_is_taken_in_every_spelling_that_servers_take(given: str) -> None:
 
 def test_what_is_no_uuid_is_taken_as_it_is() -> None:
     assert spelt("Thread-1") == "Thread-1"
+    assert spelt("\ud800") == "?"
