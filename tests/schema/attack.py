@@ -5,15 +5,18 @@ the same seed gives the same ones.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
 import schemathesis
+from schemathesis import Case
 from schemathesis.checks import load_all_checks
 from schemathesis.config import SchemathesisConfig
+from schemathesis.core.transport import Response
 from schemathesis.engine import events, from_schema
+from schemathesis.hooks import HookContext
 from schemathesis.schemas import BaseSchema
 
 from tests.support.openapi import Document, operations
@@ -47,13 +50,16 @@ class Found:
 @dataclass(frozen=True, kw_only=True)
 class Attack:
     """`examples` for each operation, besides those that try its parts one by one. `parameters`
-    (`task_id`, or `query.follow`) have these values wherever an operation has them."""
+    (`task_id`, or `query.follow`) have these values wherever an operation has them. `thorough`: the
+    parts are tried one by one at all. `after` is called with each answer."""
 
     url: str
     examples: int
     seed: int | None = None
     checks: Sequence[str] = CHECKS
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    thorough: bool = True
+    after: Callable[[HookContext, Case, Response], None] | None = None
 
     def on(self, document: Document) -> Found:
         """What came of it."""
@@ -73,7 +79,10 @@ class Attack:
 
     def _schema(self, document: Document) -> BaseSchema:
         config = SchemathesisConfig.from_dict(self._config())
-        return schemathesis.openapi.from_dict(deepcopy(document), config=config)
+        schema = schemathesis.openapi.from_dict(deepcopy(document), config=config)
+        if self.after is not None:
+            schema.hooks.register_hook_with_name(self.after, "after_call")
+        return schema
 
     def _config(self) -> dict[str, Any]:
         said: dict[str, Any] = {
@@ -87,7 +96,13 @@ class Attack:
                 "no-shrink": True,
                 "database": "none",
             },
-            "phases": {"stateful": {"enabled": False}},
+            "phases": {
+                "stateful": {"enabled": False},
+                "examples": {"enabled": self.thorough},
+                "coverage": {"enabled": self.thorough},
+                # What was found in answers may be others'.
+                "fuzzing": {"extra-data-sources": {"responses": False}},
+            },
             "checks": {"enabled": False, **{name: {"enabled": True} for name in self.checks}},
         }
         return said if self.seed is None else {**said, "seed": self.seed}
@@ -119,3 +134,16 @@ def only(document: Document, paths: Sequence[str]) -> Document:
     wanted = set(paths)
     found = {path: told for path, told in document["paths"].items() if path in wanted}
     return {**document, "paths": found}
+
+
+def leaving_out(document: Document, names: Sequence[str]) -> Document:
+    """The same without these operations (`GET /path`)."""
+    left = {
+        path: {
+            method: told
+            for method, told in methods.items()
+            if f"{method.upper()} {path}" not in names
+        }
+        for path, methods in document["paths"].items()
+    }
+    return {**document, "paths": {path: methods for path, methods in left.items() if methods}}

@@ -23,9 +23,9 @@ def with_metadata(
 ) -> bytes:
     """`body` with `extra` as members of its top-level object `at`.
 
-    Keys of `extra` win over the client's. A body that is not a JSON object, or whose `at` is
-    neither an object nor null, is returned as it is: the server shall judge it. `is_object` says
-    that somebody has already parsed the body and it is one.
+    Keys of `extra` win over the client's. A body that is not a JSON object, or whose `at` is none,
+    is returned as it is: the server shall judge it, and langgraph-api refuses a null there.
+    `is_object` says that somebody has already parsed the body and it is one.
     """
     if not extra:
         return body
@@ -99,7 +99,7 @@ def _spliced(text: str, extra: Mapping[str, str], at: str) -> str:
     if found is None:
         return _with_first(text, start + 1, f"{_quoted(at)}:{members}")
     begin, end, value = found
-    if value is None or value == {}:
+    if value == {}:
         return text[:begin] + members + text[end:]
     if not isinstance(value, dict):
         return text
