@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from tests.support.agent_server import server_run
 from tests.support.task_server import TaskServer
 from tests.support.troubled_store import TroubledStore
-from tests.support.waiting import eventually_got
+from tests.support.waiting import PATIENCE_S, eventually_got
 
 from subagent_sidecar.clock import SystemClock
 from subagent_sidecar.core.model import Run, Task, TaskRecord
@@ -95,7 +95,7 @@ class Desk:
 
     async def task_when(self, status: str, thread_id: str = "t") -> Task:
         return await eventually_got(
-            lambda: self.task(thread_id), lambda task: task.status == status, within=15.0
+            lambda: self.task(thread_id), lambda task: task.status == status, within=PATIENCE_S
         )
 
     async def run_when(self, run_id: str, status: str, thread_id: str = "t") -> Run:
@@ -104,7 +104,7 @@ class Desk:
             return next((run for run in runs if run.run_id == run_id), None)
 
         found = await eventually_got(
-            ask, lambda run: run is not None and run.status == status, within=15.0
+            ask, lambda run: run is not None and run.status == status, within=PATIENCE_S
         )
         assert found is not None
         return found

@@ -22,7 +22,7 @@ async def desk() -> AsyncIterator[Desk]:
 async def looks(desk: Desk, more: int) -> None:
     """Wait until the server was asked for threads that many times more."""
     before = len(desk.server.asked_for("threads"))
-    await eventually(lambda: len(desk.server.asked_for("threads")) >= before + more, within=15.0)
+    await eventually(lambda: len(desk.server.asked_for("threads")) >= before + more)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ async def test_a_task_nobody_asks_about_ends_on_record(
 async def test_what_has_ended_is_not_asked_about_any_more(desk: Desk) -> None:
     await desk.start()
     desk.server.end("r1", "error", "error")
-    await eventually(lambda: desk.watcher.watching == 0, within=15.0)
+    await eventually(lambda: desk.watcher.watching == 0)
     assert (await desk.task()).status == "error"
 
 
@@ -72,7 +72,6 @@ async def test_many_tasks_share_a_question(desk: Desk) -> None:
         await desk.start(f"r{number}", f"t{number}")
     await eventually(
         lambda: any(len(each.split()) == 21 for each in desk.server.asked_for("threads")),
-        within=15.0,
     )
 
 
@@ -289,7 +288,7 @@ async def test_what_is_not_on_record_is_not_followed(desk: Desk) -> None:
     desk.server.begin("foreign", "elsewhere")
     desk.service.seen.run("up", "elsewhere", "foreign", "running")
     assert desk.watcher.watching == 1
-    await eventually(lambda: desk.watcher.watching == 0, within=15.0)
+    await eventually(lambda: desk.watcher.watching == 0)
     assert desk.server.asked == []
 
 
@@ -308,12 +307,12 @@ async def test_a_task_that_is_over_is_not_asked_after_because_somebody_polls_it(
     await desk.start()
     desk.server.end("r1", "success", "idle")
     await desk.task_when("success")
-    await eventually(lambda: desk.watcher.watching == 0, within=15.0)
+    await eventually(lambda: desk.watcher.watching == 0)
     await desk.restart()
     await desk.service.flush()
     desk.server.asked.clear()
     desk.service.seen.run("up", "t", "r1", "success")
-    await eventually(lambda: desk.watcher.watching == 0, within=15.0)
+    await eventually(lambda: desk.watcher.watching == 0)
     assert desk.server.asked == []
 
 

@@ -41,7 +41,7 @@ def unknown(desk: Desk, thread_id: str = "t") -> bool:
 
 async def goes_down(desk: Desk, trouble: UpstreamError = TROUBLES[0]) -> None:
     desk.server.down = trouble
-    await eventually(lambda: unknown(desk), within=20.0)
+    await eventually(lambda: unknown(desk))
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -64,7 +64,7 @@ async def test_a_server_that_goes_down_right_after_a_start_is_seen_to_be() -> No
     desk.watch()
     desk.server.down = UpstreamRefused("the server answered 503", answered=503)
     await desk.start()
-    await eventually(lambda: unknown(desk), within=20.0)
+    await eventually(lambda: unknown(desk))
     await desk.watcher.aclose()
 
 
@@ -76,7 +76,7 @@ async def test_while_a_server_is_down_the_watch_says_so_and_falls_behind(desk: D
     assert watch.down
     await eventually(lambda: watch.lag_s > 0.1)
     desk.server.down = None
-    await eventually(lambda: not watch.down and watch.lag_s < 0.1, within=20.0)
+    await eventually(lambda: not watch.down and watch.lag_s < 0.1)
 
 
 async def test_a_server_that_is_back_is_believed_again(desk: Desk) -> None:
@@ -95,9 +95,9 @@ async def test_an_outage_is_one_line_in_the_log_and_its_end_another(
         await desk.start(f"r{number}", f"t{number}")
     await goes_down(desk)
     asked = len(desk.server.asked)
-    await eventually(lambda: len(desk.server.asked) > asked, within=20.0)
+    await eventually(lambda: len(desk.server.asked) > asked)
     desk.server.down = None
-    await eventually(lambda: not unknown(desk), within=20.0)
+    await eventually(lambda: not unknown(desk))
     assert logged(caplog) == ["upstream_down", "upstream_back"]
 
 
@@ -106,7 +106,7 @@ async def test_one_failure_is_none(desk: Desk, caplog: pytest.LogCaptureFixture)
     await desk.task_when("running")
     desk.server.down = TROUBLES[1]
     asked = len(desk.server.asked)
-    await eventually(lambda: len(desk.server.asked) > asked, within=20.0)
+    await eventually(lambda: len(desk.server.asked) > asked)
     desk.server.down = None
     assert not unknown(desk)
     desk.server.end("r1", "error", "error")
@@ -119,7 +119,7 @@ async def test_a_start_that_is_accepted_is_a_sign_of_life(desk: Desk) -> None:
     await goes_down(desk)
     desk.server.down = None
     await desk.start("r2", "t2")
-    await eventually(lambda: not unknown(desk), within=20.0)
+    await eventually(lambda: not unknown(desk))
 
 
 async def test_credentials_a_client_brought_are_presented(desk: Desk) -> None:
@@ -136,7 +136,7 @@ async def test_without_the_credentials_a_server_wants_its_tasks_are_unknown(
     await desk.start("r1", "t1")
     await desk.start("r2", "t2", auth=[(b"x-api-key", b"wrong")])
     await desk.start("r3", "t3", auth=[(b"x-api-key", b"secret")])
-    await eventually(lambda: unknown(desk, "t1") and unknown(desk, "t2"), within=20.0)
+    await eventually(lambda: unknown(desk, "t1") and unknown(desk, "t2"))
     assert not unknown(desk, "t3")
     assert logged(caplog) == ["upstream_locked"]
 
@@ -146,9 +146,9 @@ async def test_a_client_that_comes_with_them_lets_its_task_be_followed_again(
 ) -> None:
     desk.server.key = b"secret"
     await desk.start()
-    await eventually(lambda: unknown(desk), within=20.0)
+    await eventually(lambda: unknown(desk))
     desk.watcher.follow("up", "t", "r1", auth=[(b"x-api-key", b"secret")])
-    await eventually(lambda: not unknown(desk), within=20.0)
+    await eventually(lambda: not unknown(desk))
     desk.server.end("r1", "error", "error")
     await desk.task_when("error")
 
@@ -177,7 +177,7 @@ async def test_a_run_that_cannot_be_read_holds_up_no_other(
     desk.server.refuses["run r1"] = 500
     await desk.start("r1", "t1")
     desk.server.end("r1", "error", "error", "t1")
-    await eventually(lambda: len(desk.server.asked_for("run r1")) > 3, within=20.0)
+    await eventually(lambda: len(desk.server.asked_for("run r1")) > 3)
     await desk.start("r2", "t2")
     desk.server.end("r2", "success", "idle", "t2")
     await desk.task_when("success", "t2")
@@ -193,7 +193,7 @@ async def test_what_answers_404_to_everything_may_be_a_gateway(desk: Desk) -> No
     thread = desk.server.threads_.pop("t")
     desk.server.searches = False
     asked = len(desk.server.asked_for("thread t"))
-    await eventually(lambda: len(desk.server.asked_for("thread t")) > asked + 3, within=20.0)
+    await eventually(lambda: len(desk.server.asked_for("thread t")) > asked + 3)
     assert (await desk.task()).status == "running"
     desk.server.threads_["t"] = thread
     desk.server.end("r1", "success", "idle")
@@ -211,4 +211,4 @@ async def test_books_that_cannot_be_read_are_read_a_little_later(
     await desk.start()
     desk.store.unreadable = 3
     await desk.restart()
-    await eventually(lambda: desk.watcher.watching == 1, within=20.0)
+    await eventually(lambda: desk.watcher.watching == 1)

@@ -65,10 +65,11 @@ async def sidecar_by(
 @dataclass
 class Recorder:
     """A server that keeps each request exactly as it came, and answers all with `answer`. What the
-    sidecar asks of its own accord, which may be at any time, is answered and not kept."""
+    sidecar asks of its own accord may come at any time, and is kept apart."""
 
     answer: bytes = OK
     requests: list[bytes] = field(default_factory=list)
+    own_accord: list[bytes] = field(default_factory=list)
     port: int = 0
     connections: int = 0
     open: int = 0
@@ -87,8 +88,8 @@ class Recorder:
         try:
             while True:
                 request = await peer.request()
-                if not _OWN_ACCORD.match(request.partition(b"\r\n\r\n")[0] + b"\r\n"):
-                    self.requests.append(request)
+                own = _OWN_ACCORD.match(request.partition(b"\r\n\r\n")[0] + b"\r\n")
+                (self.own_accord if own else self.requests).append(request)
                 await peer.send(self.answer)
         finally:
             self.open -= 1

@@ -164,7 +164,7 @@ async def test_the_state_is_asked_for_with_the_key_of_who_started_the_task() -> 
 
 
 def reads_of_state(server: Recorder) -> list[bytes]:
-    return [request for request in server.requests if b"/state" in request.split(b"\r\n")[0]]
+    return [request for request in server.own_accord if b"/state" in request.split(b"\r\n")[0]]
 
 
 async def test_a_cancelled_run_keeps_what_its_finished_steps_used() -> None:
