@@ -178,7 +178,7 @@ async def test_waiting_ends_although_there_is_always_more(desk: Desk) -> None:
             await asyncio.sleep(0)
         desk.store.answer()
 
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         traffic = group.create_task(more_and_more())
         await asyncio.sleep(0)
         await desk.recorder.entered()

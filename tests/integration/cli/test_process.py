@@ -250,16 +250,20 @@ def test_only_light_modules_are_imported(environ: dict[str, str]) -> None:
 def test_ten_thousand_tasks_on_record_do_not_slow_it_down(
     admin: FakeAdmin, environ: dict[str, str]
 ) -> None:
-    """CPU, best of five: wall time says more about what else the machine does. The bar is 0.5 s."""
-    admin.tasks = [make_task(f"task-{number:05d}") for number in range(10_000)]
-    spent = []
-    for _ in range(5):
+    """CPU, the best of each: wall time says more about what else the machine does, and seconds more
+    about which machine it is."""
+    few, many = [make_task(f"task-{number:05d}") for number in range(50)], 10_000
+    crowd = [*few, *(make_task(f"task-{number:05d}") for number in range(50, many))]
+    spent: dict[int, list[float]] = {50: [], many: []}
+    for tasks in (few, crowd) * 4:
+        admin.tasks = list(tasks)
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = call(environ, "tasks")
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        spent[len(tasks)].append(cpu)
         assert done.stdout.count("researcher") == 50
-    assert min(spent) < 0.35, spent
+    assert min(spent[many]) < 1.5 * min(spent[50]) < 1.5, spent
 
 
 def test_the_demo_shows_one_of_everything(admin: FakeAdmin, environ: dict[str, str]) -> None:

@@ -191,8 +191,8 @@ async def test_a_lock_that_stays_is_waited_for_once_and_not_by_each(tmp_path: Pa
 
     async with writing(connect) as writer, other("hold", path) as holder:
         assert await holder.says() == "held"
-        jobs = [writer.submit(put(f"t{n}"), nothing) for n in range(100)]
-        async with asyncio.timeout(5):  # one by one it would be ten seconds
+        jobs = [writer.submit(put(f"t{n}"), nothing) for n in range(300)]
+        async with asyncio.timeout(20):  # one by one it would be half a minute
             results = await asyncio.gather(*jobs, return_exceptions=True)
         assert {type(result) for result in results} == {StoreUnavailable}
         holder.go()
