@@ -8,7 +8,7 @@ from .rows import Key, Table
 
 T = TypeVar("T")
 
-_MOST = 32
+MOST = 32
 """Rows in one statement: of every size up to this one there is a prepared statement to be found
 again, for each statement hands the interpreter over twice."""
 
@@ -79,6 +79,6 @@ class RowSet(Generic[T]):
 
 def parts(items: Sequence[T]) -> Iterable[Sequence[T]]:
     """`items` in as few runs as there are statements for."""
-    if len(items) <= _MOST:
+    if len(items) <= MOST:
         return (items,) if items else ()
-    return [items[start : start + _MOST] for start in range(0, len(items), _MOST)]
+    return [items[start : start + MOST] for start in range(0, len(items), MOST)]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from .driver import sqlite3
+from .row_set import MOST, parts
 
 SHORT = 8
 """Characters of the shortest short id."""
@@ -22,7 +23,10 @@ _HIGH = "\U0010ffff"
 _DONE = "SELECT value FROM progress WHERE name = 'tails'"
 _SET_DONE = "UPDATE progress SET value = ? WHERE name = 'tails'"
 _NEXT = "SELECT rowid, task_id FROM tasks WHERE rowid > ? ORDER BY rowid LIMIT ?"
-_ENTER = "INSERT OR IGNORE INTO tails (tail) VALUES (?)"
+_ENTER = {
+    count: f"INSERT OR IGNORE INTO tails (tail) VALUES {', '.join(['(?)'] * count)}"
+    for count in range(1, MOST + 1)
+}
 _RECENT = f"SELECT task_id FROM tasks WHERE rowid > ({_DONE})"
 _BEFORE = "SELECT max(tail) FROM tails WHERE tail < ?"
 _AFTER = "SELECT min(tail) FROM tails WHERE tail > ?"
@@ -39,8 +43,8 @@ def enter_tails(execute: Execute) -> bool:
     """Enter tasks that are not in the index yet, a few thousand at most; whether more are left."""
     done = execute(_DONE).fetchone()[0]
     rows = execute(_NEXT, (done, _AT_ONCE)).fetchall()
-    for tail in sorted(task_id[::-1] for _, task_id in rows):
-        execute(_ENTER, (tail,))
+    for part in parts(sorted(task_id[::-1] for _, task_id in rows)):
+        execute(_ENTER[len(part)], part)
     if rows:
         execute(_SET_DONE, (rows[-1][0],))
     return len(rows) == _AT_ONCE
