@@ -37,10 +37,10 @@ _log = logging.getLogger(__name__)
 _GROUP = 256
 """Jobs in one commit at most, so that the first of a long queue does not wait for all."""
 
-_SIBLINGS, _DELAY_S = 8, 0.004
-"""After a group of this many the next one is given this long to gather, as PostgreSQL's
-commit_siblings and commit_delay do: under load fewer, larger commits cost everybody less, and a
-lone start never waits."""
+_SIBLINGS, _PAUSE_S, _PAUSES = 8, 0.004, 2
+"""For every eight jobs in a group the next one is given a pause to gather: two at most, and no
+second one once it is about as large. As with PostgreSQL's commit_siblings and commit_delay, under
+load fewer, larger commits cost everybody less, and a lone start never waits."""
 
 
 @dataclass(slots=True)
@@ -120,8 +120,8 @@ class Writer:
                 _commit(db, group, tallies)
                 self.meter.committed(len(group), time.monotonic() - begun)
                 self._tell(self._deliver, group)
-                if more and len(group) >= _SIBLINGS:
-                    time.sleep(_DELAY_S)
+                if more:
+                    self._gather(len(group))
         db.conn.close()
         self._tell(self._ended.set_result, None)
 
@@ -142,6 +142,13 @@ class Writer:
             except queue.Empty:
                 return group, True
         return group, False
+
+    def _gather(self, last: int) -> None:
+        """Let the next group become as large as the last one was, but for an eighth."""
+        for _ in range(min(last // _SIBLINGS, _PAUSES)):
+            time.sleep(_PAUSE_S)
+            if self._jobs.qsize() >= last - last // 8:
+                return
 
     def _tell(self, call: Callable[[Any], object], argument: object) -> None:
         try:
