@@ -1,6 +1,5 @@
 """Secrets that stand in a file each: they are read, and never repeated."""
 
-import os
 import stat
 from pathlib import Path
 
@@ -10,9 +9,10 @@ _LONGEST = 4_096
 def text_in(file: Path) -> str:
     """What stands in a file, byte by byte, less the line ends that editors put there. Raises
     OSError, and ValueError with a text that follows the file's name."""
-    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
-        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
-            raise ValueError("is no file that could be read again")
+    mode = file.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise ValueError("is no file that could be read again")
+    with file.open("rb") as opened:
         content = opened.read(_LONGEST + 1)
     if len(content) > _LONGEST:
         raise ValueError(f"is longer than {_LONGEST:,} bytes")
