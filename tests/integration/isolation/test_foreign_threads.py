@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import WSServerHandshakeError
 from tests.contract.agent_client import Answer, random_id, run_of
 from tests.integration.isolation.rig import Two, two
+from tests.support.supervisors import NAME
 
 
 @pytest.fixture
@@ -142,3 +144,15 @@ async def test_a_foreign_thread_is_answered_as_one_that_is_not_there(rig: Two) -
     sent = [r for r in rig.server.requests[before:] if thread_id in r.raw_path.lower()]
     assert not [r for r in sent if r.header("x-test-supervisor")]
     assert (await rig.ann.call("GET", f"/threads/{thread_id}")).json["status"] == "busy"
+
+
+async def test_no_socket_opens_on_a_foreign_thread(rig: Two) -> None:
+    thread_id = await rig.ann.new_thread()
+    asked = len(rig.server.requests)
+    for path in (f"/threads/{thread_id}/stream/events", f"/threads/{thread_id.upper()}/stream"):
+        with pytest.raises(WSServerHandshakeError) as refused:
+            await rig.bob.session.ws_connect(rig.bob.url + path, headers={NAME: "bob"})
+        assert refused.value.status == 404
+        assert refused.value.headers is not None
+        assert refused.value.headers["x-subagent-sidecar"] == "refused"
+    assert not [r for r in rig.server.requests[asked:] if r.header("upgrade")]
