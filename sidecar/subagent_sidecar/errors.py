@@ -204,6 +204,14 @@ class BodyTooLarge(RequestError):
     status = 413
 
 
+class WebhookRefused(RequestError):
+    """A start asks for a webhook where none may lead. The message is for the model whose call it
+    was."""
+
+    code = "webhook_refused"
+    status = 403
+
+
 class NoSuchRoute(RequestError):
     code = "no_such_route"
     status = 404

@@ -11,6 +11,7 @@ from tests.support.settings import parsed, problems
 from subagent_sidecar.config import BadSettings, Settings, UpstreamSettings
 from subagent_sidecar.config_values import Address
 from subagent_sidecar.core.prices import ModelPrice
+from subagent_sidecar.core.push.addresses import allow_list
 
 
 def test_one_upstream_is_all_it_takes() -> None:
@@ -57,6 +58,8 @@ VALUES: list[tuple[str, object, object]] = [
     ("max_key_requests", 7, 7),
     ("allowed_origins", ["https://App.example:8443"], ("https://app.example:8443",)),
     ("allowed_origins", ["*"], ("*",)),
+    ("webhook_allow", ["10.0.0.0/8"], allow_list(["10.0.0.0/8"])),
+    ("webhook_allow", None, None),
     ("allowed_hosts", ["Sidecar.example.", "a_b"], ("sidecar.example", "a_b")),
     ("log_format", "json", "json"),
     ("log_level", "debug", "debug"),

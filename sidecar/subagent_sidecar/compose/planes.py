@@ -7,6 +7,7 @@ from functools import partial
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 
 from ..core.policy import Policy
+from ..core.push.addresses import AllowList
 from ..metrics import Page
 from ..proxy.admin_audit import AuditRoutes
 from ..proxy.admin_budgets import BudgetRoutes
@@ -48,6 +49,7 @@ from ..proxy.telling import Telling
 from ..proxy.threads import Threads
 from ..proxy.tool_routes import ToolRoutes
 from ..proxy.unrecorded import Unrecorded
+from ..proxy.webhooks import Webhooks
 from ..proxy.websocket import WebSockets
 from . import gating, policies, tools, upstreams
 from .background import Background
@@ -72,6 +74,7 @@ async def data_plane(
         assistants=assistants,
         remaining=background.budgets.near,
         unrecorded=Unrecorded(service=base.service, now=base.clock.monotonic),
+        webhooks=_webhooks(base),
     )
     telling = Telling(now=base.clock.monotonic)
     once = _once(stack, base)
@@ -180,6 +183,14 @@ def admin_plane(
         guard=guard,
         body_timeout_s=base.settings.body_timeout.total_seconds(),
     )
+
+
+def _webhooks(base: Base) -> Webhooks | None:
+    """Without a list nobody is judged while everyone is trusted; whoever needs a key has none."""
+    allow = base.settings.webhook_allow
+    if allow is None and not base.settings.auth:
+        return None
+    return Webhooks(allow or AllowList())
 
 
 def _once(stack: AsyncExitStack, base: Base) -> Callable[[Serve], Once]:

@@ -97,6 +97,7 @@ class Settings:
     max_client_connections: int | None
     max_key_requests: int | None
     allowed_origins: tuple[str, ...]
+    webhook_allow: AllowList | None
     keep_purpose: bool
     retention: timedelta
     usage_interval: timedelta

@@ -50,6 +50,7 @@ SETTINGS: Mapping[str, Setting] = {
     "max_client_connections": Setting(None, parse.unless_null(parse.count)),
     "max_key_requests": Setting(None, parse.unless_null(parse.count)),
     "allowed_origins": Setting([], parse.origins),
+    "webhook_allow": Setting(None, parse.unless_null(allow_list)),
     "purpose": Setting(True, parse.flag),
     "retention": Setting("30d", duration),
     "usage_interval": Setting("15s", duration),

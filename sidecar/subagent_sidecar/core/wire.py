@@ -36,6 +36,7 @@ class Act(StrEnum):
     RUNS_BATCH = "runs_batch"
     RUNS_CANCEL = "runs_cancel"
     CRON_CREATE = "cron_create"
+    CRON_CHANGE = "cron_change"
     COMMAND = "command"
     COMMAND_SOCKET = "command_socket"
     A2A = "a2a"
@@ -103,6 +104,8 @@ def recognise(method: str, path: str) -> Meaning:
             return _on_thread(method, thread_id, rest)
         case ["runs", *rest] if method == "POST":
             return _stateless(rest)
+        case ["runs", "crons", _] if method == "PATCH":
+            return Meaning(Act.CRON_CHANGE)
         case ["a2a", assistant_id] if method == "POST":
             return Meaning(Act.A2A, form=Form.WAIT, assistant_id=assistant_id)
         case ["mcp"] if method == "POST":

@@ -45,7 +45,7 @@ from .threads import Threads
 from .tool_routes import PATH as TOOLS
 from .tool_routes import ToolRoutes
 
-_UNDERSTOOD = wire.STARTS | wire.DOORS | {Act.THREAD_CREATE, Act.RUNS_CANCEL}
+_UNDERSTOOD = wire.STARTS | wire.DOORS | {Act.THREAD_CREATE, Act.RUNS_CANCEL, Act.CRON_CHANGE}
 """Requests whose body must be read before they are sent on."""
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -103,6 +103,7 @@ class DataPlane:
             **dict.fromkeys(wire.STARTS, starts.serve),
             **dict.fromkeys(wire.DOORS, doors.serve),
             **threads.routes,
+            Act.CRON_CHANGE: doors.change_cron,
             Act.ASSISTANT_CHANGE: doors.change_assistant,
             Act.RUN_GET: polls.serve,
             Act.THREAD_GET: polls.serve,

@@ -102,6 +102,7 @@ class CommandSocket:
             return
         try:
             self._doors.admits()
+            await self._doors.starts.judge_webhook(self._call, message.text, command.thread_id)
             intent = await self._admitted(command)
         except SidecarError as error:
             self._refuse(command, error)

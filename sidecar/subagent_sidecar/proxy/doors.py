@@ -60,6 +60,7 @@ class Doors:
             return await forwarding.through(call)
         self.admits()
         self.starts.refuse_unread(call)
+        await self.starts.judge_webhook(call, None, start.thread_id)
         if "idempotency-key" in call.request.headers:
             return await self._once.serve(call)
         return await self._make(call, start)
@@ -103,6 +104,11 @@ class Doors:
             return await forwarding.through(call)
         finally:
             self._assistants.changed()
+
+    async def change_cron(self, call: Call) -> web.StreamResponse:
+        """Starts nothing, but may say where what it starts is told of."""
+        await self.starts.judge_webhook(call, None, None)
+        return await forwarding.through(call)
 
     async def _said(self, call: Call, start: Asked) -> RunBody:
         if call.meaning.act is not Act.MCP:

@@ -16,7 +16,14 @@ from ..core.model import Intent, IntentKind, Item
 from ..core.refusal import Refused
 from ..core.splice import with_metadata
 from ..core.wire import Act, Form
-from ..errors import SidecarError, StoreError, UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from ..errors import (
+    SidecarError,
+    StoreError,
+    UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+    WebhookRefused,
+)
 from ..ports import Doubts, Exchange, Follower, Outgoing, Remaining, ServerRun, Tidier
 from ..service import Service
 from ..tasks import spawn
@@ -25,8 +32,9 @@ from .assistants import Assistants
 from .calls import Call
 from .coalescing import Coalescer
 from .started import Started
-from .unread import refuse_unread, refuse_unread_door
+from .unread import refuse_if_unread, refuse_unread, refuse_unread_door
 from .unrecorded import Unrecorded
+from .webhooks import Webhooks
 
 
 class Starts:
@@ -43,6 +51,7 @@ class Starts:
         assistants: Assistants,
         unrecorded: Unrecorded,
         remaining: Remaining,
+        webhooks: Webhooks | None,
     ) -> None:
         self._service = service
         self._doubts = doubts
@@ -52,6 +61,7 @@ class Starts:
         self._assistants = assistants
         self._unrecorded = unrecorded
         self._remaining = remaining
+        self._webhooks = webhooks
 
     async def serve(self, call: Call) -> web.StreamResponse:
         """Raises StoreError before anything is sent (or sends it on without a record, where the
@@ -79,6 +89,23 @@ class Starts:
         """Raises BodyTooLarge, BadBody for a start at another door whose agent nobody can tell."""
         refuse_unread_door(call, self._service.policy)
 
+    async def judge_webhook(self, call: Call, message: bytes | None, thread_id: str | None) -> None:
+        """See Webhooks. Raises WebhookRefused, BadBody, BodyTooLarge. `message` is None for the
+        request's body."""
+        if self._webhooks is None:
+            return
+        if message is None:
+            refuse_if_unread(call)
+            message = call.incoming.whole or b""
+        try:
+            await self._webhooks.judge(message)
+        except WebhookRefused:
+            if thread_id is not None:
+                self._tidier.left_behind(
+                    call.target.name, thread_id, supervisor=call.supervisor, auth=call.auth
+                )
+            raise
+
     async def unrecorded(self, call: Call, error: StoreError) -> web.StreamResponse:
         """Send on a start that cannot be put on record, where the policy says so; else raise
         `error`."""
@@ -87,6 +114,7 @@ class Starts:
     async def _begin(self, call: Call) -> Started:
         failpoints.hit("start.before_intent")
         refuse_unread(call, self._service.policy)
+        await self.judge_webhook(call, None, call.meaning.thread_id)
         said = _said(call)
         intent = await self.admit(call, said, call.meaning.thread_id)
         failpoints.hit("start.after_intent")

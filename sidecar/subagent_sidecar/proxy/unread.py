@@ -12,12 +12,12 @@ def refuse_unread(call: Call, policy: Policy) -> None:
     must know whose a start is. Raises BodyTooLarge, BadBody. Without such rules what is not read
     is passed on as it is."""
     if call.agents:
-        _refuse_if_unread(call)
+        refuse_if_unread(call)
     if not (policy.limits or policy.budgets or call.agents):
         return
     batch = call.meaning.act is Act.RUNS_BATCH
     if batch or policy.by_agent:
-        _refuse_if_unread(call)
+        refuse_if_unread(call)
     if is_unread(call):
         return
     body = call.incoming.whole or b""
@@ -32,10 +32,11 @@ def refuse_unread_door(call: Call, policy: Policy) -> None:
     """The same at another door than the run routes. An A2A agent stands in the path."""
     ruled = (policy.limits or policy.budgets) and policy.by_agent
     if (ruled or call.agents) and call.meaning.act is not Act.A2A:
-        _refuse_if_unread(call)
+        refuse_if_unread(call)
 
 
-def _refuse_if_unread(call: Call) -> None:
+def refuse_if_unread(call: Call) -> None:
+    """Raises BodyTooLarge, BadBody."""
     if is_unread(call):
         raise BodyTooLarge(
             f"a start of more than {call.limits.inspect_limit} bytes (inspect_limit) is not "

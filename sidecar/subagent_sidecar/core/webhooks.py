@@ -1,0 +1,51 @@
+"""Webhooks that requests ask an agent server for: which there are, and where they lead. Pure."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+_NAME = b"webhook"
+_HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
+
+
+class UnclearWebhook(ValueError):
+    """Two readers could take it for two places."""
+
+
+def webhooks(body: bytes) -> list[Any]:
+    """Whatever a body names as a webhook: of a run, a cron, each run of a batch, or a command.
+    Raises ValueError where it cannot be told."""
+    if all(body.find(each) < 0 for each in (_NAME, b"\\u", b"\0")):
+        return []  # the name cannot be in it, whichever way it were spelt, or encoded
+    try:
+        return [each for each in _named(json.loads(body)) if each is not None]
+    except RecursionError as error:
+        raise ValueError("the body is nested too deeply") from error
+
+
+def _named(message: Any) -> Iterator[Any]:
+    for each in message if isinstance(message, list) else [message]:
+        if isinstance(each, dict):
+            yield each.get("webhook")
+            if isinstance(params := each.get("params"), dict):
+                yield params.get("webhook")
+
+
+def host_of(webhook: Any) -> str:
+    """The host that it leads to. Raises UnclearWebhook for what is no plain URL: a path (the server
+    itself), user names, white space, backslashes, anything but ASCII."""
+    if not isinstance(webhook, str) or not re.fullmatch(r"[!-\[\]-~]+", webhook):
+        raise UnclearWebhook("it is no plain URL")
+    try:
+        url = urlsplit(webhook)
+        port = url.port
+    except ValueError as error:
+        raise UnclearWebhook("it is no plain URL") from error
+    if url.scheme.lower() not in ("http", "https"):
+        raise UnclearWebhook("it is no http or https URL with a host")
+    host = url.netloc.lower().removesuffix(f":{port}") if port is not None else url.netloc.lower()
+    if not _HOST.fullmatch(host):
+        raise UnclearWebhook("its host is not a plain one")
+    return host.strip("[]")
