@@ -63,6 +63,17 @@ async def test_a_refusal_is_an_error_as_the_server_would_write_it(doors: Rig) ->
         assert (await reply(socket))["result"] == {"run_id": "run-1"}
 
 
+async def test_a_command_whose_webhook_leads_elsewhere_is_not_sent(tmp_path: Path) -> None:
+    command = run_start()
+    params = {**command["params"], "webhook": "http://169.254.169.254/"}  # row 20
+    async with rig(tmp_path, webhook_allow=["*"]) as doors, doors.socket() as socket:
+        await socket.send_json({**command, "params": params})
+        assert (await reply(socket))["error"] == "webhook_refused"
+        assert not doors.server.received
+        await socket.send_json(command)
+        assert (await reply(socket))["result"] == {"run_id": "run-1"}
+
+
 HIDDEN = [
     json.dumps(CODER).encode(),
     b" \n" + json.dumps(CODER).encode(),
