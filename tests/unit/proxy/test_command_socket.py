@@ -36,6 +36,7 @@ class Asked(Starts):
         self.decision: asyncio.Future[Intent] = asyncio.get_running_loop().create_future()
         self.asked = 0
         self.settled: list[str] = []
+        self._webhooks = None
 
     async def admit(
         self, call: Call, body: RunBody, thread_id: str | None, *, alone: bool = True
