@@ -70,6 +70,7 @@ BY_ACT: Mapping[Act, Rule | None] = {
     Act.RUNS_CANCEL: Rule.CANCEL,
     # What a cron starts goes past the sidecar: its maker could neither see nor stop it.
     Act.CRON_CREATE: Rule.CLOSED,
+    Act.CRON_CHANGE: Rule.CLOSED,
     Act.COMMAND: Rule.START,
     Act.COMMAND_SOCKET: Rule.START,
     Act.A2A: Rule.A2A,
