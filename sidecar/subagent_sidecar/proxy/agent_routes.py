@@ -30,7 +30,7 @@ from .coalescing import Coalescer
 from .doors import Doors
 from .foreign_pages import ForeignPages
 from .gate import HEALTH, Gate
-from .guard import Guard, closed
+from .guard import READ_BY_GUARD, Guard, closed
 from .idempotency import Once
 from .incoming import NOTHING, Incoming, Limits, read
 from .mcp_routes import PATH as MCP
@@ -184,7 +184,7 @@ class DataPlane:
         upgrade = websocket.wants_upgrade(request) if "upgrade" in request.headers else False
         incoming = NOTHING
         if not upgrade:
-            understand = meaning.act in _UNDERSTOOD or rule is Rule.LIST
+            understand = meaning.act in _UNDERSTOOD or rule in READ_BY_GUARD
             incoming = await read(request, self._limits, understand=understand)
         call = Call(
             request=request,

@@ -35,6 +35,8 @@ Serve = Callable[[Call], Awaitable[web.StreamResponse]]
 
 _SEARCHED = 1_000
 """So many of their newest tasks are looked among."""
+READ_BY_GUARD = frozenset({Rule.LIST, Rule.OWN, Rule.COPY, Rule.START})
+"""Rules by which bodies are read that nobody else needs to understand."""
 _TELLING = ABOUT_THE_BYTES | {b"x-pagination-total"}
 _NO_ID = frozenset({400, 422})
 """What servers answer who take nothing but UUIDs for ids: they have no such thread."""
@@ -69,8 +71,7 @@ class Guard:
                 return await serve(call)
             case Rule.START:
                 thread_id = call.meaning.thread_id
-                for beside in named_threads.beside(call) - {thread_id}:
-                    await self._own_thread(call, beside)
+                await self._own_beside(call)
                 return await self._start(call, [] if thread_id is None else [thread_id], serve)
             case Rule.CREATE:
                 return await self._create(call, serve)
@@ -98,8 +99,14 @@ class Guard:
     async def _own(self, call: Call) -> None:
         thread_id, run_id = call.meaning.thread_id or "", call.meaning.run_id
         await self._own_thread(call, thread_id)
+        await self._own_beside(call)
         if run_id is not None and not await self._owners.has_run(thread_id, run_id):
             raise RunNotFound("Run not found")
+
+    async def _own_beside(self, call: Call) -> None:
+        """What a request names beside the thread in its path must be there already."""
+        for thread_id in named_threads.beside(call) - {call.meaning.thread_id}:
+            await self._own_thread(call, thread_id)
 
     async def _own_thread(self, call: Call, thread_id: str) -> None:
         if await self._owners.of(thread_id, _caller(call)) != _caller(call):

@@ -25,8 +25,11 @@ _IDS = (*_CONTEXT, *_TASK, "id", "name")
 _REFERENCES = ("referenceTaskIds", "reference_task_ids")
 _MOST = 1_000
 """Threads or runs that one body may name: each is looked up."""
-_PLACES = (("checkpoint",), ("config", "configurable"), ("context",))
-"""Of a run, where a thread may be named beside the one in the path."""
+_PLACES = (("checkpoint",), ("config", "configurable"), ("context",), ("before", "configurable"))
+"""Where a thread may be named beside the one in the path: of a run, of a change of a thread's
+state, of a question about it."""
+_FIELD = "thread_id"
+"""Servers may be told to take any field of a request's header for a part of `configurable`."""
 _HARMLESS = frozenset({"initialize", "ping", "tools/list", "tools/call"})
 
 
@@ -68,31 +71,30 @@ def made_as(body: Any) -> str | None:
 
 def creates(call: Call) -> bool:
     """Whether a start makes its thread where there is none."""
-    return _object(_read(call)).get("if_not_exists") == "create"
+    return _object(body_of(call)).get("if_not_exists") == "create"
 
 
 def beside(call: Call) -> frozenset[str]:
-    """The threads that a start, or a batch of them, names in its settings. langgraph-api heeds none
-    but the one in the path; not every server need do so."""
-    body = _read(call)
-    found = set()
-    for run in body if isinstance(body, list) else [body]:
-        for place in _PLACES:
-            holder = _object(run)
-            for key in place:
-                holder = _object(holder.get(key))
-            if isinstance(given := holder.get("thread_id"), str):
-                found.add(spelt(given))
+    """The threads that a request about one, or a batch of starts, names in its settings. The newest
+    langgraph-api heeds none but the one in the path; older ones do in what is asked of a state, and
+    other servers may anywhere."""
+    body = body_of(call)
+    found = {spelt(given) for given in call.request.headers.getall(_FIELD, ())}
+    for each in body if isinstance(body, list) else [body]:
+        said = _object(each)
+        for holder in (said, _object(said.get("params"))):
+            found.update(_in_places(holder))
     _refuse_too_many(found)
     return frozenset(found)
 
 
-def _read(call: Call) -> Any:
-    """What stands in the body of a start; None where nobody can tell."""
-    try:
-        return body_of(call)
-    except (BadBody, BodyTooLarge):
-        return None
+def _in_places(said: Mapping[str, Any]) -> Iterator[str]:
+    for place in _PLACES:
+        holder = said
+        for key in place:
+            holder = _object(holder.get(key))
+        if isinstance(given := holder.get("thread_id"), str):
+            yield spelt(given)
 
 
 def cancelled(body: Any) -> tuple[str, Sequence[str]]:

@@ -19,6 +19,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Two]:
 
 
 RUN = run_of("researcher")
+NAMED = {"config": {"configurable": {"thread_id": "{t}"}}}
 ABOUT_A_THREAD: list[tuple[str, str, Any]] = [
     ("GET", "/threads/{t}", None),
     ("HEAD", "/threads/{t}", None),
@@ -86,6 +87,13 @@ ABOUT_A_THREAD: list[tuple[str, str, Any]] = [
     ("POST", "/threads/{b}/runs", RUN | {"config": {"configurable": {"thread_id": "{T}"}}}),
     ("POST", "/runs/wait", RUN | {"context": {"thread_id": "{t}"}}),
     ("POST", "/runs/batch", [RUN, RUN | {"checkpoint": {"thread_id": "{t}"}}]),
+    # Some servers have such a thread take the place of the one in the path.
+    ("POST", "/threads/{b}/state/checkpoint", {"checkpoint": {"thread_id": "{t}"}}),
+    ("POST", "/threads/{b}/state", {"values": {}, "checkpoint": {"thread_id": "{n}"}}),
+    ("PATCH", "/threads/{b}/state", {"config": {"configurable": {"thread_id": "{t}"}}}),
+    ("POST", "/threads/{b}/history", {"checkpoint": {"thread_id": "{T}"}}),
+    ("POST", "/threads/{b}/history", {"before": {"configurable": {"thread_id": "{t}"}}}),
+    ("POST", "/threads/{b}/commands", {"method": "run.start", "params": RUN | NAMED}),
 ]
 
 
@@ -144,6 +152,31 @@ async def test_a_foreign_thread_is_answered_as_one_that_is_not_there(rig: Two) -
     sent = [r for r in rig.server.requests[before:] if thread_id in r.raw_path.lower()]
     assert not [r for r in sent if r.header("x-test-supervisor")]
     assert (await rig.ann.call("GET", f"/threads/{thread_id}")).json["status"] == "busy"
+
+
+async def test_no_field_of_the_header_names_a_foreign_thread(rig: Two) -> None:
+    thread_id, own = await rig.ann.new_thread(), await rig.bob.new_thread()
+    for method, path, body in (
+        ("GET", f"/threads/{own}/history", None),
+        ("GET", f"/threads/{own}/state", None),
+        ("POST", f"/threads/{own}/runs", RUN),
+        ("POST", "/runs/wait", RUN),
+    ):
+        asked = await rig.bob.call(method, path, body, headers={"Thread_ID": thread_id})
+        assert asked.status == 404, (method, path)
+
+
+@pytest.mark.parametrize("body", [b'{"n": 1' + b"0" * 5_000 + b"}", b"{", b"\xff"])
+async def test_a_body_that_may_name_a_thread_and_cannot_be_read_goes_nowhere(
+    rig: Two, body: bytes
+) -> None:
+    """What Python does not read, a server may."""
+    own = await rig.bob.new_thread()
+    before = len(rig.server.requests)
+    for path in ("state", "state/checkpoint", "history", "runs", "runs/wait", "commands"):
+        answer = await rig.bob.call("POST", f"/threads/{own}/{path}", raw=body)
+        assert (answer.status, answer.json["error"]) == (400, "bad_body"), path
+    assert not [r for r in rig.server.requests[before:] if r.method == "POST"]
 
 
 async def test_no_socket_opens_on_a_foreign_thread(rig: Two) -> None:
