@@ -180,7 +180,10 @@ MISTAKES = [
     ("policy: {a: b}", "policy: must be one policy or a list"),
     ("policy: []", "policy: names no policy; `none` turns all rules off"),
     ("policy: [none, strict]", "policy: `none` turns all rules off and stands alone"),
-    ("listn: x", "listn: unknown setting; known: admin_listen, admin_tls_cert, "),
+    ("listn: x", "listn: unknown setting; did you mean `listen`?"),
+    ("auht: on", "auht: unknown setting; did you mean `auth`?"),
+    ("webhook_alow: []", "webhook_alow: unknown setting; did you mean `webhook_allow`?"),
+    ("xyzzy: x", "xyzzy: unknown setting; known: admin_listen, admin_tls_cert, "),
     ("7: x", "7: unknown setting"),
 ]
 

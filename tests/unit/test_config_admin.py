@@ -73,7 +73,12 @@ MISTAKES: list[tuple[Any, str, str]] = [
     ({"role": ["admin"], "token": "${TOKEN}"}, ".role", ONE_OF),
     ({"role": "admin"}, "", "`token` or `token_file` has to be there"),
     ({"role": "admin", "token": "${TOKEN}", "token_file": "f"}, "", "and not both"),
-    ({"role": "admin", "token": "${TOKEN}", "rôle": 1}, ".rôle", "unknown key; known: role, "),
+    ({"role": "admin", "token": "${TOKEN}", "xyz": 1}, ".xyz", "unknown key; known: role, "),
+    (
+        {"role": "admin", "tokenfile": "x"},
+        ".tokenfile",
+        "unknown key; did you mean `token_file`?",
+    ),
     ("admin", "", "must be a mapping with a `role`"),
 ]
 

@@ -35,6 +35,11 @@ UPSTREAM_MISTAKES = [
     ("a:\n    url: http://h\n    headers: {k: \"a\\nb\"}", "upstreams.a.headers: a header value "
      "must be printable ASCII", 4),
     ("a:\n    url: http://h\n    keys: x", "upstreams.a.keys: unknown key; known: agents, ", 4),
+    (
+        "a:\n    url: http://h\n    forward_header: []",
+        "upstreams.a.forward_header: unknown key; did you mean `forward_headers`?",
+        4,
+    ),
     ("a b: http://h", "upstreams.a b: a name has letters, digits", 2),
     ("-a: http://h", "upstreams.-a: a name has letters, digits", 2),
     ("a/b: http://h", "upstreams.a/b: a name has letters, digits", 2),

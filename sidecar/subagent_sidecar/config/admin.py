@@ -11,6 +11,7 @@ from ..admin_tokens import AdminToken, digest, digest_in, said
 from ..config_values import Address
 from ..core.roles import Role
 from .problems import Problems
+from .unknown import unknown
 
 VARIABLE = "SUBAGENT_SIDECAR_ADMIN_TOKEN"
 _ITS_NAME = "admin"
@@ -58,7 +59,7 @@ class AdminTokenReader:
                 raise ValueError("must be a mapping with a `role`, and `token` or `token_file`")
             for key in body.keys() - set(_KEYS):
                 place = f"admin_tokens.{name}.{key}"
-                raise ValueError(f"unknown key; known: {', '.join(_KEYS)}")
+                raise ValueError(unknown(key, _KEYS))
             if ("token" in body) == ("token_file" in body):
                 raise ValueError("`token` or `token_file` has to be there, and not both")
             place = f"admin_tokens.{name}.role"

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..core.agents import Agent, UpdateStrategy
+from .unknown import unknown
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,127}")
 _KEYS = ("name", "description", "upstream", "assistant_id", "update_strategy")
@@ -47,7 +48,7 @@ def _mistakes(
         yield "", "must be a mapping with a `name`"
         return
     for key in given.keys() - set(_KEYS):
-        yield str(key), f"unknown key; known: {', '.join(_KEYS)}"
+        yield str(key), unknown(key, _KEYS)
     for key in _KEYS:
         if key in given and not (isinstance(given[key], str) and given[key].strip()):
             yield key, "must be text, not empty"

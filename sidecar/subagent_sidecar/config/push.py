@@ -12,6 +12,7 @@ from ..core.push.addresses import AllowList
 from ..core.push.signing import secrets_in
 from ..core.push.targets import STATUSES, Target
 from .settings import PushSettings
+from .unknown import unknown
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _GLOBS = ("agents", "sessions", "supervisors")
@@ -56,7 +57,7 @@ class PushReader:
             yield "", "must be a mapping with a `name` and a `url`"
             return
         for key in given.keys() - set(_KEYS):
-            yield str(key), f"unknown key; known: {', '.join(_KEYS)}"
+            yield str(key), unknown(key, _KEYS)
         for key in ("name", "url"):
             if not isinstance(given.get(key), str):
                 yield "", f"`{key}` is missing, or is no text"

@@ -20,6 +20,7 @@ from .settings import PushSettings, Settings, UpstreamSettings
 from .table import FIELDS, SETTINGS
 from .telemetry import check_telemetry
 from .tls import TlsReader
+from .unknown import unknown
 from .upstreams import UpstreamReader
 
 
@@ -103,8 +104,7 @@ class _Reader:
             if key in SETTINGS:
                 values[key] = value
             else:
-                text = f"unknown setting; known: {', '.join(sorted(SETTINGS))}"
-                self._problems.add(str(key), text)
+                self._problems.add(str(key), unknown(key, sorted(SETTINGS), what="setting"))
         return values
 
     def _check_addresses(

@@ -13,6 +13,7 @@ from .headers import HeaderReader, forwarded
 from .problems import Problems
 from .settings import UpstreamSettings
 from .tls import CLIENT_KEYS, TlsReader
+from .unknown import unknown
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _KEYS = CLIENT_KEYS | {
@@ -82,9 +83,8 @@ class UpstreamReader:
         if not isinstance(body, dict):
             self._problems.add(key, "must be a URL or a mapping with `url`")
             return None
-        for unknown in body.keys() - _KEYS:
-            text = f"unknown key; known: {', '.join(sorted(_KEYS))}"
-            self._problems.add(f"{key}.{unknown}", text)
+        for stranger in body.keys() - _KEYS:
+            self._problems.add(f"{key}.{stranger}", unknown(stranger, sorted(_KEYS)))
         before = len(self._problems.found)
         read = _Fields(self._problems, key, body)
         own = read.parsed("headers", HeaderReader(self._environ, self._folder).headers, default=())

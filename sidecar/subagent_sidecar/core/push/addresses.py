@@ -96,6 +96,8 @@ def _network(text: str) -> Network | None:
     try:
         return ip_network(text)
     except ValueError:
+        if "://" in text:
+            raise ValueError(f"{text!r} is a URL; only its host name belongs here") from None
         if "/" in text or ":" in text:
             raise ValueError(f"{text!r} is not a range such as 10.0.0.0/8 or fd00::/8") from None
         return None

@@ -64,5 +64,10 @@ def test_a_target_that_can_never_be_reached_is_known_beforehand() -> None:
     "given", ["*", [1], ["10.0.0.1/8"], ["http://a.example"], ["a.example:80"], ["a b"], [""]]
 )
 def test_what_is_neither_a_name_nor_a_range_is_a_mistake(given: object) -> None:
-    with pytest.raises(ValueError, match=r"must be a list|neither|is not a range"):
+    with pytest.raises(ValueError, match=r"must be a list|neither|is not a range|is a URL"):
         allow_list(given)
+
+
+def test_a_url_is_told_to_be_one() -> None:
+    with pytest.raises(ValueError, match="is a URL; only its host name belongs here"):
+        allow_list(["https://hooks.example/done"])
