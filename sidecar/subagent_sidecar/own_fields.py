@@ -1,6 +1,6 @@
 """What the sidecar shows an upstream of its own: header fields, some of them from files.
 
-A file is read again when it has changed (see `own_fields_keeper`), and whoever sends the next
+A file is read again when it has changed (see `renewals`), and whoever sends the next
 request sends what stands in it now. What cannot be used changes nothing.
 """
 

@@ -1,14 +1,13 @@
 """Tokens that are replaced while the sidecar runs."""
 
-import asyncio
 import logging
 from pathlib import Path
 
 import pytest
 
-from subagent_sidecar.admin_token_keeper import AdminTokenKeeper
 from subagent_sidecar.admin_tokens import AdminToken, AdminTokens, Renewal, digest_in
 from subagent_sidecar.core.roles import AdminCaller, Role
+from subagent_sidecar.renewals import renew_admin_tokens
 
 OLD, NEW, HERS = "old-old-but-good-enough", "new-and-as-good-as-that", "hers-is-another-one"
 ALICE = AdminCaller("alice", Role.ADMIN)
@@ -75,44 +74,20 @@ def test_a_token_of_two_is_that_of_the_first(tmp_path: Path) -> None:
     assert (found.caller(OLD), found.caller(HERS)) == (ALICE, None)
 
 
-async def test_a_file_that_changed_is_read_once_it_has_come_to_rest(
+async def test_what_became_of_each_is_in_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     found = tokens(tmp_path)
-    over, looks = asyncio.Event(), 0
-
-    async def sleep(_: float) -> None:
-        nonlocal looks
-        looks += 1
-        if looks == 2:
-            (tmp_path / "alice").write_text(NEW, "utf-8")
-        if looks == 3:  # seen once, and perhaps not yet whole
-            assert found.caller(OLD) == ALICE
-        if looks == 5:
-            over.set()
-            await asyncio.Event().wait()
-
-    async with asyncio.TaskGroup() as group:
-        watching = group.create_task(AdminTokenKeeper(found, sleep=sleep).watch())
-        await over.wait()
-        watching.cancel()
-    assert found.caller(NEW) == ALICE
-    (line,) = [each.getMessage() for each in caplog.records]
-    assert line == "admin token renewed (a file has changed): alice"
-
-
-async def test_it_is_read_at_once_when_that_is_asked(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    found = tokens(tmp_path)
     (tmp_path / "alice").write_text(NEW, "utf-8")
     (tmp_path / "beth").unlink()
-    await AdminTokenKeeper(found).renew(why="SIGHUP")
+    await renew_admin_tokens(found, "SIGHUP")
     assert found.caller(NEW) == ALICE
-    (line,) = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
-    assert line == "admin token 'beth' lets nobody in any more (SIGHUP): its file is gone"
+    assert [each.getMessage() for each in caplog.records] == [
+        "admin token renewed (SIGHUP): alice",
+        "admin token 'beth' lets nobody in any more (SIGHUP): its file is gone",
+    ]
     (tmp_path / "alice").write_text("short", "utf-8")
-    await AdminTokenKeeper(found).renew(why="SIGHUP")
+    await renew_admin_tokens(found, "SIGHUP")
     line = caplog.records[-1].getMessage()
     assert line.startswith("admin token not renewed (SIGHUP): 'alice': the token in ")

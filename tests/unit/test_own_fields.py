@@ -1,14 +1,13 @@
 """Credentials in files, and when they are read again."""
 
-import asyncio
 import os
 from pathlib import Path
 
 import pytest
 
 from subagent_sidecar.own_fields import BadPieces, OwnFields, Renewable, joined
-from subagent_sidecar.own_fields_keeper import OwnFieldsKeeper
 from subagent_sidecar.redaction import scrubbed
+from subagent_sidecar.renewals import renew_credentials
 from subagent_sidecar.secret_files import open_to_all
 
 SECRET = "s3cret-of-a-file"
@@ -97,48 +96,18 @@ def test_what_cannot_be_used_leaves_the_one_before(tmp_path: Path, bad: bytes | 
     assert scrubbed(problem) == problem  # the log would hide what follows a field's name
 
 
-async def test_a_file_that_was_replaced_is_taken_up_and_a_bad_one_is_told(
+async def test_what_was_renewed_and_what_was_not_is_in_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     file = written(tmp_path)
     own = own_of(file)
-    contents = iter([b"n3w-secret\n", None, None, b"", None, None])
-    over = asyncio.Event()
-
-    async def sleep(_: float) -> None:
-        content = next(contents, b"over")
-        if content == b"over":
-            over.set()
-            await asyncio.Event().wait()
-        if content is not None:
-            new = tmp_path / "new"
-            new.write_bytes(content)
-            new.rename(file)
-
-    keeper = OwnFieldsKeeper({"team": own}, sleep=sleep)
-    async with asyncio.TaskGroup() as group:
-        watching = group.create_task(keeper.watch())
-        await over.wait()
-        watching.cancel()
+    for content in (b"n3w-secret\n", b""):
+        file.write_bytes(content)
+        await renew_credentials({"team": own}, "SIGHUP")
     assert dict(own.fields)[b"Authorization"] == b"Bearer n3w-secret"
     assert [record.getMessage() for record in caplog.records] == [
-        "credential for upstream team renewed (a file has changed): Authorization",
-        "credential for upstream team not renewed, the one before stays in use (a file has "
-        f"changed): {file} is empty (for Authorization)",
+        "credential for upstream team renewed (SIGHUP): Authorization",
+        "credential for upstream team not renewed, the one before stays in use (SIGHUP): "
+        f"{file} is empty (for Authorization)",
     ]
-
-
-async def test_it_is_read_again_when_it_is_asked(tmp_path: Path) -> None:
-    file = written(tmp_path)
-    own = own_of(file)
-    asked = asyncio.Event()
-    keeper = OwnFieldsKeeper({"team": own})
-    async with asyncio.TaskGroup() as group:
-        heeding = group.create_task(keeper.heed(asked))
-        file.write_bytes(b"another")
-        asked.set()
-        async with asyncio.timeout(5):
-            while dict(own.fields)[b"Authorization"] != b"Bearer another":
-                await asyncio.to_thread(lambda: None)
-        heeding.cancel()

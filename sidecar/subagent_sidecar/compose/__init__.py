@@ -24,6 +24,7 @@ from .identities import open_secrets
 from .listening import Listeners, bind, secured, serve_admin, serve_data
 from .policies import FirstPolicies, read_policies
 from .pushing import push_to
+from .renewing import Renewing
 from .tracing import export_to
 
 __all__ = [
@@ -59,8 +60,8 @@ async def running(
     """A sidecar that serves while the context is open, and has drained when it is closed.
 
     `policies` are those of `settings`, if they were read already; they are read again when
-    `reload_asked` is set, and the listeners' certificates when `renewal_asked` is. `clock` is for
-    tests that set it; the default is the machine's.
+    `reload_asked` is set, and files of certificates, credentials and tokens when `renewal_asked`
+    is. `clock` is for tests that set it; the default is the machine's.
     Raises StoreError when the store cannot be opened, ConfigError when the policies cannot be used
     or this build of aiohttp cannot be trusted with requests.
     """
@@ -68,8 +69,9 @@ async def running(
     machine.raise_file_limit()
     first = policies or read_policies(settings.policy, clock=clock)
     async with AsyncExitStack() as stack:
-        tls = secured(stack, settings, renewal_asked)
-        base = await open_base(stack, settings, clock, first, reload_asked, renewal_asked)
+        renewing = Renewing(stack)
+        tls = secured(settings, renewing)
+        base = await open_base(stack, settings, clock, first, reload_asked, renewing)
         record = await measuring.record_figures(stack, base)
         background = workers.make(stack, base)
         if background.tracer is not None:
@@ -80,12 +82,14 @@ async def running(
         plane = await planes.data_plane(stack, base, background, pages)
         background.start(stack)
         workers.prune(stack, base)
-        guard = guarding.admin_guard(stack, base, pages, renewal_asked)
+        guard = await guarding.admin_guard(base, pages, renewing)
         page = measuring.page(base, background, plane, record, guard.meter)
         pushing.push_metrics(stack, base, page, port=listeners.admin.getsockname()[1])
         admin = planes.admin_plane(base, background, plane, page, guard)
         await serve_admin(stack, admin, settings, listeners.admin, tls.admin)
         await serve_data(stack, plane, settings, listeners.data, tls.data)
+        if renewal_asked is not None:
+            renewing.heed(renewal_asked)
         yield plane
         plane.draining = True
 

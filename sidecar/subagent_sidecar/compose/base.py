@@ -14,6 +14,7 @@ from ..ports import AgentServer, Clock, Store
 from ..service import Service
 from ..upstream.pool import HttpUpstream
 from . import books, gating, identities, policies, upstreams
+from .renewing import Renewing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,7 @@ async def open_base(
     clock: Clock | None,
     first: policies.FirstPolicies,
     reload_asked: asyncio.Event | None,
-    renewal_asked: asyncio.Event | None,
+    renewing: Renewing,
 ) -> Base:
     """Raises StoreError when the store cannot be opened."""
     clock = clock or SystemClock()
@@ -49,7 +50,7 @@ async def open_base(
         client = clients[upstream.name] = upstreams.client(upstream, settings, clock)
         stack.push_async_callback(client.aclose)
     own = identities.own_fields(settings)
-    await identities.renewed(stack, own, renewal_asked)
+    await identities.renewed(own, renewing)
     return Base(
         settings=settings,
         clock=clock,

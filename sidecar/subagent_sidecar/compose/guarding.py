@@ -1,10 +1,7 @@
 """Who stands at the door of the admin plane."""
 
-import asyncio
-from contextlib import AsyncExitStack
 from functools import partial
 
-from ..admin_token_keeper import AdminTokenKeeper
 from ..admin_tokens import AdminTokens
 from ..config import Settings
 from ..config_values import is_loopback
@@ -13,21 +10,18 @@ from ..proxy.admin_acts import Acts
 from ..proxy.admin_guard import AdminGuard
 from ..proxy.catching_up import catch_up
 from ..proxy.foreign_pages import ForeignPages
+from ..renewals import renew_admin_tokens
 from .base import Base
-from .lifetimes import spawned
+from .renewing import Renewing
 
 
-def admin_guard(
-    stack: AsyncExitStack, base: Base, pages: ForeignPages, renewal_asked: asyncio.Event | None
-) -> AdminGuard:
-    """Tokens in files are read again when those change or when it is asked, until the stack is
-    left."""
+async def admin_guard(base: Base, pages: ForeignPages, renewing: Renewing) -> AdminGuard:
+    """Tokens in files are read again when those change or when it is asked."""
     tokens = AdminTokens(base.settings.admin_tokens)
     if tokens.files:
-        keeper = AdminTokenKeeper(tokens)
-        spawned(stack, keeper.watch(), name="watch admin tokens")
-        if renewal_asked is not None:
-            spawned(stack, keeper.heed(renewal_asked), name="renew admin tokens when asked")
+        renew = partial(renew_admin_tokens, tokens)
+        keeper = renewing.keep(tokens.files, renew, name="admin tokens")
+        await keeper.renew(why="start")  # the settings may have been read a while ago
     acts = Acts(
         record=base.service.levers.acted,
         up_to_date=partial(catch_up, base.service),

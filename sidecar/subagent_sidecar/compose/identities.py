@@ -1,14 +1,13 @@
 """As whom the sidecar comes to its upstreams: credentials from variables and files."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from functools import partial
 
 from ..config import Settings
 from ..own_fields import OwnFields
-from ..own_fields_keeper import OwnFieldsKeeper
+from ..renewals import renew_credentials
 from ..secret_files import open_to_all
-from .lifetimes import spawned
+from .renewing import Renewing
 
 
 def own_fields(settings: Settings) -> dict[str, OwnFields]:
@@ -16,18 +15,12 @@ def own_fields(settings: Settings) -> dict[str, OwnFields]:
     return {u.name: OwnFields(u.headers, u.renewable) for u in settings.upstreams}
 
 
-async def renewed(
-    stack: AsyncExitStack, own: Mapping[str, OwnFields], renewal_asked: asyncio.Event | None
-) -> None:
-    """Credentials in files are read again when those change or when it is asked, until the stack
-    is left."""
-    if not any(each.files for each in own.values()):
-        return
-    keeper = OwnFieldsKeeper(own)
-    await keeper.renew(why="start")  # the settings may have been read a while ago
-    spawned(stack, keeper.watch(), name="watch credentials")
-    if renewal_asked is not None:
-        spawned(stack, keeper.heed(renewal_asked), name="renew credentials when asked")
+async def renewed(own: Mapping[str, OwnFields], renewing: Renewing) -> None:
+    """Credentials in files are read again when those change or when it is asked."""
+    files = [file for each in own.values() for file in each.files]
+    if files:
+        keeper = renewing.keep(files, partial(renew_credentials, own), name="credentials")
+        await keeper.renew(why="start")  # the settings may have been read a while ago
 
 
 def open_secrets(settings: Settings) -> Sequence[str]:

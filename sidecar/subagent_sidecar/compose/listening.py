@@ -10,7 +10,6 @@ from typing import Any
 
 from aiohttp import web
 
-from ..certificates import CertificateKeeper
 from ..config import Settings
 from ..config_values import Address
 from ..errors import ConfigError
@@ -18,8 +17,10 @@ from ..proxy.admin_routes import AdminPlane
 from ..proxy.admin_server import AdminServer
 from ..proxy.agent_routes import DataPlane
 from ..proxy.server import DataServer
+from ..renewals import renew_certificates
 from ..tls import BadFile, Renewable, ServerFiles
 from .lifetimes import spawned
+from .renewing import Renewing
 
 _BACKLOG = 2_048
 _GOODBYE_S = 1.0
@@ -81,11 +82,9 @@ class Secured:
     admin: Renewable | None
 
 
-def secured(
-    stack: AsyncExitStack, settings: Settings, renewal_asked: asyncio.Event | None
-) -> Secured:
-    """Contexts that are made anew when their files change or when it is asked, until the stack is
-    left. Raises ConfigError: files may have changed since the settings were read."""
+def secured(settings: Settings, renewing: Renewing) -> Secured:
+    """Contexts that are made anew when their files change or when it is asked. Raises ConfigError:
+    files may have changed since the settings were read."""
     try:
         found = Secured(
             data=None if settings.tls is None else Renewable(settings.tls),
@@ -95,10 +94,8 @@ def secured(
         raise ConfigError([str(error)]) from error
     kept = [each for each in (found.data, found.admin) if each is not None]
     if kept:
-        keeper = CertificateKeeper(kept)
-        spawned(stack, keeper.watch(), name="watch certificates")
-        if renewal_asked is not None:
-            spawned(stack, keeper.heed(renewal_asked), name="renew certificates when asked")
+        files = [file for each in kept for file in each.files.all]
+        renewing.keep(files, partial(renew_certificates, kept), name="certificates")
     return found
 
 

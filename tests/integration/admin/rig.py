@@ -12,6 +12,7 @@ from tests.integration.http.rig import Front, settings_for
 from tests.integration.http.wire import Answer
 
 from subagent_sidecar import compose
+from subagent_sidecar.config import Settings
 from subagent_sidecar.core.roles import Role
 
 TOKENS: Mapping[str, str] = {role: f"the-token-of-a-{role}" for role in Role}
@@ -55,15 +56,26 @@ def code(answer: Answer) -> str:
     return str(json.loads(answer.body)["code"])
 
 
-@asynccontextmanager
-async def guarded(
-    folder: Path, *, renewal_asked: asyncio.Event | None = None, **values: object
-) -> AsyncIterator[Desk]:
+def guarded_settings(folder: Path, **values: object) -> Settings:
     """In front of a server that is not there; the tokens stand in files called as their roles."""
     for role, token in TOKENS.items():
         (folder / role).write_text(token, "utf-8")
     given = {role: {"role": role, "token_file": str(folder / role)} for role in TOKENS}
-    found = settings_for("http://127.0.0.1:9", admin_tokens=given, drain_timeout="100ms", **values)
+    return settings_for("http://127.0.0.1:9", admin_tokens=given, drain_timeout="100ms", **values)
+
+
+@asynccontextmanager
+async def desk(
+    found: Settings, *, renewal_asked: asyncio.Event | None = None
+) -> AsyncIterator[Desk]:
     listeners = compose.bind(found)
     async with compose.running(found, listeners, renewal_asked=renewal_asked):
         yield Desk(Front(listeners.data.getsockname()[1], listeners.admin.getsockname()[1]))
+
+
+@asynccontextmanager
+async def guarded(
+    folder: Path, *, renewal_asked: asyncio.Event | None = None, **values: object
+) -> AsyncIterator[Desk]:
+    async with desk(guarded_settings(folder, **values), renewal_asked=renewal_asked) as found:
+        yield found
