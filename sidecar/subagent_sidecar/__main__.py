@@ -18,9 +18,9 @@ import uvloop
 from . import __version__, compose, logs, tls
 from .config import BadSettings, Settings, settings
 from .core import keys
-from .core.policy_names import BUNDLED, NONE
 from .demo import play
 from .errors import ConfigError, StoreCorrupt, StoreError
+from .options import settings_options
 
 _log = logging.getLogger("subagent_sidecar")
 
@@ -28,77 +28,6 @@ EXIT_CONFIG = 64
 EXIT_UNREACHABLE = 69
 EXIT_STORE = 74
 _BY_HAND = "nothing ends by itself (reap_interval is 0); `subagentctl reap` does it by hand"
-_ADMIN_IN_THE_CLEAR = (
-    "tokens and records of the admin plane cross the network unencrypted (%s): set tls_cert"
-)
-_KEYS_IN_THE_CLEAR = (
-    "keys come in at %s without TLS: whoever sees the network sees them; set tls_cert and tls_key, "
-    "or put a proxy with TLS in front"
-)
-_OPEN_SECRET = "every user of this machine may read the secret in %s: chmod o= it"
-_KEYS_FOR_EVERYBODY = (
-    "supervisors need keys, and whoever is on this machine can make some: the admin plane has no "
-    "token; set SUBAGENT_SIDECAR_ADMIN_TOKEN, or admin_tokens"
-)
-_UNVERIFIED = "the certificate of upstream %s is not verified (tls_verify: false)"
-
-_config = click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    envvar="SUBAGENT_SIDECAR_CONFIG",
-    help="YAML file with settings; see docs/reference/config.md.",
-)
-_upstream = click.option(
-    "--upstream",
-    "upstreams",
-    multiple=True,
-    metavar="[NAME=]URL",
-    envvar="SUBAGENT_SIDECAR_UPSTREAM",
-    help="An Agent Protocol server; several with several names.",
-)
-_listen = click.option(
-    "--listen",
-    metavar="HOST:PORT",
-    envvar="SUBAGENT_SIDECAR_LISTEN",
-    help="Where supervisors connect.  [default: 127.0.0.1:8460]",
-)
-_admin_listen = click.option(
-    "--admin-listen",
-    metavar="HOST:PORT",
-    envvar="SUBAGENT_SIDECAR_ADMIN_LISTEN",
-    help="Where subagentctl connects.  [default: 127.0.0.1:8461]",
-)
-_auth = click.option(
-    "--auth",
-    type=click.Choice(("on", "off")),
-    envvar="SUBAGENT_SIDECAR_AUTH",
-    help="Serve supervisors by key only; see `subagentctl keys`.  [default: off]",
-)
-_store = click.option(
-    "--store",
-    metavar="URL",
-    envvar="SUBAGENT_SIDECAR_STORE",
-    help="sqlite:///PATH or memory:  [default: sqlite:///subagent-sidecar.db]",
-)
-
-
-_policy = click.option(
-    "--policy",
-    type=click.Path(),
-    multiple=True,
-    metavar="FILE",
-    envvar="SUBAGENT_SIDECAR_POLICY",
-    help="Which tasks may start: a YAML file, or one of "
-    f"{', '.join(BUNDLED)}, {NONE}; several hold together.  [default: default]",
-)
-
-
-_otlp_endpoint = click.option(
-    "--otlp-endpoint",
-    metavar="URL",
-    envvar="SUBAGENT_SIDECAR_OTLP_ENDPOINT",
-    help="Where spans go: an OTLP collector, or `console`.  [default: by OTEL_*, else nowhere]",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -108,14 +37,7 @@ def main() -> None:
 
 
 @main.command()
-@_config
-@_upstream
-@_listen
-@_admin_listen
-@_auth
-@_store
-@_policy
-@_otlp_endpoint
+@settings_options
 def serve(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
     """Run the sidecar until SIGTERM or Ctrl-C."""
     found, policies = _read(config, upstreams, flags)
@@ -137,14 +59,7 @@ def serve(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
 
 
 @main.command()
-@_config
-@_upstream
-@_listen
-@_admin_listen
-@_auth
-@_store
-@_policy
-@_otlp_endpoint
+@settings_options
 def check(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
     """Check the configuration and policies.
 
@@ -152,18 +67,8 @@ def check(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
     """
     found, policies = _read(config, upstreams, flags)
     click.echo(f"configuration is valid; upstreams: {', '.join(compose.sources(found))}")
-    for each in compose.unverified(found):
-        click.echo(f"warning: {_UNVERIFIED % each}")
-    if (clear := compose.admin_in_the_clear(found)) is not None:
-        click.echo(f"warning: {_ADMIN_IN_THE_CLEAR % clear}")
     click.echo(f"admin plane: {compose.operators_admitted(found)}")
-    if compose.keys_in_the_clear(found):
-        click.echo(f"warning: {_KEYS_IN_THE_CLEAR % found.listen.host}")
     click.echo(f"auth: {compose.supervisors_admitted(found)}")
-    for each in compose.open_secrets(found):
-        click.echo(f"warning: {_OPEN_SECRET % each}")
-    if compose.keys_for_everybody(found):
-        click.echo(f"warning: {_KEYS_FOR_EVERYBODY}")
     click.echo(f"store: {found.store}, {compose.store_engine(found)}")
     click.echo(f"policy: {policies.state}")
     click.echo(f"traces: {compose.export_to(found) or 'not exported'}")
@@ -173,6 +78,8 @@ def check(config: Path | None, upstreams: Sequence[str], **flags: Any) -> None:
         click.echo(f"reaping: {_BY_HAND}")
     if (pushed := compose.push_to(found)) is not None:
         click.echo(f"metrics: scraped, and pushed to {pushed}")
+    for risk in compose.risks(found):
+        click.echo(f"warning: {risk.text}")
 
 
 @main.command()
@@ -297,16 +204,8 @@ async def _serve(
         renewal_asked.set()
 
     loop.add_signal_handler(signal.SIGHUP, reload)
-    if compose.keys_in_the_clear(found):
-        _log.warning(_KEYS_IN_THE_CLEAR, found.listen.host, extra={"action": "keys_in_clear"})
-    for each in compose.unverified(found):
-        _log.warning(_UNVERIFIED, each, extra={"action": "upstream_not_verified"})
-    if (clear := compose.admin_in_the_clear(found)) is not None:
-        _log.warning(_ADMIN_IN_THE_CLEAR, clear, extra={"action": "admin_in_the_clear"})
-    for each in compose.open_secrets(found):
-        _log.warning(_OPEN_SECRET, each, extra={"action": "credential_open_to_all"})
-    if compose.keys_for_everybody(found):
-        _log.warning(_KEYS_FOR_EVERYBODY, extra={"action": "keys_for_everybody"})
+    for risk in compose.risks(found):
+        _log.warning("%s", risk.text, extra={"action": risk.action})
     async with compose.running(
         found,
         listeners,

@@ -18,32 +18,28 @@ from . import background as workers
 from . import guarding, machine, measuring, planes, pushing
 from .base import open_base
 from .books import store_engine
-from .gating import keys_in_the_clear, supervisors_admitted
-from .guarding import admin_in_the_clear, keys_for_everybody, operators_admitted
-from .identities import open_secrets
+from .gating import supervisors_admitted
+from .guarding import operators_admitted
 from .listening import Listeners, bind, secured, serve_admin, serve_data
 from .policies import FirstPolicies, read_policies
 from .pushing import push_to
 from .renewing import Renewing
+from .risks import risks
 from .tracing import export_to
 
 __all__ = [
     "FirstPolicies",
     "Listeners",
-    "admin_in_the_clear",
     "bind",
     "export_to",
-    "keys_for_everybody",
-    "keys_in_the_clear",
-    "open_secrets",
     "operators_admitted",
     "push_to",
     "read_policies",
+    "risks",
     "running",
     "sources",
     "store_engine",
     "supervisors_admitted",
-    "unverified",
 ]
 
 
@@ -97,8 +93,3 @@ async def running(
 def sources(settings: Settings) -> Sequence[str]:
     """One line for each upstream, for the log."""
     return [f"{upstream.name} -> {upstream.url}" for upstream in settings.upstreams]
-
-
-def unverified(settings: Settings) -> Sequence[str]:
-    """The upstreams that could be anybody, since the operator turned their check off."""
-    return [f"{u.name} ({u.url})" for u in settings.upstreams if not u.tls_files.verify]

@@ -4,7 +4,6 @@ import logging
 from contextlib import AsyncExitStack
 
 from ..config import Settings
-from ..config_values import is_loopback
 from ..keyring import Keyring
 from ..ports import Clock, Store
 from ..proxy.gate import Gate
@@ -44,8 +43,3 @@ def supervisors_admitted(settings: Settings) -> str:
     if settings.auth:
         return "on: supervisors need a key (`subagentctl keys create NAME`)"
     return f"off: whoever reaches {settings.listen.host}:{settings.listen.port} is served"
-
-
-def keys_in_the_clear(settings: Settings) -> bool:
-    """Whether keys cross a network for everybody on it to see."""
-    return settings.auth and settings.tls is None and not is_loopback(settings.listen)

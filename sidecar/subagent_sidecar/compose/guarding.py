@@ -4,7 +4,6 @@ from functools import partial
 
 from ..admin_tokens import AdminTokens
 from ..config import Settings
-from ..config_values import is_loopback
 from ..core.metrics.meters import AdminMeter
 from ..proxy.admin_acts import Acts
 from ..proxy.admin_guard import AdminGuard
@@ -39,15 +38,3 @@ def operators_admitted(settings: Settings) -> str:
     if not tokens:
         return "everybody on this machine is an admin there (no admin_tokens)"
     return "tokens of " + ", ".join(f"{each.name} ({each.role})" for each in tokens)
-
-
-def admin_in_the_clear(settings: Settings) -> str | None:
-    """Where tokens and records cross a network unencrypted; None where they do not."""
-    if settings.admin_tls is not None or is_loopback(settings.admin_listen):
-        return None
-    return settings.admin_listen.url
-
-
-def keys_for_everybody(settings: Settings) -> bool:
-    """Whether those who are held to keys, or their neighbours, can make keys for themselves."""
-    return settings.auth and not settings.admin_tokens
