@@ -6,9 +6,8 @@ from pathlib import Path
 _LONGEST = 4_096
 
 
-def text_in(file: Path) -> str:
-    """What stands in a file, byte by byte, less the line ends that editors put there. Raises
-    OSError, and ValueError with a text that follows the file's name."""
+def _content(file: Path) -> bytes:
+    """Raises OSError, and ValueError with a text that follows the file's name; so do all below."""
     mode = file.stat().st_mode
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise ValueError("is no file that could be read again")
@@ -16,7 +15,20 @@ def text_in(file: Path) -> str:
         content = opened.read(_LONGEST + 1)
     if len(content) > _LONGEST:
         raise ValueError(f"is longer than {_LONGEST:,} bytes")
-    return content.decode("latin-1").rstrip("\r\n")
+    return content
+
+
+def text_in(file: Path) -> str:
+    """What stands in a file, byte by byte, less the line ends that editors put there."""
+    return _content(file).decode("latin-1").rstrip("\r\n")
+
+
+def utf8_in(file: Path) -> str:
+    """What stands in a file that may hold several secrets."""
+    try:
+        return _content(file).decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8 text") from None  # the error has the bytes
 
 
 def secret_in(file: Path) -> str:

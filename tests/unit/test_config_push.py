@@ -77,6 +77,22 @@ def test_a_mistake_is_told_with_its_place(
     assert "short" not in problem and SECRET not in problem
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\xff" * 20, "is not UTF-8 text"),
+        (SECRET.encode() * 1_000, "is longer than 4,096 bytes"),
+        (b"", "has no secret in it"),
+    ],
+)
+def test_a_file_without_good_secrets_is_told_and_not_repeated(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
+    (tmp_path / "secrets").write_bytes(content)
+    (problem,) = problems(tmp_path, text({**GOOD, "secret_file": "secrets"}), environ=ENVIRON)
+    assert problem.endswith(f"push.0.secret_file: {words}") and SECRET not in problem
+
+
 def test_a_secret_does_not_stand_in_the_file(tmp_path: Path) -> None:
     bare = {key: value for key, value in GOOD.items() if key != "secret_env"}
     found = problems(tmp_path, text({**bare, "secret": SECRET}), environ=ENVIRON)

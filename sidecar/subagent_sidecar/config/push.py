@@ -11,6 +11,7 @@ from ..core.matching import Glob
 from ..core.push.addresses import AllowList
 from ..core.push.signing import secrets_in
 from ..core.push.targets import STATUSES, Target
+from ..secret_files import utf8_in
 from .settings import PushSettings
 from .unknown import unknown
 
@@ -117,11 +118,7 @@ class PushReader:
         if not isinstance(given, str) or not given:
             raise ValueError("must be the path of a file")
         path = self.folder / given
-        try:
-            text = path.read_text("utf-8")
-        except UnicodeDecodeError as error:
-            raise ValueError("is not UTF-8 text") from error
-        secrets_in(text)
+        secrets_in(utf8_in(path))
         return path
 
     def _settings(self, given: Mapping[str, Any]) -> PushSettings:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..core.push.signing import secrets_in
+from ..secret_files import utf8_in
 
 _log = logging.getLogger(__name__)
 
@@ -46,4 +47,4 @@ class Secrets:
 
 
 def _secrets_of(file: Path) -> tuple[bytes, ...]:
-    return secrets_in(file.read_text("utf-8"))
+    return secrets_in(utf8_in(file))
