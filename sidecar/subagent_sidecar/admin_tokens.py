@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 
+from . import secret_files
 from .core.roles import AdminCaller, Role
 from .secret_files import text_in
 
@@ -138,8 +139,8 @@ def _read_again(token: AdminToken, done: Renewal) -> AdminToken:
         return token
 
 
-def said(file: Path | None, error: OSError | ValueError) -> str:
+def said(file: Path, error: OSError | ValueError) -> str:
     """What is wrong with a file, or with the token in it."""
     if isinstance(error, OSError):
-        return f"{file} cannot be read ({(error.strerror or 'no file').lower()})"
-    return f"the token in {file} {error}" if file is not None else f"the token {error}"
+        return secret_files.said(file, error)
+    return f"the token in {file} {error}"
