@@ -42,6 +42,7 @@ from ..proxy.inside import Inside
 from ..proxy.keeping import Keeper
 from ..proxy.mcp_routes import McpRoutes
 from ..proxy.otlp_routes import OtlpRoutes
+from ..proxy.own_routes import OwnRoutes
 from ..proxy.owners import Owners
 from ..proxy.session_routes import SessionRoutes
 from ..proxy.starts import Starts
@@ -102,12 +103,16 @@ async def data_plane(
             traced=background.tracer is not None,
         ),
         limits=limits,
-        sessions=SessionRoutes(
-            service=base.service, store=base.store, clock=base.clock, limits=limits
+        own=OwnRoutes(
+            sessions=SessionRoutes(
+                service=base.service, store=base.store, clock=base.clock, limits=limits
+            ),
+            otlp=OtlpRoutes(receiving=background.receiver, limits=limits),
+            tools=ToolRoutes(tools=toolbox.tools, limits=limits),
+            mcp=McpRoutes(door=toolbox.mcp, limits=limits),
+            pages=pages,
+            keyed=base.settings.auth,
         ),
-        otlp=OtlpRoutes(receiving=background.receiver, limits=limits),
-        tools=ToolRoutes(tools=toolbox.tools, limits=limits),
-        mcp=McpRoutes(door=toolbox.mcp, limits=limits),
         starts=once(starts.serve),
         doors=doors,
         polls=Polls(base.service, coalescer, base.credentials, explainer, background.budgets.near),
@@ -127,7 +132,6 @@ async def data_plane(
         ),
         coalescer=coalescer,
         telling=telling,
-        pages=pages,
         gate=gating.gate(base.settings, base.keyring, base.clock),
         guard=guard,
         now=base.clock.monotonic,
@@ -171,7 +175,7 @@ def admin_plane(
         sessions=AdminSessionRoutes(service=base.service, store=base.store, clock=base.clock),
         spans=SpanRoutes(seen=background.seen),
         audit=AuditRoutes(auditor=background.auditor, upstreams=upstreams.names(base.settings)),
-        tools=AdminToolRoutes(tools=plane.tools.tools, credentials=base.credentials.of),
+        tools=AdminToolRoutes(tools=plane.own.tools.tools, credentials=base.credentials.of),
         metrics=MetricsRoutes(written=metrics.written),
         traces=TraceRoutes(
             store=base.store,

@@ -1,12 +1,10 @@
 """The data plane: where each request goes and who serves it."""
 
-import json
 import re
 from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
-from .. import __version__
 from ..core import routing, wire
 from ..core.access import Rule, judged
 from ..core.metrics.meters import ProxyMeter
@@ -16,7 +14,6 @@ from ..errors import (
     BadTarget,
     BodyTimeout,
     Draining,
-    NoSuchRoute,
     RequestError,
     SidecarError,
     Unauthenticated,
@@ -28,28 +25,19 @@ from . import answering, bodies, door_bodies, forwarding, headers, problems, web
 from .calls import Call, Target
 from .coalescing import Coalescer
 from .doors import Doors
-from .foreign_pages import ForeignPages
-from .gate import HEALTH, Gate
+from .gate import Gate
 from .guard import READ_BY_GUARD, Guard, closed
 from .idempotency import Once
 from .incoming import NOTHING, Incoming, Limits, read
-from .mcp_routes import PATH as MCP
-from .mcp_routes import McpRoutes
-from .otlp_routes import PREFIX as OTLP
-from .otlp_routes import OtlpRoutes
+from .own_routes import OwnRoutes, is_own
 from .server import DataRequest
-from .session_routes import PREFIX as SESSIONS
-from .session_routes import SessionRoutes
 from .telling import Telling
 from .threads import Threads
-from .tool_routes import PATH as TOOLS
-from .tool_routes import ToolRoutes
 
 _UNDERSTOOD = wire.STARTS | wire.DOORS | {Act.THREAD_CREATE, Act.RUNS_CANCEL, Act.CRON_CHANGE}
 """Requests whose body must be read before they are sent on."""
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-_INTERNAL = "/sidecar"
 _ABSOLUTE = re.compile(r"https?://[^/?]*", re.IGNORECASE)
 
 
@@ -71,11 +59,7 @@ class DataPlane:
         websockets: websocket.WebSockets,
         coalescer: Coalescer,
         telling: Telling,
-        sessions: SessionRoutes,
-        otlp: OtlpRoutes,
-        tools: ToolRoutes,
-        mcp: McpRoutes,
-        pages: ForeignPages,
+        own: OwnRoutes,
         gate: Gate | None,
         guard: Guard,
         now: Callable[[], float],
@@ -94,11 +78,7 @@ class DataPlane:
         self._websockets = websockets
         self._coalescer = coalescer
         self._telling = telling
-        self._sessions = sessions
-        self._otlp = otlp
-        self.tools = tools
-        self._mcp = mcp
-        self._pages = pages
+        self.own = own
         self._serve = {
             **dict.fromkeys(wire.STARTS, starts.serve),
             **dict.fromkeys(wire.DOORS, doors.serve),
@@ -123,8 +103,7 @@ class DataPlane:
     def draining(self, value: bool) -> None:
         self._doors.draining = value
         if value:
-            self.tools.stop()
-            self._mcp.stop()
+            self.own.stop()
 
     async def handle(self, request: DataRequest) -> web.StreamResponse:
         """A request of a client's. Never raises but for one that left: every failure is an
@@ -169,8 +148,8 @@ class DataPlane:
     async def _dispatch(self, request: DataRequest) -> web.StreamResponse:
         prefix, raw_target = routing.split_prefix(_origin_form(request))
         raw_path = raw_target.partition("?")[0]
-        if prefix is None and (raw_path == _INTERNAL or raw_path.startswith(_INTERNAL + "/")):
-            return await self._internal(request, raw_path)
+        if prefix is None and is_own(raw_path):
+            return await self.own.serve(request, raw_path)
         path = wire.decoded_path(raw_path)
         meaning = wire.recognise(request.method, path)
         rule = Rule.OPEN
@@ -236,37 +215,10 @@ class DataPlane:
             return await self._service.home(thread_id)
         return await self._guard.home(principal.supervisor, thread_id)
 
-    async def _internal(self, request: DataRequest, path: str) -> web.StreamResponse:
-        """What the sidecar answers itself, and no page of a stranger may ask: it has no key, where
-        there are keys. What is passed on is the agent server's to guard."""
-        if self.gate is None:
-            self._pages.refuse(request)
-        if path == HEALTH and request.method in ("GET", "HEAD"):
-            return answering.send(request, 200, _JSON, json.dumps(self._health()).encode())
-        if path.startswith(SESSIONS):
-            return await self._sessions.serve(request, path)
-        if path.startswith(OTLP):
-            return await self._otlp.serve(request, path)
-        if path == TOOLS or path.startswith(TOOLS + "/"):
-            return await self.tools.serve(request, path)
-        if path == MCP:
-            return await self._mcp.serve(request)
-        raise NoSuchRoute(
-            f"the sidecar has no {request.method} {path[:200]}; paths under /sidecar/ are its own "
-            "and are not passed on"
-        )
-
-    def _health(self) -> dict[str, str]:
-        """Strangers need not know how old it is."""
-        return {"status": "ok"} if self.gate else {"status": "ok", "version": __version__}
-
 
 def _is_last(error: Exception) -> bool:
     """Whether what follows on the connection could be taken for something it is not."""
     return isinstance(error, RequestError) and error.status in (400, 408)
-
-
-_JSON = [(b"content-type", b"application/json")]
 
 
 def _origin_form(request: DataRequest) -> str:

@@ -14,7 +14,7 @@ from tests.integration.http.wire import Answer, Wire
 from subagent_sidecar.core.keys import PREFIX
 from subagent_sidecar.core.toolset import NAMES
 from subagent_sidecar.core.wire import Act, recognise
-from subagent_sidecar.proxy import agent_routes
+from subagent_sidecar.proxy import own_routes
 from subagent_sidecar.proxy.incoming import Limits
 from subagent_sidecar.proxy.session_routes import SessionRoutes
 
@@ -43,7 +43,7 @@ OWN = {
     "TOOLS": ["/sidecar/tools", *(f"/sidecar/tools/{name}" for name in NAMES)],
     "MCP": ["/sidecar/mcp"],
 }
-"""By the names that DataPlane._internal knows them by."""
+"""By the names that OwnRoutes.serve knows them by."""
 UPGRADE = (
     "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
@@ -58,7 +58,7 @@ def test_no_kind_of_request_is_left_out() -> None:
 
 
 def test_no_route_of_our_own_is_left_out() -> None:
-    code = ast.parse(textwrap.dedent(inspect.getsource(agent_routes.DataPlane._internal)))
+    code = ast.parse(textwrap.dedent(inspect.getsource(own_routes.OwnRoutes.serve)))
     names = {node.id for node in ast.walk(code) if isinstance(node, ast.Name)}
     assert {name for name in names if name.isupper()} - {"HEALTH", "_JSON"} == set(OWN)
 
