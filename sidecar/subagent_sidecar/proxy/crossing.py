@@ -35,6 +35,9 @@ ALWAYS = tuple(
 )
 """What no allow list has to name: without these, requests would not mean what they say."""
 
+_LONGEST_KEPT = 128
+"""Longer names are of nobody's making but to fill the memory with."""
+
 _OF_OUR_IDENTITY = frozenset(
     {b"set-cookie", b"set-cookie2", b"www-authenticate", b"authentication-info"}
 )
@@ -106,7 +109,7 @@ class Crossing:
     def _fits(self, low: bytes, value: bytes) -> bool:
         if self._keyed and _A_KEY_IN_BYTES.search(value):
             return False
-        return self._named(low)
+        return self._named(low) if len(low) <= _LONGEST_KEPT else self._name_fits(low)
 
     def _name_fits(self, low: bytes) -> bool:
         name = low.decode("latin-1")

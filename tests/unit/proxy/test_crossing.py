@@ -167,3 +167,15 @@ def test_a_key_in_a_url_goes_nowhere(target: str) -> None:
 
 def test_a_url_that_only_looks_like_it_passes() -> None:
     Crossing(keyed=True).check("/threads/ssk_notes/ask_me?prefix=ssk_&b=%5f")
+
+
+def test_names_of_great_length_are_judged_and_not_remembered() -> None:
+    crossing = Crossing(withheld=True)
+    for number in range(50):
+        crossing.out(
+            [(b"x-" + b"a" * 10_000 + b"%d" % number, b"1"), (b"x-" + b"a" * 10_000 + b"-key", b"1")],
+            host=None,
+            peer=b"",
+            scheme=b"http",
+        )
+    assert crossing._named.cache_info().currsize == 0
