@@ -17,6 +17,13 @@ async def test_a_thread_is_its_makers_before_it_has_a_task(store: Store) -> None
     assert await store.owned(BOB, limit=10) == []
 
 
+async def test_a_thread_stays_its_first_makers(store: Store) -> None:
+    for second, who in enumerate(("ann", "bob")):
+        thread = Thread(thread_id="t", upstream="up", created_at=at(second), supervisor=who)
+        await store.apply([ThreadCreated(thread=thread)])
+    assert await store.owners(["t"]) == {"t": ANN}
+
+
 async def test_a_start_on_its_way_makes_its_thread_somebodys(store: Store) -> None:
     await store.admit(start(1, "t", supervisor="ann"))
     assert await store.owners(["t", "t"]) == {"t": ANN}

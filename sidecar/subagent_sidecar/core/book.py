@@ -112,6 +112,8 @@ def _thread_created(ledger: Ledger, change: ThreadCreated) -> None:
     known = ledger.thread(change.thread.thread_id)
     if known is None:
         ledger.put_thread(change.thread)
+    elif known.supervisor != change.thread.supervisor:
+        return  # it is its first maker's, whoever is told that it is there
     elif known.session_id is None and known.agent_name is None:
         ledger.put_thread(replace(change.thread, created_at=known.created_at))
 

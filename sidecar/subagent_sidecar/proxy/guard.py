@@ -20,6 +20,7 @@ from ..errors import (
     BodyTooLarge,
     NeedsEveryTask,
     RunNotFound,
+    StoreError,
     ThreadExists,
     ThreadNotFound,
     UpstreamRefused,
@@ -158,34 +159,47 @@ class Guard:
                 raise _exists(thread_id)
             return await serve(call)
 
-    async def made(self, call: Call, exchange: Exchange) -> Exchange:
-        """The answer to the making of a thread, before it is given: the thread is the caller's.
-        Raises ThreadExists where it is somebody else's, whatever the request seemed to say."""
+    async def made(self, call: Call, exchange: Exchange, note: Callable[[str], None]) -> Exchange:
+        """The answer to the making of a thread, before it is given: the thread is the caller's, and
+        `note`d for the record. Raises ThreadExists where it is somebody else's, whatever the
+        request seemed to say."""
         exchange = await whole(exchange)
         if exchange.body is None or not 200 <= exchange.status < 300:
             return exchange
         thread = peek.thread(peek.readable(exchange.body, exchange.headers) or b"")
         if thread is not None:
-            owner = await self._owners.of(thread[0], _caller(call))
-            if owner not in (None, _caller(call)):
-                raise _exists(thread[0])
-            self._owners.made(_caller(call), thread[0])
+            await self._made(call, thread[0], note)
         return exchange
 
+    async def _made(self, call: Call, thread_id: str, note: Callable[[str], None]) -> None:
+        caller, noted = _caller(call), False
+        try:
+            if await self._owners.of(thread_id, caller) not in (None, caller):
+                raise _exists(thread_id)
+            noted = True
+            note(thread_id)
+            if not await self._owners.made(caller, thread_id):
+                raise _exists(thread_id)
+        except StoreError:
+            if named_threads.made_as(named_threads.body_of(call)) is not None:
+                raise
+            # An id of the server's own choice is nobody else's: the record learns of it in time.
+            self._owners.remember(caller, thread_id)
+            if not noted:
+                note(thread_id)
+
     async def _copy(self, call: Call) -> web.StreamResponse:
-        exchange = await self.made(call, await forwarding.send(call, call.outgoing()))
-        body = exchange.body
-        if body is not None and 200 <= exchange.status < 300:
-            thread = peek.thread(peek.readable(body, exchange.headers) or b"")
-            if thread is not None:
-                self._service.seen.thread_made(
-                    thread[0],
-                    upstream=call.target.name,
-                    supervisor=call.supervisor,
-                    session_id=None,
-                    agent_name=None,
-                )
-        return await forwarding.give_back(call, exchange)
+        def note(thread_id: str) -> None:
+            self._service.seen.thread_made(
+                thread_id,
+                upstream=call.target.name,
+                supervisor=call.supervisor,
+                session_id=None,
+                agent_name=None,
+            )
+
+        sent = await forwarding.send(call, call.outgoing())
+        return await forwarding.give_back(call, await self.made(call, sent, note))
 
     # What is listed
 

@@ -39,8 +39,18 @@ class Owners:
         self._made: deque[tuple[Owner, str]] = deque(maxlen=_MADE_LATELY)
         self._claims: dict[str, Owner] = {}
 
-    def made(self, owner: Owner, thread_id: str) -> None:
-        """A thread was just made for them: theirs from now on, before it is on record."""
+    async def made(self, owner: Owner, thread_id: str) -> bool:
+        """A thread was just made for them, and the record was told: whether it is theirs there,
+        for somebody may have named the same id to another process at the same moment. From here on
+        every process on that record knows whose it is."""
+        found = (await self.of_all([thread_id], owner)).get(thread_id)
+        if found is not None and found != owner:
+            return False
+        self.remember(owner, thread_id)
+        return True
+
+    def remember(self, owner: Owner, thread_id: str) -> None:
+        """A thread is theirs for this process, whatever comes of the record."""
         self._threads.set(thread_id, owner)
         self._made.append((owner, thread_id))
 

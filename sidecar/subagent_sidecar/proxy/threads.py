@@ -66,21 +66,25 @@ class Threads:
             body = with_metadata(whole, extra)
         exchange = await forwarding.send(call, call.outgoing(body=body))
         failpoints.hit("thread.after_head")
+
+        def note(thread_id: str) -> None:
+            self._service.seen.thread_made(
+                thread_id,
+                upstream=call.target.name,
+                supervisor=call.supervisor,
+                session_id=session,
+                agent_name=said.agent_name,
+            )
+
         if not call.request.principal.every_task:
-            exchange = await self._guard.made(call, exchange)
+            return await forwarding.give_back(call, await self._guard.made(call, exchange, note))
 
         def on_end(answer: bytes | None) -> None:
             if answer is None or not 200 <= exchange.status < 300:
                 return
             thread = peek.thread(peek.readable(answer, exchange.headers) or b"")
             if thread is not None:
-                self._service.seen.thread_made(
-                    thread[0],
-                    upstream=call.target.name,
-                    supervisor=call.supervisor,
-                    session_id=session,
-                    agent_name=said.agent_name,
-                )
+                note(thread[0])
 
         return await forwarding.give_back(call, exchange, on_end)
 

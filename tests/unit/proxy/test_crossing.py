@@ -173,7 +173,10 @@ def test_names_of_great_length_are_judged_and_not_remembered() -> None:
     crossing = Crossing(withheld=True)
     for number in range(50):
         crossing.out(
-            [(b"x-" + b"a" * 10_000 + b"%d" % number, b"1"), (b"x-" + b"a" * 10_000 + b"-key", b"1")],
+            [
+                (b"x-" + b"a" * 10_000 + b"%d" % number, b"1"),
+                (b"x-" + b"a" * 10_000 + b"-key", b"1"),
+            ],
             host=None,
             peer=b"",
             scheme=b"http",

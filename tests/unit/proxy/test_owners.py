@@ -68,10 +68,16 @@ async def test_the_same_id_on_another_upstream_is_another_thread() -> None:
 
 async def test_what_was_just_made_is_its_makers_before_it_is_on_record() -> None:
     owners = owners_of(Record({"old": BOB}))
-    owners.made(BOB, "new")
+    assert await owners.made(BOB, "new")
     assert await owners.of("new", BOB) == BOB
     assert await owners.of("new", ANN) == BOB
     assert await owners.newest(BOB, limit=10) == ["new", "old"]
+
+
+async def test_what_the_record_says_is_anothers_was_not_made_for_whoever_was_told_so() -> None:
+    owners = owners_of(Record({"new": ANN}))
+    assert not await owners.made(BOB, "new")
+    assert await owners.of("new", BOB) == ANN
 
 
 async def test_an_id_is_claimed_by_one_supervisor_at_a_time() -> None:
