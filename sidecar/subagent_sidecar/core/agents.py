@@ -1,10 +1,12 @@
 """The agents that tools can start: declared by the operator, or found on the servers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
+from .keys import may_start
 from .storable import name as storable_name
 from .storable import storable
 
@@ -84,3 +86,24 @@ def together(of_each: Sequence[Sequence[Agent]]) -> dict[str, Agent]:
                 agent = replace(agent, name=f"{agent.upstream}/{agent.name}")
             found.setdefault(agent.name, agent)
     return found
+
+
+def startable(agents: Mapping[str, Agent], only: Sequence[str]) -> Mapping[str, Agent]:
+    """Those that a key for `only` these globs may start; none: all. Which graph an assistant of
+    somebody's own runs is not known here, so that a start of it may be refused all the same."""
+    if not only:
+        return agents
+    return {name: agent for name, agent in agents.items() if may_start(only, _told(agent)) is None}
+
+
+def _told(agent: Agent) -> list[str]:
+    """What a start of it is held against, as far as that is known."""
+    return [agent.name] if _is_id(agent.assistant_id) else [agent.name, agent.assistant_id]
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

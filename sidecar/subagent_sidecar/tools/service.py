@@ -3,14 +3,14 @@
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid5
 
 from ..core import tool_results, tool_words
-from ..core.agents import Agent, UpdateStrategy
+from ..core.agents import Agent, UpdateStrategy, startable
 from ..core.cancel import Outcome
 from ..core.model import EndedBy, Task, TaskQuery, TaskStatus
 from ..core.toolset import USUAL_WAIT_S, Tool, tools
@@ -74,7 +74,7 @@ class Tools:
 
     async def offered(self, caller: Caller) -> Sequence[Tool]:
         """The tools, with the agents that this caller can start."""
-        return tools((await self._catalog.agents(caller)).values())
+        return tools((await self._startable(caller)).values())
 
     async def call(
         self, tool: str, given: object, caller: Caller, *, progress: Progress | None = None
@@ -126,8 +126,11 @@ class Tools:
         failure = self._catalog.failure(caller)
         if failure is not None:
             return ToolFailed(tool_words.not_launched(name, why(failure)), failure)
-        text = tool_words.unknown_agent(name, await self._catalog.agents(caller))
+        text = tool_words.unknown_agent(name, await self._startable(caller))
         return ToolFailed(text, NoSuchAgent(text))
+
+    async def _startable(self, caller: Caller) -> Mapping[str, Agent]:
+        return startable(await self._catalog.agents(caller), caller.principal.only)
 
     async def _thread(self, agent: Agent, caller: Caller) -> str:
         """A thread of the task's own; under a key it is the same one each time."""

@@ -135,3 +135,17 @@ async def test_refusals_by_a_key_are_on_record(tmp_path: Path) -> None:
         assert (made["rule"], made["supervisor"], made["agent"]) == ("agents", "team-a", "coder")
         told = await admin(mine.at.front, "/v1/events?follow=false&kind=refused&after=0")
         assert told["events"][0]["detail"]["code"] == "key_agents"
+
+
+async def test_tools_offer_it_no_agent_that_it_may_not_start(tmp_path: Path) -> None:
+    async with holder(tmp_path) as mine:
+        mine.at.server.tools.update({"w": "writer", "c": "coder"})
+        tools = f"{mine.at.url}/sidecar/tools"
+        async with mine.at.session.get(tools, headers={"x-subagent-key": mine.key}) as answer:
+            offered = json.dumps(await answer.json())
+        assert "- writer: " in offered and "- coder: " not in offered
+        given = {"subagent_type": "nobody", "description": "x"}
+        as_json = {"content-type": "application/json"}
+        told = (await mine.post("/sidecar/tools/start_async_task", given, **as_json)).json
+        assert told["code"] == "no_such_agent"
+        assert "`writer`" in told["text"] and "`coder`" not in told["text"]

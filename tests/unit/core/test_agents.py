@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from subagent_sidecar.core.agents import MOST, Agent, discovered, together
+from subagent_sidecar.core.agents import MOST, Agent, discovered, startable, together
 
 
 def listed(graph: str, name: str | None = None, **more: Any) -> dict[str, Any]:
@@ -59,3 +59,28 @@ def test_a_name_on_two_servers_is_the_first_ones() -> None:
     one, two = (Agent(name="x", upstream=name, assistant_id="x") for name in "ab")
     found = together([[one], [two]])
     assert {name: agent.upstream for name, agent in found.items()} == {"x": "a", "b/x": "b"}
+
+
+@pytest.mark.parametrize(
+    ("only", "left"),
+    [
+        ((), ["researcher", "coder", "mine", "renamed"]),
+        (("res*",), ["researcher"]),
+        (("mine",), ["mine"]),  # of an id it is not known here which graph it runs
+        (("renamed",), []),  # its graph is held against the key as well
+        (("renamed", "coding-graph"), ["renamed"]),
+        (("nobody",), []),
+    ],
+)
+def test_a_key_for_some_agents_is_offered_no_other(only: tuple[str, ...], left: list[str]) -> None:
+    means = {
+        "researcher": "researcher",
+        "coder": "coder",
+        "mine": "01a20b44-fa29-710e-ae2a-6bf994e1d8ca",
+        "renamed": "coding-graph",
+    }
+    agents = {
+        name: Agent(name=name, upstream="a", assistant_id=assistant)
+        for name, assistant in means.items()
+    }
+    assert list(startable(agents, only)) == left
