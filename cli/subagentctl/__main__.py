@@ -46,10 +46,18 @@ class OneSentence(click.Group):
 def _usage_in_one_sentence() -> Iterator[None]:
     try:
         yield
+    except click.exceptions.NoArgsIsHelpError as error:
+        # click shows all of the help; a script that forgot a word reads one sentence.
+        raise Misused(_choice(error.ctx)) from error
     except click.UsageError as error:
         message = _sentence(error.format_message())
         command = error.ctx.command_path if error.ctx else "subagentctl"
         raise Misused(f"{message} See `{command} --help`.") from error
+
+
+def _choice(ctx: click.Context) -> str:
+    names = ctx.command.list_commands(ctx) if isinstance(ctx.command, click.Group) else []
+    return f"say what to do: {', '.join(names)}. See `{ctx.command_path} --help`."
 
 
 def _sentence(text: str) -> str:

@@ -1,5 +1,8 @@
 """What was done by the admin plane, in words: who, from where, what, and what came of it."""
 
+import re
+from functools import partial
+
 from subagentctl import fields
 from subagentctl.fields import Record, nested
 
@@ -17,6 +20,7 @@ ACTS = {
     "adopt": "put {count} tasks on record",
     "use_tool": "use {tool} {task_id}",
 }
+_BLANK = re.compile(r"(?P<before>( of)? )\{(?P<key>\w+)\}")
 OUTCOMES = {
     "done": "done",
     "under_way": "under way",
@@ -41,9 +45,13 @@ def acted(event: Record) -> str:
 def _what(detail: Record) -> str:
     """What there is to fill in; a request that was denied was not read to its end."""
     act, target = fields.text(detail, "act"), nested(detail, "target")
-    words = ACTS.get(act, act.replace("_", " ")).split()
-    told = [fields.text(target, word[1:-1]) if word[0] == "{" else word for word in words]
-    return " ".join(filter(None, told)) or "something"
+    words = ACTS.get(act, act.replace("_", " "))
+    return _BLANK.sub(partial(_filled, target), words).strip() or "something"
+
+
+def _filled(target: Record, blank: re.Match[str]) -> str:
+    told = fields.text(target, blank["key"])
+    return f"{blank['before']}{told}" if told else ""
 
 
 def _standing(detail: Record) -> str:

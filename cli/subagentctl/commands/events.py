@@ -69,8 +69,8 @@ def events(
 ) -> None:
     """Show what happened to tasks, oldest first, and with --follow what happens from now on.
 
-    A line says when (UTC), to which task (the end of its id), of which agent, and what. With
-    `-o json` it is the full event, as the admin API gives it.
+    A line says when (UTC), to which task (the end of its id), of which agent, and what; what
+    happened to none has `—` there. With `-o json` it is the full event, as the admin API gives it.
     """
     if since and last is not None:
         raise Misused("give --since or --last, not both. See `subagentctl events --help`.")
@@ -147,12 +147,12 @@ def _show(app: App, event: JsonObject) -> None:
 def line(event: JsonObject, look: Look) -> str:
     """`11-23 03:00:00Z  a134a759  researcher      started`, no wider than there is room."""
     at = moment(event, "at")
-    head = [
-        pad(f"{at:%m-%d %H:%M:%S}Z" if at else "", _AT),
-        pad(clean(fields.text(event, "task_id"))[-_ID:] or look.unknown, _ID),
-        _agent(event, look),
-    ]
-    start = _GAP.join(head) + _GAP
+    task = clean(fields.text(event, "task_id"))[-_ID:]
+    if look.width is not None and not (task or fields.text(event, "agent_name")):
+        about = [look.unknown]  # who did what with a key has need of the room
+    else:
+        about = [pad(task or look.unknown, _ID), _agent(event, look)]
+    start = _GAP.join([pad(f"{at:%m-%d %H:%M:%S}Z" if at else "", _AT), *about, ""])
     text = clean(clause(event)).strip()
     if look.width is not None:
         start = cut(start, look.width, look.ellipsis)

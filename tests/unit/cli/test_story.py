@@ -205,6 +205,10 @@ ADDED = {"micro_usd": 1_500_000, "run_time": 1_800_000_000, "runs": 2}
             "eve: cancel tasks: denied, 4,211 times",
         ),
         (
+            event("admin_act", act="make_key", by="eve", outcome="denied"),
+            "eve: make a key: denied",
+        ),
+        (
             event("admin_act", act="sing_songs", by="eve", outcome="sung"),
             "eve: sing songs: sung",
         ),
@@ -359,6 +363,20 @@ HAPPENED = {
 }
 
 
+MADE = {
+    **event(
+        "admin_act",
+        act="make_key",
+        by="alice",
+        role="admin",
+        outcome="done",
+        target={"name": "team-a"},
+        **{"from": "192.0.2.2"},
+    ),
+    "at": HAPPENED["at"],
+}
+
+
 @pytest.mark.parametrize(
     ("happened", "width", "told"),
     [
@@ -368,6 +386,7 @@ HAPPENED = {
         (HAPPENED, 42, "11-23 03:00:00Z  34a759fd  resea…  ended:…"),
         (HAPPENED, 12, "11-23 03:00…"),
         ({"kind": "cron_created"}, None, "                 —         —               cron created"),
+        (MADE, 80, "11-23 03:00:00Z  —  alice: make a key of team-a: done (admin, from 192.0.2.2)"),
         (
             {**HAPPENED, "agent_name": "a-very-long-agent-name", "status": "\x1b[31m\n!"},
             None,
