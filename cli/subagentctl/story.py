@@ -125,6 +125,8 @@ def _against(words: str) -> Callable[[Record], str]:
         rule = _detail(event, "rule")
         if not rule:
             return words.split(",")[0]
+        if _detail(event, "what") == "key":
+            rule = "its key"
         return f"{words}{rule}{_counted(event)}{_held(event)}{_within(event)}{_times(event)}"
 
     return told

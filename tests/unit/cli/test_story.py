@@ -133,7 +133,7 @@ ADDED = {"micro_usd": 1_500_000, "run_time": 1_800_000_000, "runs": 2}
         ),
         (
             event("refused", rule="agents", policy="key", what="key", current=0, limit=0),
-            "start refused by agents",
+            "start refused by its key",
         ),
         (
             event("key_created", key_id="k7", supervisor="team-a", agents=["*"]),
