@@ -4,6 +4,7 @@ from functools import partial
 
 import click
 
+from subagent_sidecar.core.names import nearest
 from subagentctl import fields
 from subagentctl.app import App, EachOnce, parsed, shared_options, since_option
 from subagentctl.client import JsonObject
@@ -129,12 +130,16 @@ class Shown:
 def _name_strangers(kinds: str) -> None:
     """A slip of the pen would be waited for in silence, and for ever."""
     strange = [kind for kind in kinds.split(",") if kind and kind not in KINDS]
-    if strange:
-        click.echo(
-            f"subagentctl: this version knows no kind of event called {clean(', '.join(strange))}; "
-            f"it knows {', '.join(sorted(KINDS))}.",
-            err=True,
-        )
+    if not strange:
+        return
+    every = sorted(KINDS)
+    close = list(dict.fromkeys(kind for word in strange for kind in nearest(word, every)))
+    known = f"like it: {', '.join(close)}" if close else f"it knows {', '.join(every)}"
+    click.echo(
+        f"subagentctl: this version knows no kind of event called {clean(', '.join(strange))}; "
+        f"{known}.",
+        err=True,
+    )
 
 
 def _show(app: App, event: JsonObject) -> None:

@@ -114,7 +114,7 @@ def _presented(request: DataRequest) -> tuple[str | None, frozenset[bytes]]:
 
 def _missing() -> _Error:
     return KeyMissing, (
-        "this sidecar serves supervisors by key, and the request has none: send one as "
+        "this sidecar serves supervisors by key, and the request has none: send one (ssk_...) as "
         f"x-subagent-key, x-api-key or `Authorization: Bearer`; {_MAKE}"
     )
 
