@@ -24,6 +24,7 @@ from .calls import Call
 from .command_socket import CommandSocket
 from .doors import Doors
 from .foreign_pages import is_local
+from .server import websocket_is_named
 from .telling import Telling
 
 _CONNECT_S = 5.0
@@ -37,7 +38,7 @@ def wants_upgrade(request: web.BaseRequest) -> bool:
     """Whether this is a WebSocket handshake."""
     return (
         request.method == "GET"
-        and request.headers["upgrade"].lower() == "websocket"
+        and websocket_is_named(request)
         and "upgrade" in request.headers.get("connection", "").lower()
         and request.version >= (1, 1)
         and not request.body_exists

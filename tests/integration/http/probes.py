@@ -20,10 +20,12 @@ UPGRADE = b"Connection: Upgrade\r\nUpgrade: "
 
 @dataclass(frozen=True)
 class Probe:
-    """`bodies` are those of the requests the server gets: none if the probe is refused."""
+    """`bodies` are those of the requests the server gets: none if the probe is refused. `last` is
+    what the connection ends behind, though it is answered."""
 
     sent: bytes
     bodies: tuple[bytes, ...] = ()
+    last: bool = False
 
 
 def _length(value: bytes) -> Probe:
@@ -157,8 +159,12 @@ WRAPPINGS = {
     "body of a GET": Probe(GET + WRAPPED, _WHOLE),
     "body beside an upgrade": Probe(POST + UPGRADE + b"websocket\r\n" + WRAPPED, _WHOLE),
     "body of a handshake": Probe(GET + UPGRADE + b"websocket\r\n" + WRAPPED, _WHOLE),
-    "body beside an upgrade to TCP": Probe(POST + UPGRADE + b"tcp\r\n" + WRAPPED, _WHOLE),
-    "body beside an upgrade to HTTP/2": Probe(POST + UPGRADE + b"h2c\r\n" + WRAPPED, _WHOLE),
+    "body beside an upgrade to TCP": Probe(
+        POST + UPGRADE + b"tcp\r\n" + WRAPPED, _WHOLE, last=True
+    ),
+    "body beside an upgrade to HTTP/2": Probe(
+        POST + UPGRADE + b"h2c\r\n" + WRAPPED, _WHOLE, last=True
+    ),
     "chunk beside an upgrade": Probe(
         POST
         + UPGRADE

@@ -4,10 +4,11 @@ import asyncio
 import json
 import os
 import sys
+from contextlib import suppress
 
 import pytest
 from tests.integration.http import probes
-from tests.integration.http.probes import CANARY, SMUGGLED, Probe
+from tests.integration.http.probes import CANARY, SMUGGLED, UPGRADE, WRAPPED, Probe
 from tests.integration.http.rig import Recorder, recorded, scripted
 from tests.integration.http.wire import Wire
 from tests.integration.upstream.raw_server import Peer
@@ -55,8 +56,28 @@ async def test_a_request_in_a_body_stays_a_body(probe: Probe) -> None:
     async with recorded() as (server, front), front.wire() as wire:
         assert (await wire.ask(probe.sent)).body == b"ok"
         assert bodies(server) == probe.bodies
-        last = await wire.ask(b"GET /after HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert (last.body, len(server.requests)) == (b"ok", 2)
+        if probe.last:
+            assert await wire.everything() == b""
+        else:
+            last = await wire.ask(b"GET /after HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert (last.body, len(server.requests)) == (b"ok", 2)
+
+
+@pytest.mark.parametrize("protocol", [b"h2c", b"websocket, h2c", b"webso\xe2\x84\xaaet"])
+@pytest.mark.parametrize("framing", [b"", WRAPPED], ids=["bodiless", "with a body"])
+async def test_nothing_is_read_behind_a_protocol_that_is_not_spoken(
+    protocol: bytes, framing: bytes
+) -> None:
+    """Else half of a request is lost with what came behind it, and the other half read as one."""
+    asked = b"POST /x HTTP/1.1\r\nHost: a\r\n" + UPGRADE + protocol + b"\r\n"
+    half = b"POST /half HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(SMUGGLED)
+    async with recorded() as (server, front), front.wire() as wire:
+        got = await wire.ask(asked + (framing or b"Content-Length: 0\r\n\r\n") + half)
+        assert (got.body, got.get(b"connection")) == (b"ok", b"close")
+        with suppress(ConnectionError):
+            await wire.send(SMUGGLED)
+        assert await wire.everything() == b""
+        assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("probe", probes.CHUNKED.values(), ids=probes.CHUNKED)
