@@ -19,7 +19,6 @@ import asyncio
 import json
 import random
 import shutil
-import sqlite3
 import sys
 import time
 import urllib.request
@@ -34,6 +33,7 @@ from urllib.parse import quote
 from subagent_sidecar.clock import SystemClock
 from subagent_sidecar.core.changes import Accepted, NewRun, Start
 from subagent_sidecar.core.model import RunStatus, timestamp
+from subagent_sidecar.store.driver import sqlite3
 from subagent_sidecar.store.sqlite import SqliteStore
 from tests.support.ports import free_port
 

@@ -2,6 +2,10 @@
 
 SQLite before 3.51.3 has a bug that can corrupt a WAL database when it is reset, and Pythons ship
 older ones.
+
+Whatever opens a sidecar's file in the sidecar's own process must do it with this one, the tests
+too. POSIX locks do not hold within a process: a second SQLite library takes the file for its own
+and truncates the shared memory that the first one has mapped, whose readers then die of SIGBUS.
 """
 
 from sqlite_utils.utils import sqlite3 as sqlite3  # type: ignore[attr-defined]

@@ -2,10 +2,9 @@
 
 import asyncio
 import re
-import sqlite3
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 from uuid import UUID
 
@@ -15,6 +14,8 @@ from tests.integration.http.wire import Answer, Wire
 from tests.integration.upstream.raw_server import Peer, serving
 from tests.support.processes import SidecarProcess
 from tests.support.waiting import eventually
+
+from subagent_sidecar.store.driver import sqlite3
 
 STREAMS = 200
 SHORT = 60
@@ -105,7 +106,7 @@ async def test_a_stop_under_load_fails_no_short_request_and_ends_in_time(tmp_pat
             cut = await asyncio.gather(*(wire.everything() for wire in streams))
             assert not any(b"0\r\n" in rest for rest in cut)  # broken off, not ended
         assert "Traceback" not in process.log
-        with sqlite3.connect(process.store_path) as books:
+        with closing(sqlite3.connect(process.store_path)) as books:
             assert books.execute("select count(*) from runs").fetchone() == (SHORT // 2,)
             assert books.execute("select * from intents").fetchall() == []
 

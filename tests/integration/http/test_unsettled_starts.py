@@ -1,12 +1,13 @@
 """A start that fails in a way no server answers is put in doubt at once, not forgotten."""
 
-import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from tests.integration.http.rig import sidecar
 from tests.integration.http.test_bad_input import UUID, post
 from tests.support.waiting import eventually
 
+from subagent_sidecar.store.driver import sqlite3
 from subagent_sidecar.testing import FakeAgentServer
 
 RUNS = b"/threads/" + UUID + b"/runs"
@@ -14,7 +15,7 @@ RUNS = b"/threads/" + UUID + b"/runs"
 
 def doubts(path: Path) -> list[str]:
     """Why starts are in doubt, by the store's own file; "" for one that is just open."""
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
         return [row[0] or "" for row in db.execute("SELECT in_doubt FROM intents")]
 
 

@@ -1,6 +1,5 @@
 """What the reaper reads from the SQLite file, where it does not do what memory does."""
 
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ from tests.support.books import accepted, start
 
 from subagent_sidecar.core.model import RunStatus
 from subagent_sidecar.reaper.reading import candidates
+from subagent_sidecar.store.driver import sqlite3
 from subagent_sidecar.store.sqlite import SqliteStore
 
 TASKS = 501  # and a page is 500

@@ -1,11 +1,11 @@
 """Sessions in the SQLite file, where it does not do what the store in memory does."""
 
-import sqlite3
 from pathlib import Path
 
 from tests.support.books import accepted, start
 
 from subagent_sidecar.core.sessions import SessionQuery
+from subagent_sidecar.store.driver import sqlite3
 from subagent_sidecar.store.sessions import list_sessions
 from subagent_sidecar.store.sqlite import SqliteStore
 
