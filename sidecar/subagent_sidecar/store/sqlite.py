@@ -222,5 +222,8 @@ class SqliteStore(SqliteReading):
         return f"{version()} at {self._path}"
 
     async def aclose(self) -> None:
-        await self._readers.aclose()
+        try:
+            await self._readers.aclose()
+        finally:
+            self._writer.end()
         await self._writer.aclose()

@@ -93,11 +93,11 @@ class Readers:
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
-        self._closed = False
+        self._closing: asyncio.Future[None] | None = None
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Raises StoreError."""
-        if self._closed:
+        if self._closing is not None:
             raise StoreUnavailable("the store is closed")
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._on, work)
 
@@ -114,8 +114,15 @@ class Readers:
             raise ours from error
 
     async def aclose(self) -> None:
-        self._closed = True
-        await asyncio.to_thread(self._threads.shutdown)
+        """Wait for what is being read and close the connections, which is done even where the
+        one who asked for it does not wait."""
+        if self._closing is None:
+            loop = asyncio.get_running_loop()
+            self._closing = loop.run_in_executor(None, self._close)
+        await asyncio.shield(self._closing)
+
+    def _close(self) -> None:
+        self._threads.shutdown()  # no connection may be closed while a thread is at it
         while self._connections:
             self._connections.pop().close()
 

@@ -99,10 +99,14 @@ class Writer:
 
     async def aclose(self) -> None:
         """Finish what is queued, close the connection, end the thread."""
+        self.end()
+        await asyncio.shield(self._ended)
+
+    def end(self) -> None:
+        """Likewise, without waiting for it."""
         if not self._closed:
             self._closed = True
             self._jobs.put(None)
-        await asyncio.shield(self._ended)
 
     def _main(self) -> None:
         try:
