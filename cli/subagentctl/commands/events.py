@@ -1,10 +1,10 @@
 """`subagentctl events`."""
 
+from difflib import get_close_matches
 from functools import partial
 
 import click
 
-from subagent_sidecar.core.names import nearest
 from subagentctl import fields
 from subagentctl.app import App, EachOnce, parsed, shared_options, since_option
 from subagentctl.client import JsonObject
@@ -133,7 +133,7 @@ def _name_strangers(kinds: str) -> None:
     if not strange:
         return
     every = sorted(KINDS)
-    close = list(dict.fromkeys(kind for word in strange for kind in nearest(word, every)))
+    close = list(dict.fromkeys(kind for word in strange for kind in get_close_matches(word, every)))
     known = f"like it: {', '.join(close)}" if close else f"it knows {', '.join(every)}"
     click.echo(
         f"subagentctl: this version knows no kind of event called {clean(', '.join(strange))}; "
