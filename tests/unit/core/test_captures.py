@@ -35,6 +35,7 @@ EXPECTED = {
     "POST /runs/batch": (Act.RUNS_BATCH, Form.CREATE, 0),
     "POST /runs/cancel": (Act.RUNS_CANCEL, Form.CREATE, 0),
     "POST /runs/crons": (Act.CRON_CREATE, Form.CREATE, 0),
+    "PATCH /runs/crons/{}": (Act.CRON_CHANGE, Form.CREATE, 0),
     "POST /threads/{}/commands": (Act.COMMAND, Form.CREATE, 1),
     "POST /mcp/": (Act.MCP, Form.WAIT, 0),
     "POST /assistants": (Act.ASSISTANT_CHANGE, Form.CREATE, 0),
@@ -52,7 +53,7 @@ OTHER_ON_A_THREAD = {
 }
 OTHER = re.compile(
     r"(?:\w+ /(?:assistants|store|nope)\b.*)"
-    r"|(?:(?:PATCH|DELETE) /runs/crons/\{\})"
+    r"|(?:DELETE /runs/crons/\{\})"
     r"|(?:POST /runs/crons/(?:count|search))"
 )
 
