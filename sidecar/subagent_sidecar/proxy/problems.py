@@ -19,13 +19,16 @@ from ..errors import (
     AmbiguousKey,
     AmbiguousSession,
     AmbiguousTask,
+    KeyTooNarrow,
     OutOfSight,
     PolicyInvalid,
     SessionOver,
+    SharedSession,
     SidecarError,
     TokenNeeded,
     Unauthenticated,
     UpstreamError,
+    WebhookRefused,
 )
 
 _log = logging.getLogger(__name__)
@@ -34,6 +37,8 @@ Headers = list[tuple[bytes, bytes]]
 
 OURS = (b"x-subagent-sidecar", b"refused")
 """Marks a refusal: a 401 or 403 of the agent server's own does not have it."""
+
+_REFUSALS = (Refused, OutOfSight, Unauthenticated, KeyTooNarrow, SharedSession, WebhookRefused)
 
 _CHALLENGE = (b"www-authenticate", b'Bearer realm="subagent-sidecar"')
 _OTHERS = frozenset({Scope.TREE, Scope.GLOBAL})
@@ -64,7 +69,7 @@ def problem(error: BaseException, *, request_id: str | None = None) -> tuple[int
     ]
     if error.retry_after_s is not None:
         headers.append((b"retry-after", str(max(1, round(error.retry_after_s))).encode()))
-    if isinstance(error, Refused | OutOfSight | Unauthenticated):
+    if isinstance(error, _REFUSALS):
         headers.append(OURS)
     if isinstance(error, TokenNeeded):
         headers.append((b"www-authenticate", error.challenge.encode()))

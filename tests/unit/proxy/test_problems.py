@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.support.refusals import EVERY_CODE, refused
 
+from subagent_sidecar import errors
 from subagent_sidecar.core.policy import Amounts, LimitKind
 from subagent_sidecar.core.quick import changed
 from subagent_sidecar.core.refusal import Refused
@@ -17,7 +18,9 @@ from subagent_sidecar.errors import (
     KeyRevoked,
     KeyUnknown,
     PolicyInvalid,
+    RoleNeeded,
     StoreBusy,
+    TokenNeeded,
     Unauthenticated,
 )
 from subagent_sidecar.proxy.problems import problem
@@ -125,3 +128,21 @@ def test_a_reload_that_fails_tells_every_problem() -> None:
 def test_a_request_without_an_id_gets_one() -> None:
     _, fields, body = problem(refused("denied"))
     assert json.loads(body)["request_id"] == dict(fields)[b"x-request-id"].decode() != ""
+
+
+OF_THE_DATA_PLANE = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type)
+    and issubclass(kind, errors.SidecarError)
+    and kind.status in (401, 403)
+    and kind not in (RoleNeeded, TokenNeeded)
+]
+
+
+@pytest.mark.parametrize("kind", OF_THE_DATA_PLANE)
+def test_a_401_or_403_of_ours_is_told_apart_from_the_agent_servers(
+    kind: type[errors.SidecarError],
+) -> None:
+    _, head, _ = problem(kind("no"))
+    assert dict(head)[b"x-subagent-sidecar"] == b"refused"
