@@ -118,6 +118,9 @@ def test_every_setting_was_tried() -> None:
 
 # (line of the file, what is said of it behind `file:line: `)
 MISTAKES = [
+    # failures.md 20: where the sidecar itself connects to is the operator's, and over HTTP
+    ("otlp_endpoint: file:///etc/passwd", "otlp_endpoint: must be a URL such as"),
+    ("otlp_endpoint: gopher://collector:70/", "otlp_endpoint: must be a URL such as"),
     (
         "otlp_endpoint: collector:4317",
         "otlp_endpoint: must be a URL such as http://127.0.0.1:4318, or `console`, which needs no "

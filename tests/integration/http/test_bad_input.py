@@ -135,7 +135,7 @@ async def test_a_start_of_twenty_megabytes_goes_through(chunked: bool) -> None:
 async def test_a_body_up_to_the_limit_passes_and_one_byte_more_is_told_the_limit(
     path: bytes,
 ) -> None:
-    """Row 16."""
+    """Row 16: the cap is a setting, and the refusal a problem that names it."""
     async with recorded(RUN_ANSWER, max_body="1000B") as (server, front):
         for size, status in ((1000, 200), (1001, 413)):
             for framing in ("length", "chunked", "chunked and slow"):

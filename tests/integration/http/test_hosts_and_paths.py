@@ -1,9 +1,13 @@
 """Neither Host nor an odd spelling of a path decides anything (row 23, path tricks)."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from tests.integration.http.rig import Recorder, recorded, recording, sidecar
+
+import subagent_sidecar
 
 EVIL_HOSTS = [
     b"localhost:4000/#@evil",
@@ -23,11 +27,20 @@ EVIL_HOSTS = [
 PLAIN_HOSTS = [b"a", b"A.b-c_d:8460", b"[::1]:8460", b"127.0.0.1", b"a%20b", b"", b"x:"]
 
 
+# Row 23: the probes.
 @pytest.mark.parametrize("host", EVIL_HOSTS)
 async def test_a_host_that_is_none_is_refused(host: bytes) -> None:
     async with recorded() as (server, front), front.wire() as wire:
         got = await wire.ask(b"GET /x HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
         assert (got.status, server.requests) == (400, [])
+
+
+# Row 23: aiohttp makes these of a Host or of an absolute target, so nothing may go by them.
+def test_nothing_asks_aiohttp_what_was_asked_for() -> None:
+    made_up = re.compile(r"\brequest\.(?:url|rel_url|host|scheme|secure)\b")
+    sources = list(Path(subagent_sidecar.__file__).parent.rglob("*.py"))
+    assert len(sources) > 50
+    assert [path.name for path in sources if made_up.search(path.read_text("utf-8"))] == []
 
 
 @pytest.mark.parametrize("host", PLAIN_HOSTS)
@@ -183,6 +196,7 @@ OURS = [
 ]
 
 
+# Row 23: the list of hosts, where one is needed.
 @pytest.mark.parametrize("line", OURS)
 async def test_what_is_our_own_answers_no_page_of_a_stranger(line: bytes) -> None:
     """DNS rebinding: what is passed on is the agent server's to guard, and this is not."""

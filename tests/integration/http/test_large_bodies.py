@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.integration.http.rig import LOCAL
+from tests.integration.http.rig import LOCAL, recorded
 from tests.integration.http.wire import Wire
 from tests.integration.upstream.raw_server import OK, Peer, Script, serving
 from tests.support.processes import SidecarProcess
@@ -72,6 +72,7 @@ async def large_server(peer: Peer) -> None:
         await peer.send(PIECE)
 
 
+# Row 16: nothing is kept of what only passes, either way.
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_a_hundred_megabytes_pass_both_ways_in_a_few_megabytes(
     tmp_path: Path, chunked: bool
@@ -85,6 +86,7 @@ async def test_a_hundred_megabytes_pass_both_ways_in_a_few_megabytes(
         assert memory(process.pid) - before < 16 * MIB
 
 
+# Row 17: nor is it unpacked. What is read in passing is unpacked up to PEEK_LIMIT (test_peek).
 async def test_a_bomb_in_a_request_or_an_answer_is_not_set_off(tmp_path: Path) -> None:
     packed = b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB) + BOMB
 
@@ -103,6 +105,15 @@ async def test_a_bomb_in_a_request_or_an_answer_is_not_set_off(tmp_path: Path) -
             host = b"" if b"Host" in start else b"Host: a\r\n"
             assert (await wire.ask(start + host + packed)).body == BOMB
         assert memory(process.pid) - before < 4 * PEEK_LIMIT < LARGE // 2  # zlib's buffer doubles
+
+
+# Row 16: what is read in passing has a limit of its own, and what is longer passes all the same.
+@pytest.mark.parametrize("path", [b"/threads/t/runs/r", b"/threads/t/runs", b"/threads/t"])
+async def test_an_answer_too_long_to_be_read_in_passing_passes_whole(path: bytes) -> None:
+    body = b'{"run_id":"r","thread_id":"t","status":"success","x":"%b"}' % (b"x" * PEEK_LIMIT)
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    async with recorded(answer) as (_, front), front.wire() as wire:
+        assert (await wire.ask(b"GET " + path + b" HTTP/1.1\r\nHost: a\r\n\r\n")).body == body
 
 
 async def test_a_start_of_twenty_megabytes_costs_a_few_times_its_size(tmp_path: Path) -> None:

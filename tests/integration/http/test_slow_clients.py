@@ -37,6 +37,7 @@ async def closed(wire: Wire) -> bytes:
         return await wire.everything()
 
 
+# Row 18: heads have a deadline, whatever of them came, and however slowly the rest does.
 async def test_heads_that_do_not_come_end_their_connections() -> None:
     async with recorded(**SHORT) as (server, front):
         await asyncio.gather(*(abandoned_head(front, sent) for sent in HEADS.values()))
@@ -82,6 +83,7 @@ async def trickle(wire: Wire) -> None:
             await asyncio.sleep(0.05)
 
 
+# Row 18: bodies may not stand still.
 @pytest.mark.parametrize("sent", BODIES.values(), ids=BODIES)
 async def test_a_start_whose_body_does_not_come_is_told_so_and_its_connection_closed(
     sent: bytes,
@@ -134,6 +136,7 @@ async def is_served(front: Front) -> bool:
         return (await wire.everything()).endswith(b"ok")
 
 
+# Row 18: a thousand of them are nothing to others.
 async def test_a_thousand_slow_connections_do_not_stop_a_good_client() -> None:
     async with recorded() as (_, front):
         alone = await waits(front)
@@ -142,6 +145,7 @@ async def test_a_thousand_slow_connections_do_not_stop_a_good_client() -> None:
     assert beside[50] < max(0.05, 5 * alone[50])  # of the longest, others have their part
 
 
+# Row 18: of one peer, and of all, there are so many at most.
 async def test_one_address_has_no_more_connections_than_it_may() -> None:
     async with recorded(max_client_connections=2) as (_, front):
         async with slow_connections(front, 2), front.wire() as wire:

@@ -60,6 +60,7 @@ def test_no_id_can_lead_a_link_elsewhere() -> None:
         ({"a": "http://h/{}{trace_id}"}, "{} is not known"),
         ({"a": "http://h/{trace_id}}"}, "other half"),
         ({"a": "http://h/{{trace_id}"}, "other half"),
+        # failures.md 20: a link leads to a web page, with nobody's name and password
         ({"a": "ftp://h/{trace_id}"}, "must begin with http"),
         ({"a": "javascript:alert('{trace_id}')"}, "must begin with http"),
         ({"a": "http:///{trace_id}"}, "must begin with http"),

@@ -157,7 +157,7 @@ def test_what_cannot_be_read_is_left_unread(encoding: bytes, body: bytes) -> Non
     assert peek.readable(body, [(b"content-encoding", encoding)]) is None
 
 
-# failures.md 17
+# failures.md 17: what is unpacked to be read is unpacked up to a limit
 def test_a_bomb_is_not_inflated() -> None:
     bomb = gzip.compress(b"\0" * (peek.PEEK_LIMIT * 4))
     assert len(bomb) < 100_000
