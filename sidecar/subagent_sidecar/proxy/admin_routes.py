@@ -31,6 +31,7 @@ from .admin_tasks import TaskRoutes
 from .admin_tools import AdminToolRoutes
 from .admin_traces import TraceRoutes
 from .catching_up import catch_up
+from .tactful import is_last_for_its_upgrade
 
 
 class AdminPlane:
@@ -113,6 +114,7 @@ class AdminPlane:
         app.router.add_get("/readyz", self.readyz)
         check_routes(app)
         app.on_response_prepare.append(_without_versions)
+        app.on_response_prepare.append(_last_for_its_upgrade)
         return app
 
     async def healthz(self, request: web.Request) -> web.Response:
@@ -138,6 +140,12 @@ class AdminPlane:
 async def _without_versions(request: web.Request, response: web.StreamResponse) -> None:
     """aiohttp tells everybody its own version, and that of Python."""
     response.headers.popall(hdrs.SERVER, None)
+
+
+async def _last_for_its_upgrade(request: web.Request, response: web.StreamResponse) -> None:
+    if is_last_for_its_upgrade(request):
+        response.force_close()
+        response.headers[hdrs.CONNECTION] = "close"
 
 
 @web.middleware

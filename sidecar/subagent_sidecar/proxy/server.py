@@ -21,7 +21,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from ..core.metrics.traffic import OWN
 from ..core.principal import ANONYMOUS, Principal
 from . import answering
-from .tactful import TactfulHandler, unreadable
+from .tactful import TactfulHandler, is_last_for_its_upgrade, unreadable
 
 Handler = Callable[["DataRequest"], Awaitable[web.StreamResponse]]
 
@@ -69,8 +69,8 @@ class DataRequest(web.BaseRequest):
 
     @property
     def keep_alive(self) -> bool:
-        if self._message.upgrade and not websocket_is_named(self):
-            return False  # aiohttp drops what has come behind it, and would read on in the middle
+        if self._message.upgrade and is_last_for_its_upgrade(self):
+            return False
         return super().keep_alive and not self.protocol.stopping  # type: ignore[attr-defined]
 
     def hold(self) -> None:
@@ -173,13 +173,6 @@ class DataProtocol(TactfulHandler):
         """End the request in progress, as if its client had left."""
         if self._task_handler is not None:
             self._task_handler.cancel()
-
-
-def websocket_is_named(request: web.BaseRequest) -> bool:
-    """Whether the protocol to upgrade to is the one that aiohttp's parser stops for. (The Kelvin
-    sign is a K in lower case.)"""
-    named = request.headers.get("upgrade", "")
-    return named.isascii() and named.lower() == "websocket"
 
 
 def _detect_dead_peers(sock: socket.socket | None) -> None:

@@ -28,6 +28,19 @@ class TactfulHandler(web.RequestHandler):
             super().log_exception(*args, **kwargs)
 
 
+def websocket_is_named(request: web.BaseRequest) -> bool:
+    """Whether the protocol to upgrade to is the one that aiohttp's parser stops for. (The Kelvin
+    sign is a K in lower case.)"""
+    named = request.headers.get("upgrade", "")
+    return named.isascii() and named.lower() == "websocket"
+
+
+def is_last_for_its_upgrade(request: web.BaseRequest) -> bool:
+    """Whether nothing may be read behind this: of what has come behind a request for another
+    protocol aiohttp drops a part, and would read on in the middle of a request."""
+    return bool(request._message.upgrade) and not websocket_is_named(request)
+
+
 def unreadable(status: int, error: BaseException | None) -> tuple[int, list[Field], bytes]:
     """What is answered to what the parser did not understand: nobody is told what that was.
     Raises a ConnectionError again: there is no one left to answer."""

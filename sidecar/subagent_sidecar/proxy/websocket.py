@@ -24,7 +24,7 @@ from .calls import Call
 from .command_socket import CommandSocket
 from .doors import Doors
 from .foreign_pages import is_local
-from .server import websocket_is_named
+from .tactful import websocket_is_named
 from .telling import Telling
 
 _CONNECT_S = 5.0

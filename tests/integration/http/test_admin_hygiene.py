@@ -3,9 +3,18 @@
 import asyncio
 import json
 import logging
+from contextlib import suppress
 
 import pytest
-from tests.integration.http.probes import CANARY, CODINGS, FIELDS, LENGTHS, Probe
+from tests.integration.http.probes import (
+    CANARY,
+    CODINGS,
+    FIELDS,
+    LENGTHS,
+    SMUGGLED,
+    UPGRADE,
+    Probe,
+)
 from tests.integration.http.rig import recorded
 
 PROBES = {**LENGTHS, **CODINGS, **FIELDS}
@@ -49,6 +58,18 @@ async def test_so_does_one_that_does_not_come_after_another_request() -> None:
     async with recorded(**SHORT) as (_, front), front.admin() as wire:
         assert (await wire.ask(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")).status == 200
         await wire.send(b"GET /v1/ta")
+        assert await wire.everything() == b""
+
+
+# Row 21, as on the data plane.
+async def test_nothing_is_read_behind_a_protocol_that_is_not_spoken() -> None:
+    half = POST + b"Content-Length: %d\r\n\r\n" % len(SMUGGLED)
+    async with recorded() as (_, front), front.admin() as wire:
+        asked = b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + UPGRADE + b"h2c\r\n\r\n"
+        got = await wire.ask(asked + half)
+        assert (got.status, got.get(b"connection")) == (200, b"close")
+        with suppress(ConnectionError):
+            await wire.send(SMUGGLED)
         assert await wire.everything() == b""
 
 
