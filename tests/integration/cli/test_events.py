@@ -141,7 +141,7 @@ def test_a_kind_nobody_knows_is_named_and_asked_for_all_the_same(
     assert "no kind of event called xyzzy; it knows abandoned, admin_act, adopted" in odd.stderr
     result = run("events", "--kind", "started,budget_raise")
     assert result.exit_code == 0
-    assert "no kind of event called budget_raise; like it: budget_raised.\n" in result.stderr
+    assert "no kind of event called budget_raise; like it: budget_raised" in result.stderr
     assert queries(admin)[-1]["kind"] == "started,budget_raise"
     assert run("events", "--kind", "started").stderr == ""
 
