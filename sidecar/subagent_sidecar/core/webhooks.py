@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-_NAME = b"webhook"
+_PUSHED = ("pushNotificationConfig", "taskPushNotificationConfig", "push_notification_config")
+_MARKS = (b"webhook", b"ushNotificationConfig", b"push_notification_config", b"\\u", b"\0")
 _HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
 
 
@@ -15,9 +16,9 @@ class UnclearWebhook(ValueError):
 
 
 def webhooks(body: bytes) -> list[Any]:
-    """Whatever a body names as a webhook: of a run, a cron, each run of a batch, or a command.
-    Raises ValueError where it cannot be told."""
-    if all(body.find(each) < 0 for each in (_NAME, b"\\u", b"\0")):
+    """Whatever a body names as a webhook: of a run, a cron, each run of a batch, a command, or a
+    message of A2A. Raises ValueError where it cannot be told."""
+    if all(body.find(each) < 0 for each in _MARKS):
         return []  # the name cannot be in it, whichever way it were spelt, or encoded
     try:
         return [each for each in _named(json.loads(body)) if each is not None]
@@ -31,6 +32,14 @@ def _named(message: Any) -> Iterator[Any]:
             yield each.get("webhook")
             if isinstance(params := each.get("params"), dict):
                 yield params.get("webhook")
+                yield from _pushed(params.get("configuration"))
+
+
+def _pushed(configuration: Any) -> Iterator[Any]:
+    """Where an A2A message wants news of its task, on servers that send any."""
+    for name in _PUSHED if isinstance(configuration, dict) else ():
+        if isinstance(push := configuration.get(name), dict):
+            yield push.get("url")
 
 
 def host_of(webhook: Any) -> str:

@@ -130,3 +130,11 @@ UNREADABLE = [b'{"webhook":', b'{"webhook":"\xff"}', b'{"webhook":' + b"[" * 900
 async def test_what_cannot_be_read_is_refused(body: bytes) -> None:
     with pytest.raises(BadBody):
         await judge("*").judge(body)
+
+
+@pytest.mark.parametrize("name", ["pushNotificationConfig", "push_notification_config"])
+def test_where_an_a2a_message_wants_news_is_a_webhook(name: str) -> None:
+    params = {"message": {}, "configuration": {name: {"url": "http://169.254.169.254/"}}}
+    sent = json.dumps({"method": "message/send", "params": params}).encode()
+    assert webhooks(sent) == ["http://169.254.169.254/"]
+    assert webhooks(b'{"params": {"configuration": {"pushNotificationConfig": 5}}}') == []
