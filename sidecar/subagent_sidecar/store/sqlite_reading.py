@@ -93,11 +93,12 @@ class Readers:
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
+        self._closed = False
         self._closing: asyncio.Future[None] | None = None
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Raises StoreError."""
-        if self._closing is not None:
+        if self._closed:
             raise StoreUnavailable("the store is closed")
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._on, work)
 
@@ -116,6 +117,7 @@ class Readers:
     async def aclose(self) -> None:
         """Wait for what is being read and close the connections, which is done even where the
         one who asked for it does not wait."""
+        self._closed = True
         if self._closing is None:
             loop = asyncio.get_running_loop()
             self._closing = loop.run_in_executor(None, self._close)

@@ -221,10 +221,10 @@ async def test_a_store_that_fails_ends_the_stream_so_that_it_is_resumed(tmp_path
     async with desk(tmp_path / "books.db") as here, following(here.url) as stream:
         await stream.comment("events after 0")
         assert isinstance(here.store, SqliteStore)
-        here.store._readers._closing = asyncio.get_running_loop().create_future()
+        here.store._readers._closed = True
         here.routes._followers.tell()
         assert await stream.next() is None
-        here.store._readers._closing = None
+        here.store._readers._closed = False
 
 
 async def test_one_that_was_away_for_longer_than_retention_is_told_so(tmp_path: Path) -> None:
