@@ -146,9 +146,10 @@ class Call:
 
     @property
     def auth(self) -> list[headers.Field]:
-        """What to present upstream when asking on this caller's behalf."""
+        """What to present upstream when asking on this caller's behalf: nothing that does not go on
+        with its request."""
         if self._auth is None:
-            self._auth = self.target.crossing.credentials(self.fields)
+            self._auth = self.target.crossing.credentials(self._sent_on)
         return self._auth
 
     def outgoing(

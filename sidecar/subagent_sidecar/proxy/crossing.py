@@ -30,7 +30,7 @@ ALWAYS = tuple(
         *("if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range"),
         *("last-event-id", "idempotency-key", "prefer", "origin", "access-control-request-*"),
         *("sec-websocket-*", "x-request-id", "x-forwarded-for", "traceparent", "tracestate"),
-        *("mcp-protocol-version", "mcp-session-id", "a2a-version", "a2a-extensions"),
+        *("sec-fetch-*", "mcp-*", "a2a-*"),
     )
 )
 """What no allow list has to name: without these, requests would not mean what they say."""

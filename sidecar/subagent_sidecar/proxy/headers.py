@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
+from ..core.credential_names import tells_who
 from ..errors import BadHeader
 
 Field = tuple[bytes, bytes]
@@ -29,7 +30,6 @@ NOT_SENT_ON = HOP_BY_HOP | _OURS | {b"host", b"expect"}
 _LOCATIONS = frozenset({b"location", b"content-location"})
 BUDGET = b"x-subagent-budget-remaining"
 _FORWARDED = b"x-forwarded-for"
-_CREDENTIALS = frozenset({b"authorization", b"x-api-key", b"cookie", b"x-auth-scheme"})
 _ONCE = frozenset({b"authorization", b"x-api-key"})
 _HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
 """RFC 3986, 3.2.2 and 3.2.3: no userinfo, and nothing that would end the authority of a URL."""
@@ -137,7 +137,12 @@ def _is_host(value: bytes) -> bool:
 
 def credentials(fields: Sequence[Field]) -> list[Field]:
     """What identifies the caller to the upstream."""
-    return [(name, value) for name, value in fields if name.lower() in _CREDENTIALS]
+    return [(name, value) for name, value in fields if _is_credential(name.lower())]
+
+
+@lru_cache(1_024)
+def _is_credential(name: bytes) -> bool:
+    return name not in NOT_SENT_ON and tells_who(name.decode("latin-1"))
 
 
 def first(fields: Sequence[Field], wanted: bytes) -> bytes | None:

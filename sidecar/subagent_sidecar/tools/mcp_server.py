@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import mcp_types as types
@@ -15,6 +14,7 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, Too
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from .. import __version__
+from ..core.credential_names import tells_who
 from ..core.principal import Principal
 from ..core.storable import name, storable
 from ..core.toolset import Tool
@@ -31,8 +31,7 @@ from .told import Told, ToolFailed
 _MAX_SESSIONS = 1_000
 _MAX_LISTENERS = 1_000
 _SCHEMAS = {tool.name: tool.parameters for tool in all_tools(())}
-_CREDENTIALS = ("authorization", "x-api-key", "x-auth-scheme", "cookie")
-_CONTEXT = ("traceparent", "tracestate")
+_CONTEXT = frozenset({"traceparent", "tracestate"})
 _START = "start_async_task"
 _DESTRUCTIVE = frozenset({"cancel_async_task", "update_async_task"})
 _INSTRUCTIONS = (
@@ -145,8 +144,8 @@ class McpServer:
         return Caller(
             principal=_principal(ctx),
             session=session,
-            fields=tuple(_fields(ctx, _CREDENTIALS)),
-            context=tuple(_fields(ctx, _CONTEXT)),
+            fields=tuple(_fields(ctx, tells_who)),
+            context=tuple(_fields(ctx, _CONTEXT.__contains__)),
         )
 
     # The list of tools changes with the agents that are named in it
@@ -182,14 +181,11 @@ def _header(ctx: Context, name: str) -> str | None:
     return headers.get(name) or None
 
 
-def _fields(ctx: Context, names: Iterable[str]) -> list[tuple[bytes, bytes]]:
-    with suppress(UnicodeEncodeError):
-        return [
-            (name.encode(), value.encode("latin-1"))
-            for name in names
-            if (value := _header(ctx, name)) is not None
-        ]
-    return []
+def _fields(ctx: Context, wanted: Callable[[str], bool]) -> list[tuple[bytes, bytes]]:
+    """As they came, for the data plane to judge."""
+    scope: Mapping[str, Any] = getattr(ctx.request, "scope", {})
+    raw: Iterable[tuple[bytes, bytes]] = scope.get("headers", ())
+    return [(name, value) for name, value in raw if wanted(name.decode("latin-1"))]
 
 
 def _tool(tool: Tool) -> types.Tool:

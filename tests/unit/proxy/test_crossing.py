@@ -110,6 +110,9 @@ SENT_BY_SDKS = [
     (b"x-request-id", b"r"),
     (b"Sec-WebSocket-Version", b"13"),
     (b"Mcp-Protocol-Version", b"2025-06-18"),
+    (b"Mcp-Method", b"tools/call"),
+    (b"A2A-Extensions", b"e"),
+    (b"Sec-Fetch-Site", b"cross-site"),
 ]
 
 
