@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from . import redaction
 from .core.policy_names import BUNDLED, NONE
 
 T = TypeVar("T")
@@ -78,7 +79,7 @@ def address(text: Any) -> Address:
         raise ValueError("must be HOST:PORT")
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdigit() or int(port) > 65_535:
-        raise ValueError(f"{text!r} is not HOST:PORT")
+        raise ValueError(f"{_shown(text)} is not HOST:PORT")
     return Address(host.strip("[]") or "127.0.0.1", int(port))
 
 
@@ -97,7 +98,12 @@ def store(text: Any) -> str:
         isinstance(text, str) and text.startswith("sqlite:///") and len(text) > len("sqlite:///")
     ):
         return str(text)
-    raise ValueError(f"{text!r} is not a store; use sqlite:///PATH or memory:")
+    raise ValueError(f"{_shown(text)} is not a store; use sqlite:///PATH or memory:")
+
+
+def _shown(given: object) -> str:
+    """What was given: it may be a URL with a password, which is left out."""
+    return repr(redaction.url(given) if isinstance(given, str) else given)
 
 
 def header_name(name: Any) -> str:
@@ -180,7 +186,7 @@ def origins(given: Any) -> tuple[str, ...]:
         raise ValueError(form)
     for each in given:
         if each != "*" and not _ORIGIN.fullmatch(each):
-            raise ValueError(f"{each!r} is no origin: {form}")
+            raise ValueError(f"{_shown(each)} is no origin: {form}")
     return tuple(each.lower() for each in given)
 
 

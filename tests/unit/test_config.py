@@ -327,3 +327,13 @@ def test_a_sidecar_that_would_send_its_traces_to_itself_does_not_start(tmp_path:
     assert (
         parsed(tmp_path, "otlp_endpoint: console\n", environ=to_itself).otlp_endpoint == "console"
     )
+
+
+# failures.md 24
+@pytest.mark.parametrize("key", ["store", "listen", "allowed_origins"])
+def test_a_password_in_a_mistake_is_not_repeated(tmp_path: Path, key: str) -> None:
+    url = "postgresql://ann:s3cr3t@db/x?password=s3cr3t"
+    given = f"[{url!r}]" if key == "allowed_origins" else repr(url)
+    (problem,) = problems(tmp_path, f"{key}: {given}\n")
+    assert key in problem
+    assert "s3cr3t" not in problem

@@ -42,6 +42,11 @@ def test_a_credential_may_stand_in_a_file_beside_the_settings(tmp_path: Path) ->
     assert SECRET not in repr(found)
 
 
+def test_a_variable_may_be_called_one(tmp_path: Path) -> None:
+    found = upstream(tmp_path, headers={"x-api-key": "Bearer ${env:KEY}"})
+    assert found.headers == (("x-api-key", f"Bearer {SECRET}"),)
+
+
 def test_a_variable_and_a_file_may_be_of_one_value(tmp_path: Path) -> None:
     (tmp_path / "f").write_text("file")
     found = upstream(tmp_path, headers={"x-api-key": "<${KEY}|${file:f}>"})
@@ -70,6 +75,9 @@ def test_a_file_that_cannot_be_used_is_told_by_key_and_path(
         ({"x-api-key": "${NONE}"}, "x-api-key: the value is empty"),
         ({"x-api-key": "${KEY}", "X-API-KEY": "${KEY}"}, "X-API-KEY stands twice"),
         ({"x-api-key": "${file:a\0b}"}, "a path has no null characters"),
+        ({"cookie": f"a=${{KEY}}; b=${{vault:{SECRET}}}"}, "a value has a `${` that is no ${VARI"),
+        ({"x-team": f"${{{SECRET}"}, "a value has a `${` that is no ${VARIABLE}"),
+        ({"x-team": "${file:}"}, "a value has a `${` that is no ${VARIABLE}"),
     ],
 )
 def test_what_is_no_credential_to_be_used_is_refused(

@@ -11,7 +11,7 @@ from ..core.credential_names import is_secret
 from ..core.matching import Glob
 from ..own_fields import BadPieces, Renewable, joined
 
-_REFERENCE = re.compile(r"\$\{(?:file:([^}]+)|([A-Za-z_][A-Za-z0-9_]*))\}")
+_REFERENCE = re.compile(r"\$\{(?:file:([^}]+)|(?:env:)?([A-Za-z_][A-Za-z0-9_]*))\}")
 _GLOB = re.compile(r"[A-Za-z0-9!#$%&'+.^_`|~*?-]+")
 _NOT_HERE = (
     "a credential does not stand in this file, which is shown and copied: write ${VARIABLE} for "
@@ -63,6 +63,8 @@ class HeaderReader:
         return OwnHeader(name, value, Renewable(name, pieces) if filed else None)
 
     def _pieces(self, text: str) -> Iterator[str | Path]:
+        if "${" in _REFERENCE.sub("", text):
+            raise ValueError("a value has a `${` that is no ${VARIABLE} and no ${file:PATH}")
         missing = [v for _, v in _REFERENCE.findall(text) if v and v not in self.environ]
         if missing:
             raise ValueError(f"the environment has no {', '.join(missing)}")
