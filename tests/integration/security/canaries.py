@@ -17,6 +17,7 @@ class Canary(StrEnum):
     UPSTREAM_KEY = "c4nary-key-of-the-upstream"
     UPSTREAM_FILE = "c4nary-file-of-the-upstream"
     UPSTREAM_FILE_CUT = "c4nary-file-that-cannot-be-used"
+    POLICY_FILE = "c4nary-policy-file"
     OTLP_HEADER = "c4nary-otlp-header"
     ADMIN_TOKEN = "c4nary-admin-token"
     SET_COOKIE = "c4nary-set-cookie"

@@ -118,7 +118,7 @@ async def sidecar(folder: Path, *, purpose: bool) -> AsyncIterator[SidecarProces
             "log_level": "debug",
             "otlp_endpoint": "console",
             "purpose": purpose,
-            "policy": "default",
+            "policy": ["default", "own.yaml"],
             "upstreams": {
                 "main": {
                     "url": f"http://{LOCAL}:{upstream.port}",
@@ -130,6 +130,7 @@ async def sidecar(folder: Path, *, purpose: bool) -> AsyncIterator[SidecarProces
             },
         }
         (folder / "team.key").write_text(f"{Canary.UPSTREAM_FILE}\n")
+        (folder / "own.yaml").write_text(f"version: 1\n# for ann: {Canary.POLICY_FILE}\n")
         env = {
             "UPSTREAM_KEY": str(Canary.UPSTREAM_KEY),
             "SUBAGENT_SIDECAR_ADMIN_TOKEN": str(Canary.ADMIN_TOKEN),
@@ -168,22 +169,31 @@ async def everything(process: SidecarProcess) -> Seen:
     seen.places["answer: malformed, admin"] = await send(admin_port, bad)
     await spoil_the_file(process)
     printed = await asyncio.gather(*(output(words) for words in commands(process)))
-    seen.places |= {
-        Path(words[-1]).name: text for words, text in zip(commands(process), printed, strict=True)
-    }
+    for words, text in zip(commands(process), printed, strict=True):
+        name = Path(words[-1]).name
+        seen.places[name if name not in seen.places else " ".join(words[-2:])] = text
+    seen.places |= store_files(process, "at work")
     await process.terminate()
     seen.places["log and traces"] = process.log.encode()
-    for file in process.store_path.parent.glob("sidecar.db*"):
-        seen.places[file.name] = file.read_bytes()
+    seen.places |= store_files(process, "left behind")
     return seen
 
 
+def store_files(process: SidecarProcess, when: str) -> dict[str, bytes]:
+    files = process.store_path.parent.glob("sidecar.db*")
+    return {f"{file.name}, {when}": file.read_bytes() for file in files}
+
+
 async def spoil_the_file(process: SidecarProcess) -> None:
-    """In the place of its credential comes one that no header can hold."""
-    file = process.store_path.parent / "team.key"
-    file.write_text(f"{Canary.UPSTREAM_FILE_CUT}\n{Canary.UPSTREAM_FILE_CUT}\n")
+    """In the place of its credential comes one that no header can hold, and a policy that is none
+    of one that was."""
+    folder = process.store_path.parent
+    twice = f"{Canary.UPSTREAM_FILE_CUT}\n{Canary.UPSTREAM_FILE_CUT}\n"
+    (folder / "team.key").write_text(twice)
+    (folder / "own.yaml").write_text(f"version: 1\n# {Canary.POLICY_FILE}\nlimits: [\n")
     os.kill(process.pid, signal.SIGHUP)
     await eventually(lambda: "credential for upstream main not renewed" in process.log)
+    await eventually(lambda: "own.yaml:" in process.log)
 
 
 def commands(process: SidecarProcess) -> Iterator[tuple[str, ...]]:
@@ -191,7 +201,8 @@ def commands(process: SidecarProcess) -> Iterator[tuple[str, ...]]:
     config = process.store_path.with_name("sidecar.yaml")
     yield sys.executable, "-m", "subagent_sidecar", "check", "--config", str(config)
     server = ("--server", process.admin_url)
-    for words in (("tasks",), ("events",), ("task", "t"), ("-o", "json", "sessions")):
+    shown = (("tasks",), ("events",), ("task", "t"), ("-o", "json", "sessions"))
+    for words in (*shown, ("policy", "show"), ("-o", "json", "trace", "t"), ("report",)):
         yield sys.executable, "-m", "subagentctl", *server, *words
 
 
@@ -216,6 +227,9 @@ async def test_no_credential_and_no_content_leaves(tmp_path: Path) -> None:
     assert b" 401 " in seen.places["act: check_async_task"]
     assert '"trace_id"' in process.log and "DEBUG" in process.log
     assert b"team.key holds more than one line" in seen.places["sidecar.yaml"]
+    assert b"own.yaml:" in seen.places["sidecar.yaml"]
+    assert b"no such" not in seen.places["trace t"].lower() and seen.places["show"]
+    assert "sidecar.db-wal, at work" in seen.places
     assert seen.places["tasks"].count(b"\n") > 1 and b"started" in seen.places["events"]
     assert seen.leaks() == {}
 
