@@ -20,10 +20,10 @@ make clean     remove everything made here, .venv and .uv included
 endef
 
 SHELL := /bin/sh
-# Two processes: the one that works and the one that waits.
-QUICK := support unit contract docs
-SLOW := integration acceptance
-STOREYS := $(QUICK) $(SLOW)
+# Two processes side by side: each first works, then waits, and both take about as long.
+FIRST := support unit contract docs acceptance
+BESIDE := integration
+STOREYS := $(FIRST) $(BESIDE)
 BIN := .venv/bin
 STAMP := .venv/.synced
 ARGS ?=
@@ -53,7 +53,7 @@ demo: $(STAMP)
 	$(BIN)/subagent-sidecar demo $(ARGS)
 
 test: $(STAMP)
-	$(BIN)/python -m scripts.storeys $(QUICK:%=tests/%) -- $(SLOW:%=tests/%) $(ARGS)
+	$(BIN)/python -m scripts.storeys $(FIRST:%=tests/%) -- $(BESIDE:%=tests/%) $(ARGS)
 
 test-%: $(STAMP)
 	$(BIN)/python -m pytest tests/$* $(ARGS)

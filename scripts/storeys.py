@@ -1,9 +1,9 @@
 """Every test, in two processes side by side.
 
-    python -m scripts.storeys QUICK... -- SLOW... [pytest's options]
+    python -m scripts.storeys FIRST... -- BESIDE... [pytest's options]
 
-The quick storeys keep a processor busy, the slow ones wait most of the time. What the quick ones
-say is shown as it comes; then what the slow ones have said meanwhile, and go on to say.
+What the first storeys say is shown as it comes; then what those beside them have said meanwhile,
+and go on to say.
 """
 
 import os
@@ -25,20 +25,20 @@ def main() -> int:
     given = sys.argv[1:]
     at = given.index("--")
     after = given[at + 1 :]
-    slow = [each for each in after if Path(each).is_dir()]
-    options = [each for each in after if each not in slow]
-    quick = given[:at]
+    beside = [each for each in after if Path(each).is_dir()]
+    options = [each for each in after if each not in beside]
+    first = given[:at]
     with tempfile.TemporaryFile() as said:
-        beside = subprocess.Popen(_pytest(slow, options), stdout=said, stderr=subprocess.STDOUT)
+        other = subprocess.Popen(_pytest(beside, options), stdout=said, stderr=subprocess.STDOUT)
         try:
-            first = subprocess.call(_pytest(quick, options))
-            _show(beside, said)
+            code = subprocess.call(_pytest(first, options))
+            _show(other, said)
         except KeyboardInterrupt:  # they have been told as well
-            beside.wait()
-            _show(beside, said)
+            other.wait()
+            _show(other, said)
             return 130
-        second = beside.wait()
-    return _both(quick, first, second)
+        other_code = other.wait()
+    return _both(first, code, other_code)
 
 
 def _pytest(folders: Sequence[str], options: Sequence[str]) -> list[str]:
@@ -60,13 +60,13 @@ def _show(process: "subprocess.Popen[bytes]", said: IO[bytes]) -> None:
         time.sleep(_LOOK_S)
 
 
-def _both(quick: Sequence[str], first: int, second: int) -> int:
-    codes = {first, second}
+def _both(first: Sequence[str], code: int, other: int) -> int:
+    codes = {code, other}
     if codes == {_NONE_FOUND}:
         return _NONE_FOUND
-    if first not in (0, _NONE_FOUND):
-        print(f"FAILED in {' '.join(quick)}: see further up", flush=True)
-    return max(code if code != _NONE_FOUND else 0 for code in codes)
+    if code not in (0, _NONE_FOUND):
+        print(f"FAILED in {' '.join(first)}: see further up", flush=True)
+    return max(each if each != _NONE_FOUND else 0 for each in codes)
 
 
 if __name__ == "__main__":

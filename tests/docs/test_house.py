@@ -41,7 +41,7 @@ def test_make_help_explains_every_target() -> None:
 
 
 def test_make_test_runs_every_test_file() -> None:
-    halves = re.findall(r"^(?:QUICK|SLOW) := (.*)$", repository.read("Makefile"), re.MULTILINE)
+    halves = re.findall(r"^(?:FIRST|BESIDE) := (.*)$", repository.read("Makefile"), re.MULTILINE)
     storeys = " ".join(halves).split()
     standing = {
         path.relative_to(repository.ROOT).parts[:2]
