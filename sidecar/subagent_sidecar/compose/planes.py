@@ -38,6 +38,7 @@ from ..proxy.foreign_pages import ForeignPages
 from ..proxy.forwarding import Polls
 from ..proxy.guard import Guard
 from ..proxy.idempotency import Once
+from ..proxy.incoming import Limits
 from ..proxy.inside import Inside
 from ..proxy.keeping import Keeper
 from ..proxy.mcp_routes import McpRoutes
@@ -56,6 +57,7 @@ from . import gating, policies, tools, upstreams
 from .background import Background
 from .base import Base
 from .lifetimes import spawned
+from .tools import Toolbox
 
 
 async def data_plane(
@@ -103,16 +105,7 @@ async def data_plane(
             traced=background.tracer is not None,
         ),
         limits=limits,
-        own=OwnRoutes(
-            sessions=SessionRoutes(
-                service=base.service, store=base.store, clock=base.clock, limits=limits
-            ),
-            otlp=OtlpRoutes(receiving=background.receiver, limits=limits),
-            tools=ToolRoutes(tools=toolbox.tools, limits=limits),
-            mcp=McpRoutes(door=toolbox.mcp, limits=limits),
-            pages=pages,
-            keyed=base.settings.auth,
-        ),
+        own=_own_routes(base, background, limits, toolbox, pages),
         starts=once(starts.serve),
         doors=doors,
         polls=Polls(base.service, coalescer, base.credentials, explainer, background.budgets.near),
@@ -138,6 +131,22 @@ async def data_plane(
     )
     inside.handle = plane.handle_own
     return plane
+
+
+def _own_routes(
+    base: Base, background: Background, limits: Limits, toolbox: Toolbox, pages: ForeignPages
+) -> OwnRoutes:
+    """What is under /sidecar/."""
+    return OwnRoutes(
+        sessions=SessionRoutes(
+            service=base.service, store=base.store, clock=base.clock, limits=limits
+        ),
+        otlp=OtlpRoutes(receiving=background.receiver, limits=limits),
+        tools=ToolRoutes(tools=toolbox.tools, limits=limits),
+        mcp=McpRoutes(door=toolbox.mcp, limits=limits),
+        pages=pages,
+        keyed=base.settings.auth,
+    )
 
 
 def admin_plane(
