@@ -180,21 +180,26 @@ class HttpUpstream:
         return connection
 
     async def _connect(self) -> Connection:
-        loop = asyncio.get_running_loop()
+        connection = Connection(self, self._now)
         try:
             async with asyncio.timeout(self._connect_timeout):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(self, self._now),
-                    self._host,
-                    self._port,
-                    ssl=self.ssl_context,
-                )
+                await self._make(connection)
         except TimeoutError:
             message = f"{self._prefix}took no connection within {self._connect_timeout:g} s"
             raise UpstreamTimeout(message, phase="connect") from None
         except (OSError, UnicodeError) as error:
             raise UpstreamUnreachable(self._prefix + how_it_failed(error)) from error
         return connection
+
+    async def _make(self, connection: Connection) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.create_connection(
+                lambda: connection, self._host, self._port, ssl=self.ssl_context
+            )
+        except BaseException:
+            self.lost(connection)  # uvloop does not tell one that is cancelled when just made
+            raise
 
     def _fail_fast(self) -> UpstreamUnreachable:
         wait = self._breaker.retry_after_s

@@ -12,6 +12,7 @@ from tests.support.waiting import eventually
 from subagent_sidecar.errors import UpstreamBroken, UpstreamTimeout
 from subagent_sidecar.ports import Exchange
 
+WITHIN_S = 30.0
 STREAM = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n"
 
 
@@ -179,3 +180,19 @@ async def test_many_streams_stop_nobody(connect: Connect) -> None:
         for exchange in streams:
             exchange.abort()
         await eventually(lambda: upstream.open_connections == 1)
+
+
+# Row 15
+async def test_one_that_leaves_just_as_its_connection_is_made_leaves_none(
+    connect: Connect,
+) -> None:
+    async with serving(mute) as server:
+        upstream = connect(server.port)
+        asking = asyncio.ensure_future(upstream.send(get()))
+        async with asyncio.timeout(WITHIN_S):
+            while not upstream.open_connections:  # noqa: ASYNC110 - to be the first to know
+                await asyncio.sleep(0)
+            asking.cancel()
+            await asyncio.wait([asking])
+            await upstream.aclose()
+        assert upstream.open_connections == 0
