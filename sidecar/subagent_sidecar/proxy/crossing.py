@@ -8,7 +8,6 @@ each name: where nothing was restricted, nothing is asked.
 
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from urllib.parse import unquote
 
 from ..core.credential_names import tells_who
@@ -17,6 +16,7 @@ from ..core.matching import Glob
 from ..errors import BadTarget
 from ..own_fields import OwnFields
 from . import headers
+from .fates import Fates
 from .headers import Field
 
 _A_KEY = re.compile(re.escape(PREFIX) + "[a-z2-7]{10}_[a-z2-7]{10}", re.IGNORECASE)
@@ -34,9 +34,6 @@ ALWAYS = tuple(
     )
 )
 """What no allow list has to name: without these, requests would not mean what they say."""
-
-_LONGEST_KEPT = 128
-"""Longer names are of nobody's making but to fill the memory with."""
 
 _OF_OUR_IDENTITY = frozenset(
     {b"set-cookie", b"set-cookie2", b"www-authenticate", b"authentication-info"}
@@ -59,26 +56,24 @@ class Crossing:
     ) -> None:
         self.own = own or OwnFields()
         self.withheld = withheld
-        self._keyed = keyed
+        self.keyed = keyed
         self._allowed = None if allowed is None else (*ALWAYS, *allowed)
-        self._dropped = headers.NOT_SENT_ON | self.own.names
-        self._not_back = headers.HOP_BY_HOP | (_OF_OUR_IDENTITY if withheld else frozenset())
-        restricted = withheld or keyed or allowed is not None
-        self._passes: Callable[[bytes, bytes], bool] | None = self._fits if restricted else None
-        self._named = lru_cache(1_024)(self._name_fits)
+        self.up = headers.Rules(
+            headers.NOT_SENT_ON | self.own.names,
+            passes=None if allowed is None and not withheld else self._passes,
+            fit=_holds_no_key if keyed else None,
+        )
+        self._back = headers.Rules(
+            headers.HOP_BY_HOP | (_OF_OUR_IDENTITY if withheld else frozenset())
+        )
+        self._presented = Fates(self._is_presented)
 
     def out(
         self, fields: Sequence[Field], *, host: bytes | None, peer: bytes, scheme: bytes
     ) -> list[Field]:
         """A client's fields as they go upstream: see headers.for_upstream."""
         return headers.for_upstream(
-            fields,
-            host=host,
-            own=self.own.fields,
-            peer=peer,
-            scheme=scheme,
-            dropped=self._dropped,
-            passes=self._passes,
+            fields, host=host, own=self.own.fields, peer=peer, scheme=scheme, rules=self.up
         )
 
     def back(
@@ -86,33 +81,33 @@ class Crossing:
     ) -> tuple[list[Field], bytes | None]:
         """An answer's fields as they go to the client: see headers.for_client. Where credentials
         are ours, cookies are, too, and a challenge is for us alone."""
-        return headers.for_client(fields, relocate, dropped=self._not_back)
+        return headers.for_client(fields, relocate, rules=self._back)
 
     def credentials(self, fields: Sequence[Field]) -> list[Field]:
         """What identifies the caller to the upstream, as far as that is to know it."""
-        found = headers.credentials(fields)
-        return [
-            (name, value)
-            for name, value in found
-            if (low := name.lower()) not in self.own.names
-            and (self._passes is None or self._passes(low, value))
-        ]
+        presented = self._presented
+        found = [field for field in fields if presented[field[0]]]
+        if self.keyed and found:
+            return [field for field in found if _holds_no_key(field[1])]
+        return found
 
     def check(self, target: str) -> None:
         """Raises BadTarget for a request target that would tell a key to the upstream."""
-        if self._keyed and (_A_KEY.search(target) or _A_KEY.search(unquote(target))):
+        if self.keyed and (_A_KEY.search(target) or _A_KEY.search(unquote(target))):
             raise BadTarget(
                 "there is a supervisor's key in the URL, which servers write into their logs: "
                 "send it in a header, and have it revoked, for it may have been seen"
             )
 
-    def _fits(self, low: bytes, value: bytes) -> bool:
-        if self._keyed and _A_KEY_IN_BYTES.search(value):
-            return False
-        return self._named(low) if len(low) <= _LONGEST_KEPT else self._name_fits(low)
+    def _is_presented(self, low: bytes) -> bool:
+        return headers.is_credential(low) and low not in self.own.names and self._passes(low)
 
-    def _name_fits(self, low: bytes) -> bool:
+    def _passes(self, low: bytes) -> bool:
         name = low.decode("latin-1")
         if self.withheld and tells_who(name):
             return False
         return self._allowed is None or any(glob.fits(name) for glob in self._allowed)
+
+
+def _holds_no_key(value: bytes) -> bool:
+    return _A_KEY_IN_BYTES.search(value) is None

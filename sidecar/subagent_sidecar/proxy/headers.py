@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import Final
 
 from ..core.credential_names import tells_who
 from ..errors import BadHeader
+from .fates import Fates
 
 Field = tuple[bytes, bytes]
 
@@ -27,26 +29,90 @@ HOP_BY_HOP = frozenset(
 
 _OURS = frozenset({b"x-subagent-key", b"x-subagent-session", b"x-subagent-upstream"})
 NOT_SENT_ON = HOP_BY_HOP | _OURS | {b"host", b"expect"}
-_LOCATIONS = frozenset({b"location", b"content-location"})
 BUDGET = b"x-subagent-budget-remaining"
-_FORWARDED = b"x-forwarded-for"
-_ONCE = frozenset({b"authorization", b"x-api-key"})
 _HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
 """RFC 3986, 3.2.2 and 3.2.3: no userinfo, and nothing that would end the authority of a URL."""
 
+# What becomes of a field. No enum: looking up a member costs more than all else in the loops.
+_CROSSES: Final = 0
+_STAYS: Final = 1
+_CONNECTION: Final = 2
+_LENGTH: Final = 3
+_CODING: Final = 4  # up to here: what is for this hop
+_CLIENT_HOST: Final = 5
+_FORWARDED: Final = 6
+_ONCE: Final = 7
+_IF_FIT: Final = 8
+_LOCATION: Final = 9
 
-def named_in_connection(fields: Iterable[Field]) -> frozenset[bytes]:
-    """The fields a Connection header declares to be for this hop only."""
-    named: frozenset[bytes] = frozenset()
-    for name, value in fields:
-        if len(name) == 10 and name.lower() == b"connection":
-            named |= _named(value)
-    return named
+_STAYING = {b"connection": _CONNECTION, b"content-length": _LENGTH, b"transfer-encoding": _CODING}
+_UP = {
+    b"x-forwarded-for": _FORWARDED,
+    b"x-forwarded-host": _STAYS,
+    b"x-forwarded-proto": _STAYS,
+    b"authorization": _ONCE,
+    b"x-api-key": _ONCE,
+}
+_FEW: Final = 16
+_BACK = {b"location": _LOCATION, b"content-location": _LOCATION}
+
+
+class Rules:
+    """What becomes of fields by their names. Those called `dropped` stay here; so do those whose
+    name (in lower case) is not one that `passes`, and of those that go up what is not `fit`, by
+    its value (None: all are)."""
+
+    def __init__(
+        self,
+        dropped: frozenset[bytes],
+        *,
+        passes: Callable[[bytes], bool] | None = None,
+        fit: Callable[[bytes], bool] | None = None,
+    ) -> None:
+        self.dropped = dropped
+        self.fit = fit
+        self.up = Fates(partial(_going_up, dropped, passes, all_fit=fit is None))
+        self.back = Fates(partial(_coming_back, dropped))
+        self._passes = passes
+        self._less: dict[frozenset[bytes], Rules] = {}
+
+    def less(self, named: frozenset[bytes]) -> "Rules":
+        """These, and fields called `named` stay here as well."""
+        found = self._less.get(named)
+        if found is None:
+            if len(self._less) >= _FEW:
+                self._less.clear()
+            found = Rules(self.dropped | named, passes=self._passes, fit=self.fit)
+            self._less[named] = found
+        return found
+
+
+def _going_up(
+    dropped: frozenset[bytes], passes: Callable[[bytes], bool] | None, low: bytes, *, all_fit: bool
+) -> int:
+    if low == b"host":
+        return _CLIENT_HOST
+    if low in dropped:
+        return _STAYING.get(low, _STAYS)
+    if passes is not None and not passes(low):
+        return _STAYS
+    return _UP.get(low, _CROSSES if all_fit else _IF_FIT)
+
+
+def _coming_back(dropped: frozenset[bytes], low: bytes) -> int:
+    if low in dropped:
+        return _STAYING.get(low, _STAYS)
+    return _BACK.get(low, _CROSSES)
+
+
+TO_UPSTREAM = Rules(NOT_SENT_ON)
+TO_CLIENT = Rules(HOP_BY_HOP)
 
 
 @lru_cache(1_024)
 def _named(value: bytes) -> frozenset[bytes]:
-    return frozenset(word.strip().lower() for word in value.split(b","))
+    """The fields that the value of a Connection field declares to be for this hop only."""
+    return frozenset(word for part in value.split(b",") if (word := part.strip().lower()))
 
 
 def for_upstream(
@@ -56,42 +122,42 @@ def for_upstream(
     own: Sequence[Field],
     peer: bytes,
     scheme: bytes,
-    dropped: frozenset[bytes] = NOT_SENT_ON,
-    passes: Callable[[bytes, bytes], bool] | None = None,
+    rules: Rules = TO_UPSTREAM,
 ) -> list[Field]:
     """A client's fields as they go upstream.
 
     `host` replaces the client's Host (None keeps it), `own` are added, `peer` is the client's
-    address. Fields called `dropped` stay here, and so do those for whose name (in lower case) and
-    value `passes` is false (None: all cross). Raises BadHeader for what servers disagree about: a
-    credential that stands twice, a Host that is none, and transfer codings that would be lost on
-    the way.
+    address. Raises BadHeader for what servers disagree about: a credential that stands twice, a
+    Host that is none, and transfer codings that would be lost on the way.
     """
-    if named := named_in_connection(fields):
-        dropped = dropped | named
     out: list[Field] = []
-    client_host = b""
-    forwarded = b""
-    once: set[bytes] = set()
-    for name, value in fields:
-        low = name.lower()
-        if low == b"host":
-            client_host = value
-        elif low in dropped:
-            if low == b"transfer-encoding" and value.lower() != b"chunked":
+    client_host = forwarded = b""
+    once: list[bytes] = []
+    named: frozenset[bytes] = frozenset()
+    fates, fit = rules.up, rules.fit
+    for field in fields:
+        fate = fates[field[0]]
+        if fate == _CROSSES:
+            out.append(field)
+        elif fate == _CLIENT_HOST:
+            client_host = field[1]
+        elif fate <= _CODING:
+            if fate == _CONNECTION:
+                named |= _named(field[1])
+            elif fate == _CODING and field[1].lower() != b"chunked":
                 raise BadHeader("the only transfer coding that is understood is chunked")
-        elif passes is not None and not passes(low, value):
+        elif fit is not None and not fit(field[1]):
             continue
-        elif low == _FORWARDED:
-            forwarded += value + b", "
-        elif low in (b"x-forwarded-host", b"x-forwarded-proto"):
-            continue
+        elif fate == _FORWARDED:
+            forwarded += field[1] + b", "
         else:
-            if low in _ONCE:
-                if low in once:
-                    raise BadHeader(f"the header {low.decode()} stands twice; send it once")
-                once.add(low)
-            out.append((name, value))
+            if fate == _ONCE:
+                once.append(field[0].lower())
+            out.append(field)
+    if not named <= rules.dropped:
+        less = rules.less(named)
+        return for_upstream(fields, host=host, own=own, peer=peer, scheme=scheme, rules=less)
+    _refuse_twice(once)
     if not _is_host(client_host):
         raise BadHeader("the Host header is not a host")
     out.insert(0, (b"Host", client_host if host is None else host))
@@ -103,29 +169,38 @@ def for_upstream(
     return out
 
 
+def _refuse_twice(names: Sequence[bytes]) -> None:
+    for at, name in enumerate(names):
+        if name in names[:at]:
+            raise BadHeader(f"the header {name.decode()} stands twice; send it once")
+
+
 def for_client(
     fields: Sequence[Field],
     relocate: Callable[[bytes], bytes] | None = None,
     *,
-    dropped: frozenset[bytes] = HOP_BY_HOP,
+    rules: Rules = TO_CLIENT,
 ) -> tuple[list[Field], bytes | None]:
     """An answer's fields as they go to the client, without framing; and its Content-Length.
 
     `relocate` is given the values of Location and Content-Location.
     """
-    if named := named_in_connection(fields):
-        dropped = dropped | named
     out: list[Field] = []
     length = None
+    named: frozenset[bytes] = frozenset()
+    fates = rules.back
     for field in fields:
-        low = field[0].lower()
-        if low in dropped:
-            if low == b"content-length":
-                length = field[1]
-        elif low in _LOCATIONS and relocate is not None:
-            out.append((field[0], relocate(field[1])))
-        else:
+        fate = fates[field[0]]
+        if fate == _CROSSES:
             out.append(field)
+        elif fate == _LENGTH:
+            length = field[1]
+        elif fate == _LOCATION:
+            out.append(field if relocate is None else (field[0], relocate(field[1])))
+        elif fate == _CONNECTION:
+            named |= _named(field[1])
+    if not named <= rules.dropped:
+        return for_client(fields, relocate, rules=rules.less(named))
     return out, length
 
 
@@ -135,14 +210,16 @@ def _is_host(value: bytes) -> bool:
     return _HOST.fullmatch(value) is not None
 
 
-def credentials(fields: Sequence[Field]) -> list[Field]:
+def credentials(fields: Iterable[Field]) -> list[Field]:
     """What identifies the caller to the upstream."""
-    return [(name, value) for name, value in fields if _is_credential(name.lower())]
+    return [field for field in fields if _CREDENTIALS[field[0]]]
 
 
-@lru_cache(1_024)
-def _is_credential(name: bytes) -> bool:
-    return name not in NOT_SENT_ON and tells_who(name.decode("latin-1"))
+def is_credential(low: bytes) -> bool:
+    return low not in NOT_SENT_ON and tells_who(low.decode("latin-1"))
+
+
+_CREDENTIALS = Fates(is_credential)
 
 
 def first(fields: Sequence[Field], wanted: bytes) -> bytes | None:

@@ -11,6 +11,7 @@ from subagent_sidecar.core.matching import Glob
 from subagent_sidecar.errors import BadHeader, BadTarget
 from subagent_sidecar.own_fields import OwnFields
 from subagent_sidecar.proxy.crossing import Crossing
+from subagent_sidecar.proxy.fates import MOST_KEPT
 from subagent_sidecar.proxy.headers import Field
 
 KEY = f"ssk_{'a' * 10}_{'b' * 52}"
@@ -172,16 +173,30 @@ def test_a_url_that_only_looks_like_it_passes() -> None:
     Crossing(keyed=True).check("/threads/ssk_notes/ask_me?prefix=ssk_&b=%5f")
 
 
-def test_names_of_great_length_are_judged_and_not_remembered() -> None:
+LONG = [(b"x-" + b"a" * 10_000 + b"-%d" % number, b"1") for number in range(50)]
+MANY = [(b"x-%d" % number, b"1") for number in range(3 * MOST_KEPT)]
+
+
+@pytest.mark.parametrize(("fields", "most"), [(LONG, 1), (MANY, MOST_KEPT)])
+def test_names_that_clients_make_up_do_not_fill_the_memory(fields: list[Field], most: int) -> None:
     crossing = Crossing(withheld=True)
-    for number in range(50):
-        crossing.out(
-            [
-                (b"x-" + b"a" * 10_000 + b"%d" % number, b"1"),
-                (b"x-" + b"a" * 10_000 + b"-key", b"1"),
-            ],
-            host=None,
-            peer=b"",
-            scheme=b"http",
-        )
-    assert crossing._named.cache_info().currsize == 0
+    secret = (fields[0][0] + b"-key", b"1")
+    for _ in range(2):
+        assert crossed(crossing, *fields, secret) == fields
+    assert len(crossing.up.up) <= most
+
+
+def test_what_a_connection_field_names_stays_and_whatever_else_was_sent_before() -> None:
+    crossing = Crossing()
+    fields = [(b"Connection", b"X-A, close ,"), (b"x-a", b"1"), (b"X-B", b"2"), (b"Close", b"3")]
+    assert crossed(crossing, *fields) == [(b"X-B", b"2")]
+    assert crossed(crossing, *fields[1:]) == fields[1:]
+    assert crossed(crossing, *fields, (b"connection", b"x-b")) == []
+    named = [(b"CONNECTION", b"authorization"), *[(b"Authorization", b"a")] * 2]
+    assert crossed(crossing, *named) == []
+    with pytest.raises(BadHeader, match="twice"):
+        crossed(crossing, *named[1:])
+    assert crossing.back(fields) == ([(b"X-B", b"2")], None)
+    assert crossing.back(fields[1:]) == (fields[1:], None)
+    many = [(b"Connection", b"x-%d" % number) for number in range(5_000)]
+    assert crossing.back([*many, (b"X-4999", b""), (b"x", b"")]) == ([(b"x", b"")], None)
