@@ -19,7 +19,7 @@ from .ending import Canceller, Reaping, TaskEnder, Tidier
 from .following import CancelObserver, Doubts, Follower, Observer, Reachability
 from .governing import Auditor, PolicyKeeping, Remaining
 from .store import Store
-from .upstream import Exchange, Headers, Outgoing, Upstream
+from .upstream import Exchange, Headers, Outgoing, Upstream, as_written
 
 __all__ = [
     "AgentServer",
@@ -51,4 +51,5 @@ __all__ = [
     "Tidier",
     "Trees",
     "Upstream",
+    "as_written",
 ]

@@ -19,7 +19,8 @@ class Outgoing:
     upstream included. `headers` are end-to-end fields, `Host` included, without any framing field:
     `Content-Length` and `Transfer-Encoding` are made from `body`. `body` is None (no body, no
     framing), bytes (also b"": `Content-Length: 0`) or a stream, sent chunked unless `length` says
-    how many bytes will come. `first_byte_timeout` in seconds (None: wait for ever) runs from the
+    how many bytes will come. `written`, where it is known, is `as_written(headers)`.
+    `first_byte_timeout` in seconds (None: wait for ever) runs from the
     moment the request was written. `replayable` marks requests that may be sent a second time when
     a kept-alive connection turns out to be dead.
     """
@@ -31,6 +32,12 @@ class Outgoing:
     length: int | None = None
     first_byte_timeout: float | None = None
     replayable: bool = False
+    written: bytes | None = None
+
+
+def as_written(headers: Headers) -> bytes:
+    """Header fields as they stand on the wire, each with the end of its line."""
+    return b"\r\n".join(map(b": ".join, headers)) + b"\r\n" if headers else b""
 
 
 class Exchange(Protocol):

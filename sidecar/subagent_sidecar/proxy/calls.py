@@ -8,23 +8,22 @@ from typing import Protocol
 from ..core.idempotency import Claim
 from ..core.metrics.meters import UpstreamMeter
 from ..core.model import Intent
-from ..core.trace_ids import sampled_parent
 from ..core.wire import Meaning
 from ..errors import BadHeader
-from ..ports import Exchange, Outgoing, ServerRun, Upstream
+from ..ports import Exchange, Headers, Outgoing, ServerRun, Upstream, as_written
 from . import headers
+from .crossed import Crossed, Told, sharing, told
 from .crossing import Crossing
 from .denials import Denials
 from .incoming import Incoming, Limits
 from .server import DataRequest
 
-_REQUEST_ID = 128
 _REPLAYABLE = frozenset({b"GET", b"HEAD"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Target:
-    """An upstream as the data plane uses it."""
+    """An upstream as the data plane uses it. There is one of each, and it equals no other."""
 
     name: str
     client: Upstream
@@ -97,24 +96,21 @@ class Call:
     witness: Witness = _NOBODY
     budget: bytes | None = None
     """What the answer says of budgets that are nearly spent."""
-    fields: tuple[headers.Field, ...] = field(init=False)
-    _sent_on: list[headers.Field] = field(init=False)
-    _auth: list[headers.Field] | None = field(init=False, default=None)
+    _crossed: Crossed = field(init=False)
 
     def __post_init__(self) -> None:
         """Raises BadHeader and BadTarget: before anything is done about a request that cannot be
         sent on."""
-        request = self.request
-        self.fields = request.raw_headers
+        request, crossing = self.request, self.target.crossing
         if request.version.minor == 0 and "transfer-encoding" in request.headers:
             raise BadHeader("HTTP/1.0 has no transfer codings")
-        self.target.crossing.check(self.raw_target)
-        self._sent_on = self.target.crossing.out(
-            self.fields,
-            host=self.target.host,
-            peer=request.peer_host,
-            scheme=self.target.front,
-        )
+        if crossing.keyed:
+            crossing.check(self.raw_target)
+        self._crossed = _crossed(request, self.target)
+
+    @property
+    def fields(self) -> tuple[headers.Field, ...]:
+        return self.request.raw_headers
 
     @property
     def agents(self) -> tuple[str, ...]:
@@ -127,30 +123,39 @@ class Call:
 
     @property
     def header_session(self) -> str | None:
-        return headers.text(self.request.headers.get("x-subagent-session"))
+        return self._told.session
 
     @property
     def request_id(self) -> str | None:
-        """The client's own, if it sent one that can be kept and found again."""
-        given = self.request.headers.getall("x-request-id", [])
-        if len(given) != 1 or len(given[0]) > _REQUEST_ID:
-            return None
-        value = headers.text(given[0])
-        return value if value is not None and value.isascii() and value.isprintable() else None
+        return self._told.request_id
 
     @property
     def trace_parent(self) -> str | None:
-        """The trace context the client is in, if it named one, and it is recorded."""
-        given = self.request.headers.getall("traceparent", [])
-        return sampled_parent(given[0]) if len(given) == 1 else None
+        return self._told.trace_parent
 
     @property
-    def auth(self) -> list[headers.Field]:
+    def _told(self) -> Told:
+        crossed = self._crossed
+        if crossed.told is None:
+            crossed.told = told(self.request.headers)
+        return crossed.told
+
+    @property
+    def auth(self) -> Headers:
         """What to present upstream when asking on this caller's behalf: nothing that does not go on
         with its request."""
-        if self._auth is None:
-            self._auth = self.target.crossing.credentials(self._sent_on)
-        return self._auth
+        crossed = self._crossed
+        if crossed.auth is None:
+            crossed.auth = tuple(self.target.crossing.credentials(crossed.fields))
+        return crossed.auth
+
+    @property
+    def sharing(self) -> tuple[headers.Field, ...]:
+        """See `crossed.sharing`."""
+        crossed = self._crossed
+        if crossed.sharing is None:
+            crossed.sharing = sharing(self.fields)
+        return crossed.sharing
 
     def outgoing(
         self,
@@ -163,22 +168,24 @@ class Call:
         lower case) those of the same name."""
         method = self.request.method.encode()
         sent = self.incoming.body if body is None else body
+        crossed = self._crossed
+        fields, written = crossed.fields, crossed.written
+        if extra:
+            if replaced := [n for n, _ in extra if n.decode("latin-1") in self.request.headers]:
+                fields = tuple(field for field in fields if field[0].lower() not in replaced)
+                written = as_written(fields)
+            fields = (*fields, *extra)
+            written += as_written(extra)
         return Outgoing(
             method=method,
             target=self.target.base + self.raw_target.encode("utf-8", "surrogateescape"),
-            headers=self._with(extra) if extra else self._sent_on,
+            headers=fields,
             body=sent,
             length=self.incoming.length,
             first_byte_timeout=timeout,
             replayable=sent is None and method in _REPLAYABLE,
+            written=written,
         )
-
-    def _with(self, extra: Sequence[headers.Field]) -> list[headers.Field]:
-        replaced = [name for name, _ in extra if name.decode("latin-1") in self.request.headers]
-        if not replaced:
-            return [*self._sent_on, *extra]
-        kept = (field for field in self._sent_on if field[0].lower() not in replaced)
-        return [*kept, *extra]
 
     def answer_fields(self, exchange: Exchange) -> tuple[list[headers.Field], bytes | None]:
         """The answer's header for the client, and its Content-Length. Absolute Locations at the
@@ -198,3 +205,24 @@ class Call:
         host = headers.first(self.fields, b"host") or b""
         prefix = f"/to/{self.prefix}".encode() if self.prefix is not None else b""
         return self.target.front + b"://" + host + prefix + path if host else prefix + path
+
+
+_PEERS = 8
+"""So many clients' addresses are known of those who send equal fields."""
+
+
+def _crossed(request: DataRequest, target: Target) -> Crossed:
+    """What goes up of a request's fields. Raises BadHeader."""
+    crossing, peer = target.crossing, request.peer_host
+    by_peer: dict[bytes, Crossed] | None = request.known.get(target)
+    if by_peer is None:
+        by_peer = request.known[target] = {}
+    found = by_peer.get(peer)
+    own = crossing.own.fields
+    if found is None or found.own is not own:
+        fields = crossing.out(request.raw_headers, host=target.host, peer=peer, scheme=target.front)
+        found = Crossed(fields, own)
+        if found is not None or len(by_peer) >= _PEERS:
+            by_peer.clear()  # with the upstream's own fields that were renewed, all of the old go
+        by_peer[peer] = found
+    return found

@@ -245,7 +245,7 @@ def _hides_its_run(answer: Exchange) -> bool:
 def plain_question(outgoing: Outgoing) -> Outgoing:
     """The same question, so that the answer is whole and readable."""
     kept = [f for f in outgoing.headers if f[0].lower() not in _MAKES_IT_UNREADABLE]
-    return replace(outgoing, headers=[*kept, (b"Accept-Encoding", b"identity")])
+    return replace(outgoing, headers=[*kept, (b"Accept-Encoding", b"identity")], written=None)
 
 
 def _told_in(fields: Headers) -> Headers:

@@ -135,7 +135,7 @@ class Polls:
             self._service.polls.polled(thread_id)
         if not self._coalescer.enabled or call.incoming.body is not None:
             return await self._alone(call, outgoing)
-        key = (call.target.name, outgoing.target, call.prefix, *_sharing_fields(call))
+        key = (call.target.name, outgoing.target, call.prefix, *call.sharing)
         unshared: list[Exchange] = []
 
         async def ask() -> Answer | None:
@@ -206,15 +206,6 @@ def _has_news(exchange: Exchange) -> bool:
 
 def _is_personal(exchange: Exchange) -> bool:
     return headers.first(exchange.headers, b"set-cookie") is not None
-
-
-_IRRELEVANT = frozenset({b"user-agent", b"connection", b"x-request-id", b"traceparent"})
-
-
-def _sharing_fields(call: Call) -> list[headers.Field]:
-    """What must be equal for two polls to be the same question: every field but those that
-    cannot change the answer."""
-    return [(low, value) for name, value in call.fields if (low := name.lower()) not in _IRRELEVANT]
 
 
 async def through(

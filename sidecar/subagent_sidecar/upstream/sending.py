@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from ..errors import RequestError
-from ..ports import Outgoing
+from ..ports import Outgoing, as_written
 
 
 def encode(request: Outgoing) -> bytes:
@@ -13,17 +13,21 @@ def encode(request: Outgoing) -> bytes:
     head: whatever let it through, it must not become a second request on a kept connection.
     """
     body = request.body
-    lines = [b"%b %b HTTP/1.1" % (request.method, request.target)]
-    lines += map(b": ".join, request.headers)
+    written = request.written
+    if written is None:
+        written = as_written(request.headers)
+    lines = len(request.headers) + 3
     if isinstance(body, bytes):
-        lines.append(b"Content-Length: %d" % len(body))
-    elif body is not None and request.length is not None:
-        lines.append(b"Content-Length: %d" % request.length)
-    elif body is not None:
-        lines.append(b"Transfer-Encoding: chunked")
-    lines.append(b"\r\n")
-    head = b"\r\n".join(lines)
-    if not head.count(b"\n") == len(lines) == head.count(b"\r"):
+        framing = b"Content-Length: %d\r\n" % len(body)
+    elif body is None:
+        framing = b""
+        lines -= 1
+    elif request.length is not None:
+        framing = b"Content-Length: %d\r\n" % request.length
+    else:
+        framing = b"Transfer-Encoding: chunked\r\n"
+    head = b"%b %b HTTP/1.1\r\n%b%b\r\n" % (request.method, request.target, written, framing)
+    if not head.count(b"\n") == lines == head.count(b"\r"):
         raise RequestError("the request line or a header field holds a line break")
     return head + body if isinstance(body, bytes) else head
 
