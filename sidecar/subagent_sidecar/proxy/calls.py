@@ -171,7 +171,7 @@ class Call:
         crossed = self._crossed
         fields, written = crossed.fields, crossed.written
         if extra:
-            if replaced := [n for n, _ in extra if n.decode("latin-1") in self.request.headers]:
+            if replaced := self._replaced(extra):
                 fields = tuple(field for field in fields if field[0].lower() not in replaced)
                 written = as_written(fields)
             fields = (*fields, *extra)
@@ -186,6 +186,17 @@ class Call:
             replayable=sent is None and method in _REPLAYABLE,
             written=written,
         )
+
+    def _replaced(self, extra: Sequence[headers.Field]) -> Sequence[bytes]:
+        """Which of these the client sent itself."""
+        crossed = self._crossed
+        names = crossed.names
+        if names is None:
+            names = crossed.names = frozenset([name.lower() for name, _ in self.fields])
+        for name, _ in extra:
+            if name in names:  # few do
+                return [name for name, _ in extra if name in names]
+        return ()
 
     def answer_fields(self, exchange: Exchange) -> tuple[list[headers.Field], bytes | None]:
         """The answer's header for the client, and its Content-Length. Absolute Locations at the

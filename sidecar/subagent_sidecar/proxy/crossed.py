@@ -62,7 +62,7 @@ class Crossed:
     are the upstream's. Requests with equal fields share one of these, so nothing in it changes,
     but that what only some ask for is added by the first that does."""
 
-    __slots__ = ("auth", "fields", "own", "sharing", "told", "written")
+    __slots__ = ("auth", "fields", "names", "own", "sharing", "told", "written")
 
     def __init__(self, fields: Sequence[Field], own: Headers) -> None:
         self.fields = tuple(fields)
@@ -70,5 +70,7 @@ class Crossed:
         self.own = own
         self.auth: Headers | None = None
         """What identifies the caller to the upstream: nothing that does not go up."""
+        self.names: frozenset[bytes] | None = None
+        """What the client's fields are called, in lower case."""
         self.told: Told | None = None
         self.sharing: tuple[Field, ...] | None = None
