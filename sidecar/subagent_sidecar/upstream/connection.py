@@ -84,17 +84,38 @@ class Connection(asyncio.Protocol):
         return self._state == IDLE and not (self._poll is not None and self._poll.poll(0))
 
     async def exchange(self, request: Outgoing, wire: bytes) -> Answer:
-        """Write `wire`, which is `sending.encode(request)`, and the body if it is a stream."""
-        waiter = self._start(request, wire)
+        """Write `wire`, which is `sending.encode(request)`, and wait for the answer."""
+        waiter = self.begin(request, wire, self._now())
         try:
             return await waiter
         except asyncio.CancelledError:
-            if waiter.cancelled():
-                self.abort()
-            elif waiter.exception() is None:
-                # It had just been answered; the connection may already serve somebody else.
-                waiter.result().abort()
+            self.left(waiter)
             raise
+
+    def begin(self, request: Outgoing, wire: bytes, now: float) -> asyncio.Future[Answer]:
+        """Write the request; whoever is cancelled waiting for the answer says so by `left`."""
+        self._state = BUSY
+        self._answered = False
+        self._timeout = timeout = request.first_byte_timeout
+        self._waiter = waiter = self._loop.create_future()
+        self._reader.begin(head_only=request.method == b"HEAD")
+        self._transport.write(wire)
+        body = request.body
+        if body is not None and not isinstance(body, bytes):
+            sending = send_body(body, request.length, self._transport.write, self._drain)
+            self._pump = self._loop.create_task(sending)
+            self._pump.add_done_callback(self._pumped)
+        elif timeout is not None:
+            self.deadline = now + timeout
+        return waiter
+
+    def left(self, waiter: asyncio.Future[Answer]) -> None:
+        """Nobody waits for the answer any more."""
+        if waiter.cancelled():
+            self.abort()
+        elif waiter.exception() is None:
+            # It had just been answered; the connection may already serve somebody else.
+            waiter.result().abort()
 
     def abort(self) -> None:
         """Drop the connection at once. Who waits for the answer is not told: see `fail`."""
@@ -131,22 +152,6 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     # -- the request
-
-    def _start(self, request: Outgoing, wire: bytes) -> asyncio.Future[Answer]:
-        self._state = BUSY
-        self._answered = False
-        self._timeout = request.first_byte_timeout
-        self._waiter = waiter = self._loop.create_future()
-        self._reader.begin(head_only=request.method == b"HEAD")
-        self._transport.write(wire)
-        body = request.body
-        if body is None or isinstance(body, bytes):
-            self._arm()
-        else:
-            sending = send_body(body, request.length, self._transport.write, self._drain)
-            self._pump = self._loop.create_task(sending)
-            self._pump.add_done_callback(self._pumped)
-        return waiter
 
     def _arm(self) -> None:
         if self._timeout is not None:
@@ -211,9 +216,10 @@ class Connection(asyncio.Protocol):
         waiter, streamed = self._waiter, self._streamed
         assert waiter is not None
         wanted = streamed is not None or not waiter.done()
-        if self._stop_sending() and self._reader.reusable and wanted:
+        if wanted and self._reader.reusable and self._stop_sending():
             self._settle()
-            self.resume()
+            if self._read_paused:
+                self.resume()
             self._state = IDLE
             self._reused = True
             self._owner.released(self)
@@ -228,7 +234,8 @@ class Connection(asyncio.Protocol):
         """Forget the exchange and everything that was pending for it."""
         self._waiter = self._streamed = None
         self.deadline = math.inf
-        self._stop_sending()
+        if self._pump is not None:
+            self._stop_sending()
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
@@ -274,14 +281,15 @@ class Connection(asyncio.Protocol):
             self.abort()  # nobody asked
             return
         self._answered = True
+        reader = self._reader
         try:
-            self._reader.feed(data)
+            reader.feed(data)
         except Nonsense:
             self._broken("sent something that is not HTTP/1.1")
             return
-        if self._reader.phase == DONE:
+        if reader.phase == DONE:
             self._finish()
-        elif self._reader.phase == BODY:
+        elif reader.phase == BODY:
             self._progress(len(data))
 
     def eof_received(self) -> None:

@@ -83,15 +83,23 @@ class HttpUpstream:
         wire = encode(request)
         begun = self._now()
         try:
-            connection = self._take_idle(begun) or await self._open()
-            try:
-                exchange = await connection.exchange(request, wire)
-            except UpstreamBroken:
-                replayable = request.replayable and request.body is None
-                if not (replayable and connection.went_stale):
-                    raise
+            connection = self._take_idle(begun)
+            if connection is None:
                 connection = await self._open()
                 exchange = await connection.exchange(request, wire)
+            else:
+                waiter = connection.begin(request, wire, begun)  # one layer less than `exchange`
+                try:
+                    exchange = await waiter
+                except asyncio.CancelledError:
+                    connection.left(waiter)
+                    raise
+                except UpstreamBroken:
+                    replayable = request.replayable and request.body is None
+                    if not (replayable and connection.went_stale):
+                        raise
+                    connection = await self._open()
+                    exchange = await connection.exchange(request, wire)
         except UpstreamError as error:
             self.meter.failed(error)
             raise

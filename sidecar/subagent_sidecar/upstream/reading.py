@@ -43,7 +43,7 @@ class AnswerReader:
         self.phase = HEAD
         self.reason = b""
         self.headers: Fields = []
-        self.trailers: Fields = []
+        self.trailers: Fields
         self.parts: list[bytes] = []
         self._head_only = head_only
         self._fields = self.headers
@@ -53,13 +53,19 @@ class AnswerReader:
 
     def feed(self, data: bytes) -> None:
         """Raises Nonsense, but never after a whole answer: then that merely is not `reusable`."""
+        parser = self._parser
+        assert parser is not None
         try:
-            self._feed(data)
+            if len(data) <= MAX_OVERHEAD - self._overhead:
+                self._overhead += len(data)
+                parser.feed_data(data)
+            else:
+                self._feed_much(parser, data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, Nonsense):
             self.reusable = False
             if self.phase != DONE:
                 raise Nonsense from None
-        if self.phase == DONE and self._head_only:
+        if self._head_only and self.phase == DONE:
             self._parser = None  # it still waits for the body that the head announced
 
     def close(self) -> None:
@@ -83,11 +89,10 @@ class AnswerReader:
             )
         )
 
-    def _feed(self, data: bytes) -> None:
-        parser = self._parser
-        assert parser is not None
-        room = MAX_OVERHEAD - self._overhead
-        if len(data) > room and self.phase == HEAD:
+    def _feed_much(self, parser: httptools.HttpResponseParser, data: bytes) -> None:
+        """What is too long to be a head."""
+        if self.phase == HEAD:
+            room = MAX_OVERHEAD - self._overhead
             parser.feed_data(data[:room])
             if self.phase == HEAD:
                 raise Nonsense
@@ -106,12 +111,6 @@ class AnswerReader:
     def on_status(self, reason: bytes) -> None:
         self.reason += reason
 
-    def _refuse_other_codings(self) -> None:
-        """A transfer coding other than chunked would be lost on the way, and the body with it."""
-        for name, value in self._fields:
-            if name.lower() == b"transfer-encoding" and value.strip().lower() != b"chunked":
-                raise Nonsense
-
     def on_header(self, name: bytes, value: bytes) -> None:
         self._fields.append((name, value))
 
@@ -119,11 +118,11 @@ class AnswerReader:
         assert self._parser is not None
         status = self._parser.get_status_code()
         if status >= 200:
-            self._refuse_other_codings()
+            _refuse_other_codings(self.headers)
             self.status = status
             self.reusable = self._parser.should_keep_alive()
             self.phase = DONE if self._head_only else BODY
-            self._fields = self.trailers
+            self._fields = self.trailers = []
         elif status < 100:
             raise Nonsense
         else:  # interim; llhttp itself stops at a 101, which nobody asked for
@@ -139,3 +138,11 @@ class AnswerReader:
     def on_message_complete(self) -> None:
         if self.phase == BODY:
             self.phase = DONE
+
+
+def _refuse_other_codings(fields: Fields) -> None:
+    """A transfer coding other than chunked would be lost on the way, and the body with it."""
+    for name, value in fields:
+        named = len(name) == 17 and name.lower() == b"transfer-encoding"
+        if named and value.strip().lower() != b"chunked":
+            raise Nonsense
