@@ -123,22 +123,19 @@ class Call:
 
     @property
     def header_session(self) -> str | None:
-        return self._told.session
+        return (self._crossed.told or self._tell()).session
 
     @property
     def request_id(self) -> str | None:
-        return self._told.request_id
+        return (self._crossed.told or self._tell()).request_id
 
     @property
     def trace_parent(self) -> str | None:
-        return self._told.trace_parent
+        return (self._crossed.told or self._tell()).trace_parent
 
-    @property
-    def _told(self) -> Told:
-        crossed = self._crossed
-        if crossed.told is None:
-            crossed.told = told(self.request.headers)
-        return crossed.told
+    def _tell(self) -> Told:
+        self._crossed.told = found = told(self.request.headers)
+        return found
 
     @property
     def auth(self) -> Headers:
@@ -192,7 +189,9 @@ class Call:
         crossed = self._crossed
         names = crossed.names
         if names is None:
-            names = crossed.names = frozenset([name.lower() for name, _ in self.fields])
+            names = crossed.names = frozenset(
+                [name.lower() for name, _ in self.request.raw_headers]
+            )
         for name, _ in extra:
             if name in names:  # few do
                 return [name for name, _ in extra if name in names]

@@ -25,7 +25,8 @@ async def send(call: Call, outgoing: Outgoing) -> Exchange:
     """The head of the answer, and whatever of the body came with it."""
     exchange = await call.target.client.send(outgoing)
     call.request.waited_s += exchange.waited_s
-    note_denial(call, exchange.status)
+    if call.target.denials is not None:
+        note_denial(call, exchange.status)
     return exchange
 
 

@@ -157,7 +157,8 @@ def for_upstream(
     if not named <= rules.dropped:
         less = rules.less(named)
         return for_upstream(fields, host=host, own=own, peer=peer, scheme=scheme, rules=less)
-    _refuse_twice(once)
+    if len(once) > 1:
+        _refuse_twice(once)
     if not _is_host(client_host):
         raise BadHeader("the Host header is not a host")
     out.insert(0, (b"Host", client_host if host is None else host))
