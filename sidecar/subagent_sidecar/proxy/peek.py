@@ -3,7 +3,7 @@
 import re
 import zlib
 from collections.abc import Sequence
-from typing import Any, TypeGuard
+from typing import Annotated, Any, TypeGuard
 
 import msgspec
 
@@ -18,6 +18,18 @@ _LONGEST_ID = 256
 """Longer ones are no ids: nobody could ask for them by path."""
 
 _RUN_ID = re.compile(rb'"run_id"\s*:\s*"([0-9A-Za-z_-]{1,64})"')
+
+
+_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=_LONGEST_ID)]
+
+
+class _UsualRun(msgspec.Struct):
+    """A run with everything as it should be: the decoder looks after that."""
+
+    run_id: _Id
+    thread_id: _Id
+    status: str
+    created_at: str | None = None
 
 
 class _Run(msgspec.Struct):
@@ -36,6 +48,7 @@ class _Cron(msgspec.Struct):
     cron_id: str
 
 
+_USUAL_RUN = msgspec.json.Decoder(_UsualRun)
 _RUN = msgspec.json.Decoder(_Run)
 _RUNS = msgspec.json.Decoder(list[_Run])
 _THREAD = msgspec.json.Decoder(_Thread)
@@ -62,6 +75,22 @@ def readable(body: bytes, headers: Headers) -> bytes | None:
 
 def run(body: bytes) -> ServerRun | None:
     """The run a body holds."""
+    try:
+        found = _USUAL_RUN.decode(body)
+    except msgspec.ValidationError:
+        return _odd_run(body)
+    except _ERRORS:
+        return None
+    return ServerRun(
+        run_id=found.run_id,
+        thread_id=found.thread_id,
+        status=found.status,
+        created_at=found.created_at,
+    )
+
+
+def _odd_run(body: bytes) -> ServerRun | None:
+    """Likewise, whatever else is missing or of another kind."""
     try:
         found = _RUN.decode(body)
     except _ERRORS:

@@ -21,6 +21,17 @@ _LATER_ERROR_EVENT = b"\n" + _ERROR_EVENT
 class Started:
     """A start the server has begun to answer."""
 
+    __slots__ = (
+        "_call",
+        "_exchange",
+        "_failed",
+        "_head",
+        "_intent",
+        "_runs",
+        "_settled",
+        "_starts",
+    )
+
     def __init__(self, starts: "Starts", call: Call, intent: Intent, exchange: Exchange) -> None:
         self._starts = starts
         self._call = call
@@ -52,6 +63,10 @@ class Started:
 
     async def answer(self) -> answering.Sent:
         """Pass the answer on, and learn from its body what its head did not tell."""
+        if self._settled and self._call.meaning.form is Form.CREATE:
+            body = self._exchange.body
+            if body is not None:  # as usual: there is nothing more to learn
+                return self._pass_on(body)
         complete = False
         try:
             sent = await forwarding.give_back(
@@ -61,6 +76,13 @@ class Started:
             return sent
         finally:
             self._over(complete=complete)
+
+    def _pass_on(self, body: bytes) -> answering.Sent:
+        call, exchange = self._call, self._exchange
+        fields, length = call.answer_fields(exchange)
+        return answering.send(
+            call.request, exchange.status, fields, body, reason=exchange.reason, length=length
+        )
 
     def abandon(self) -> None:
         """The client left before its answer: what the server would still send is not wanted."""
@@ -92,6 +114,15 @@ class Started:
             self._failed = True
 
     def _settle(self, body: bytes) -> None:
+        meaning = self._call.meaning
+        if meaning.act is Act.RUN_START and meaning.form is Form.CREATE:
+            run = peek.run(body)  # as usual it is in plain, and one
+            if run is not None:
+                self._accept([_placed(self._call, run)])
+                return
+        self._settle_unusual(body)
+
+    def _settle_unusual(self, body: bytes) -> None:
         plain = peek.readable(body, self._exchange.headers) or b""
         if self._call.meaning.act is Act.CRON_CREATE:
             cron_id = peek.cron_id(plain)
