@@ -81,8 +81,7 @@ class Desk:
         )
         self.server.begin(run_id, thread_id, status=status)
         self.service.accepted(intent, [server_run(run_id, thread_id)])
-        self.credentials.keep(thread_id, auth)
-        self.watcher.follow("up", thread_id, run_id, auth=auth, soon=False)
+        self.watcher.keep(thread_id, auth=auth)
 
     async def record(self, thread_id: str = "t") -> TaskRecord:
         await self.service.entered()

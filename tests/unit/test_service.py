@@ -1,5 +1,6 @@
 """What the service makes of what it is told. Trouble of the store: test_recorder.py."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from tests.support.agent_server import server_run
 from tests.support.troubled_store import TroubledStore
 
-from subagent_sidecar.core.changes import Polled, RunSeen, ThreadSeen
+from subagent_sidecar.core.changes import NewRun, Polled, RunSeen, ThreadSeen
 from subagent_sidecar.core.model import EndedBy, Intent, IntentKind, RunStatus, TaskRecord
 from subagent_sidecar.core.past import DecisionQuery
 from subagent_sidecar.core.policy import Limit, LimitKind, Policy
@@ -227,6 +228,53 @@ async def test_the_depth_under_a_session_is_one_below_its_task(sidecar: Sidecar)
     await sidecar.service.flush()
     depths = [await sidecar.service.depth_under(session) for session in (None, "s", "t")]
     assert depths == [0, 0, 1]
+
+
+# Who is told of starts.
+
+
+class Listener:
+    """ports.Observer: writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, ...]] = []
+
+    def runs_began(self, upstream: str, runs: Sequence[NewRun]) -> None:
+        self.told.append(("began", upstream, *(run.run_id for run in runs)))
+
+    def run_moved(self, upstream: str, thread_id: str, run_id: str, status: str) -> None:
+        self.told.append(("moved", upstream, thread_id, run_id, status))
+
+    def thread_moved(self, upstream: str, thread_id: str, status: str) -> None:
+        self.told.append(("thread", upstream, thread_id, status))
+
+    def thread_gone(self, upstream: str, thread_id: str) -> None:
+        self.told.append(("gone", upstream, thread_id))
+
+
+async def test_a_start_is_told_as_one_as_moves_or_not_at_all(sidecar: Sidecar) -> None:
+    as_one, as_moves, of_ends = Listener(), Listener(), Listener()
+    sidecar.service.observe(as_one, began=as_one.runs_began)
+    sidecar.service.observe(as_moves)
+    sidecar.service.observe(of_ends, ends_only=True)
+    runs = [server_run("r1", "t1", status="pending"), server_run("r2", "t2", status="running")]
+    sidecar.service.accepted(await sidecar.admitted(None, batch=True), runs)
+    assert as_one.told == [("began", "up", "r1", "r2")]
+    assert as_moves.told == [
+        ("moved", "up", "t1", "r1", "pending"),
+        ("moved", "up", "t2", "r2", "running"),
+    ]
+    assert of_ends.told == []
+
+
+async def test_a_start_that_is_over_when_it_is_accepted_is_told_to_all_as_an_end(
+    sidecar: Sidecar,
+) -> None:
+    listeners = Listener(), Listener()
+    sidecar.service.observe(listeners[0], began=listeners[0].runs_began)
+    sidecar.service.observe(listeners[1], ends_only=True)
+    sidecar.service.accepted(await sidecar.admitted(), [server_run("r1", status="success")])
+    assert [each.told for each in listeners] == [[("moved", "up", "t", "r1", "success")]] * 2
 
 
 # Refusals.

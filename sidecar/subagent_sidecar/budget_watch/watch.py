@@ -16,7 +16,7 @@ from datetime import datetime
 from itertools import islice
 
 from ..core.budgets import BudgetIn, Standing, ends_tasks, near_apart
-from ..core.changes import Told
+from ..core.changes import NewRun, Told
 from ..core.facts import task_call
 from ..core.feed import EventQuery
 from ..core.matching import Scope
@@ -88,6 +88,12 @@ class BudgetWatch:
         """What the task has used is known anew. Returns at once."""
         if self._service.policy.budgets:
             self._note(task_id)
+
+    def runs_began(self, upstream: str, runs: Sequence[NewRun]) -> None:
+        """See ports.Began."""
+        if self._rules.by_starts:
+            for run in runs:
+                self._note(run.thread_id)
 
     def run_moved(self, upstream: str, thread_id: str, run_id: str, status: RunStatus) -> None:
         """See ports.Observer."""

@@ -148,7 +148,7 @@ def _usage(stack: AsyncExitStack, base: Base, watcher: Watcher, prices: Prices) 
         interval_s=base.settings.usage_interval.total_seconds(),
         spare=watcher.spare,
     )
-    base.service.observe(usage)
+    base.service.observe(usage, began=usage.runs_began)
     stack.push_async_callback(usage.aclose)
     return usage
 
@@ -176,7 +176,7 @@ def _budgets(stack: AsyncExitStack, base: Base, ender: TaskCanceller) -> BudgetW
         upstreams=list(base.servers),
         ender=ender,
     )
-    base.service.observe(watch)
+    base.service.observe(watch, began=watch.runs_began)
     base.service.usage.observe(watch.usage_seen)
     stack.push_async_callback(watch.aclose)
     return watch
@@ -193,7 +193,7 @@ def _reaper(stack: AsyncExitStack, base: Base, ender: TaskCanceller, watcher: Wa
         reachability=watcher,
         interval_s=base.settings.reap_interval.total_seconds(),
     )
-    base.service.observe(reaper)
+    base.service.observe(reaper, ends_only=True)
     base.service.on_session_ended(reaper.session_ended)
     base.service.sessions.on_beat(reaper.session_beat)
     stack.push_async_callback(reaper.aclose)

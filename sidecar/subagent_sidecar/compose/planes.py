@@ -214,7 +214,7 @@ def _once(stack: AsyncExitStack, base: Base) -> Callable[[Serve], Once]:
 
 def _coalescer(base: Base) -> Coalescer:
     coalescer = Coalescer(0.0, now=base.clock.monotonic)
-    base.service.observe(coalescer)
+    base.service.observe(coalescer, began=coalescer.runs_began)
 
     def follow(policy: Policy) -> None:
         coalescer.share_for(policies.coalesce_s(base.settings, policy))
@@ -228,7 +228,7 @@ async def _explainer(base: Base, coalescer: Coalescer) -> Explainer | None:
         return None
     explainer = Explainer(service=base.service, store=base.store, coalescer=coalescer)
     await explainer.load()
-    base.service.observe(explainer)
+    base.service.observe(explainer, ends_only=True)
     base.service.cancels.observe(explainer)
     return explainer
 

@@ -18,7 +18,7 @@ class Toolbox:
 
 def make(stack: AsyncExitStack, base: Base, background: Background, door: Door) -> Toolbox:
     waits = Waits()
-    base.service.observe(waits)
+    base.service.observe(waits, began=waits.runs_began)
     interrupts = Interrupts(door, background.ender)
     stack.push_async_callback(interrupts.aclose)
     settings = base.settings

@@ -21,7 +21,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from sys import intern
 
-from .model import ThreadStatus
+from .changes import NewRun
+from .model import RunStatus, ThreadStatus
 from .pace import Pace
 from .watched import NEVER, Next, Watched
 
@@ -80,6 +81,24 @@ class Schedule:
         watched = self._new(task_id, now)
         self.look(watched, now + self._tempo.young_s)
         return watched
+
+    def begin(self, run: NewRun, now: float) -> float:
+        """Likewise, with its first run, of a task that is on record; every start comes by here.
+        When it is looked at first."""
+        young_s, task_id = self._tempo.young_s, run.thread_id
+        at = now + young_s
+        self._tasks[task_id] = Watched(
+            task_id,
+            now,
+            (run.run_id,),
+            run.run_id,
+            pending=run.status is RunStatus.PENDING,
+            known=True,
+            look_at=at,
+            peek_at=at + young_s,
+        )
+        self._looks.push(at, task_id, len(self._tasks))
+        return at
 
     def adopt(self, task_id: str, now: float) -> Watched:
         """Watch a task that is live from before; it is looked at when it suits, within the

@@ -16,7 +16,7 @@ from .books import (
 )
 from .clock import Clock
 from .ending import Canceller, Reaping, TaskEnder, Tidier
-from .following import CancelObserver, Doubts, Follower, Observer, Reachability
+from .following import Began, CancelObserver, Doubts, Follower, Observer, Reachability
 from .governing import Auditor, PolicyKeeping, Remaining
 from .store import Store
 from .upstream import Exchange, Headers, Outgoing, Upstream, as_written
@@ -24,6 +24,7 @@ from .upstream import Exchange, Headers, Outgoing, Upstream, as_written
 __all__ = [
     "AgentServer",
     "Auditor",
+    "Began",
     "CancelObserver",
     "Canceller",
     "Clock",

@@ -1,8 +1,10 @@
 """Who finds out what becomes of starts, runs and threads, and who wants to be told."""
 
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from ..core.changes import NewRun
 from ..core.model import EndedBy, Intent, RunStatus, ThreadStatus, Timestamp
 from .upstream import Headers
 
@@ -22,11 +24,11 @@ class Follower(Protocol):
     """Sees tasks through to their end. All return at once. `auth` is what to present upstream when
     asking on this client's behalf; the newest of a task is kept."""
 
-    def follow(
-        self, upstream: str, thread_id: str, run_id: str, *, auth: Headers, soon: bool = True
-    ) -> None:
-        """`soon`: the run's status has just changed or is about to, so look now; without it, the
-        run is that of a start that was accepted."""
+    def follow(self, upstream: str, thread_id: str, run_id: str, *, auth: Headers) -> None:
+        """The run's status has just changed or is about to: look now."""
+
+    def keep(self, thread_id: str, *, auth: Headers) -> None:
+        """A start on the thread was accepted, which is followed without being told of here."""
 
     def follow_stateless(
         self, upstream: str, thread_id: str, run_id: str, *, auth: Headers
@@ -44,7 +46,8 @@ class Reachability(Protocol):
 
 class Observer(Protocol):
     """Who wants to know at once what becomes of runs. Called on the event loop, in the middle of
-    requests: methods only take note and never raise. Starts are told as a run that has moved."""
+    requests: methods only take note and never raise. Who is not told of starts as such (`Began`) is
+    told of them as runs that have moved."""
 
     def run_moved(self, upstream: str, thread_id: str, run_id: str, status: RunStatus) -> None:
         """A run was accepted, or seen in another status than before."""
@@ -52,6 +55,10 @@ class Observer(Protocol):
     def thread_moved(self, upstream: str, thread_id: str, status: ThreadStatus) -> None: ...
 
     def thread_gone(self, upstream: str, thread_id: str) -> None: ...
+
+
+Began = Callable[[str, Sequence[NewRun]], None]
+"""Told at once, with the upstream, which runs a start was accepted with; all of them are live."""
 
 
 class CancelObserver(Protocol):

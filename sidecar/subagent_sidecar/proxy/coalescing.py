@@ -8,9 +8,10 @@ run ended reads its result from the thread next.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 
+from ..core.changes import NewRun
 from ..core.model import RunStatus, ThreadStatus
 from .headers import Field
 
@@ -92,6 +93,12 @@ class Coalescer:
             self._entries.pop(key, None)
 
     # ports.Observer
+
+    def runs_began(self, upstream: str, runs: Sequence[NewRun]) -> None:
+        """See ports.Began."""
+        if self._threads:
+            for run in runs:
+                self.forget(run.thread_id)
 
     def run_moved(self, upstream: str, thread_id: str, run_id: str, status: RunStatus) -> None:
         """See ports.Observer."""

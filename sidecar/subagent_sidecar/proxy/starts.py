@@ -222,11 +222,9 @@ class Starts:
         failpoints.hit("start.before_settle")
         self._service.accepted(intent, runs)
         call.witness.accepted(runs)
-        auth = call.auth
-        for run in runs:
-            self._follower.follow(
-                call.target.name, run.thread_id, run.run_id, auth=auth, soon=False
-            )
+        if auth := call.auth:
+            for run in runs:
+                self._follower.keep(run.thread_id, auth=auth)
         if call.meaning.form is Form.CREATE and call.meaning.thread_id is None:
             for run in runs:
                 self._follower.follow_stateless(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from random import getrandbits
 
 from ..core import lifecycle
@@ -15,7 +16,7 @@ from ..core.principal import ANONYMOUS, Principal
 from ..core.refusal import Refused
 from ..core.signs import Signs
 from ..errors import StoreError
-from ..ports import Clock, Observer, ServerRun, Store
+from ..ports import Began, Clock, Observer, ServerRun, Store
 from ..recorder import Recorder
 from ..sessions import Listener, Sessions
 from .cancels import Cancels
@@ -43,6 +44,7 @@ class Service:
         self._head = ""
         self._memory = Memory()
         self._observers: list[Observer] = []
+        self._began: list[Began] = []
         recorder = self._recorder = Recorder(store)
         self._refusals = Refusals(recorder)
         self.sessions = Sessions(
@@ -56,9 +58,14 @@ class Service:
         self.usage = Usage(recorder=recorder, signs=self.signs, monotonic=clock.monotonic)
         self.levers = Levers(recorder=recorder, now=self.now)
 
-    def observe(self, observer: Observer) -> None:
-        """Tell `observer` of everything that moves from now on."""
+    def observe(
+        self, observer: Observer, *, began: Began | None = None, ends_only: bool = False
+    ) -> None:
+        """Tell `observer` of everything that moves from now on; of starts by way of `began` if it
+        has one, and not at all where it is there for ends only."""
         self._observers.append(observer)
+        if not ends_only:
+            self._began.append(began or partial(_tell_one_by_one, observer))
 
     def on_session_ended(self, listener: Listener) -> None:
         """Call `listener` with the supervisor and the id of every session whose end is on
@@ -153,17 +160,25 @@ class Service:
 
     def accepted(self, intent: Intent, runs: Sequence[ServerRun]) -> None:
         """The server answered a start with these runs."""
-        new = tuple([_new_run(run) for run in runs])
         upstream, memory = intent.upstream, self._memory
-        for run in new:
-            memory.homes.setdefault(run.thread_id, upstream)
-            memory.statuses[upstream, run.run_id] = run.status
-            memory.threads.pop((upstream, run.thread_id), None)
-        accepted = Accepted(intent=intent, at=self.now(), runs=new)
-        self._recorder.post(accepted, about=[run.thread_id for run in new])
-        for run in new:
-            for observer in self._observers:
-                observer.run_moved(upstream, run.thread_id, run.run_id, run.status)
+        new, threads, live = [], [], True
+        for run in runs:
+            run_id, thread_id = run.run_id, run.thread_id
+            status = lifecycle.run_status(run.status) or RunStatus.PENDING
+            memory.homes.setdefault(thread_id, upstream)
+            memory.statuses[upstream, run_id] = status
+            memory.threads.pop((upstream, thread_id), None)
+            new.append(NewRun(run_id=run_id, thread_id=thread_id, status=status))
+            threads.append(thread_id)
+            live = live and status not in lifecycle.ENDS
+        accepted = Accepted(intent=intent, at=self.now(), runs=tuple(new))
+        self._recorder.post(accepted, about=threads)
+        if live:
+            for began in self._began:
+                began(upstream, new)
+            return
+        for observer in self._observers:
+            _tell_one_by_one(observer, upstream, new)
 
     async def adopt(self, change: Adopted) -> None:
         """Put a task on record that was started past us. There when this returns, or StoreError."""
@@ -251,9 +266,6 @@ def _kept(item: Item, purpose: bool) -> Item:
     return item if purpose or item.purpose is None else replace(item, purpose=None)
 
 
-def _new_run(run: ServerRun) -> NewRun:
-    return NewRun(
-        run_id=run.run_id,
-        thread_id=run.thread_id,
-        status=lifecycle.run_status(run.status) or RunStatus.PENDING,
-    )
+def _tell_one_by_one(observer: Observer, upstream: str, runs: Sequence[NewRun]) -> None:
+    for run in runs:
+        observer.run_moved(upstream, run.thread_id, run.run_id, run.status)

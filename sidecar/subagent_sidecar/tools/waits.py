@@ -1,9 +1,10 @@
 """Who waits for tasks to move."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from ..core.changes import NewRun
 from ..core.model import RunStatus, ThreadStatus
 
 
@@ -25,6 +26,12 @@ class Waits:
             waiting.discard(moved)
             if not waiting:
                 self._waiting.pop(task_id, None)
+
+    def runs_began(self, upstream: str, runs: Sequence[NewRun]) -> None:
+        """See ports.Began."""
+        if self._waiting:
+            for run in runs:
+                self._wake(run.thread_id)
 
     def run_moved(self, upstream: str, thread_id: str, run_id: str, status: RunStatus) -> None:
         """See ports.Observer."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import timedelta
+from sys import intern
 
 from ..core.agenda import Agenda
 from ..core.model import TaskQuery, Timestamp, timestamp
@@ -55,13 +56,12 @@ class Lane:
         self._asked_at = float("-inf")
         self._wake = asyncio.Event()
 
-    def note(self, thread_id: str, *, ended: bool) -> None:
-        now = self._clock.monotonic()
-        if not ended:
-            if self.agenda.working(thread_id, now):
-                self._wake.set()
-            return
-        if not self.agenda.ended(thread_id, now):
+    def working(self, thread_id: str) -> None:
+        if self.agenda.working(thread_id, self._clock.monotonic()):
+            self._wake.set()
+
+    def ended(self, thread_id: str) -> None:
+        if not self.agenda.ended(thread_id, self._clock.monotonic()):
             _log.debug("too many ends at once on %s to read what %s used", self._name, thread_id)
         self._wake.set()
 
@@ -84,7 +84,7 @@ class Lane:
             query = TaskQuery(upstream=self._name, ended_after=since, limit=_MISSED_LIMIT)
             for record in (await self._store.tasks(query)).records:
                 if unread(record):
-                    self.note(record.task.task_id, ended=True)
+                    self.ended(record.task.task_id)
         except StoreError as error:
             _log.warning("cannot look for usage that was not read: %s", error)
 
@@ -94,7 +94,7 @@ class Lane:
         for _ in range(self._limit // _PAGE):
             chains = await self._store.live_chains(self._name, after=after, limit=_PAGE)
             for chain in chains:
-                self.note(chain.task_id, ended=False)
+                self.working(intern(chain.task_id))  # the watcher has it too
             if len(chains) < _PAGE:
                 return
             after = chains[-1].created_at, chains[-1].task_id

@@ -1,11 +1,12 @@
 """Who reads usage: one lane for each server."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from random import uniform
 
 from ..core.agenda import Agenda
+from ..core.changes import NewRun
 from ..core.lifecycle import has_ended
 from ..core.model import RunStatus, ThreadStatus
 from ..credentials import Credentials
@@ -82,10 +83,19 @@ class UsageReader:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
 
+    def runs_began(self, upstream: str, runs: Sequence[NewRun]) -> None:
+        """See ports.Began."""
+        if (lane := self._lanes.get(upstream)) is not None:
+            for run in runs:
+                lane.working(run.thread_id)
+
     def run_moved(self, upstream: str, thread_id: str, run_id: str, status: RunStatus) -> None:
         """See ports.Observer."""
         if (lane := self._lanes.get(upstream)) is not None:
-            lane.note(thread_id, ended=has_ended(status))
+            if has_ended(status):
+                lane.ended(thread_id)
+            else:
+                lane.working(thread_id)
 
     def thread_moved(self, upstream: str, thread_id: str, status: ThreadStatus) -> None:
         """See ports.Observer. A thread tells nothing that its runs do not."""

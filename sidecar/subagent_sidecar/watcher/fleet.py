@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+from ..core.changes import NewRun
 from ..core.lifecycle import run_status
 from ..core.model import RunStatus, ThreadStatus, Timestamp
 from ..core.watch import Tempo
@@ -56,7 +57,7 @@ class Watcher:
         }
         self._loops: list[asyncio.Task[None]] = []
         self._joined: dict[str, asyncio.Task[None]] = {}
-        service.observe(self)
+        service.observe(self, began=self.runs_began)
 
     def start(self) -> None:
         """Pick up the tasks that are live on record, and watch them."""
@@ -84,13 +85,15 @@ class Watcher:
         watch = self._watches.get(upstream)
         return watch is None or watch.spare()
 
-    def follow(
-        self, upstream: str, thread_id: str, run_id: str, *, auth: Headers, soon: bool = True
-    ) -> None:
+    def follow(self, upstream: str, thread_id: str, run_id: str, *, auth: Headers) -> None:
         """See ports.Follower."""
         if (watch := self._watches.get(upstream)) is not None:
             self._credentials.keep(thread_id, auth)
-            watch.follow(thread_id, run_id, soon=soon)
+            watch.follow(thread_id, run_id)
+
+    def keep(self, thread_id: str, *, auth: Headers) -> None:
+        """See ports.Follower."""
+        self._credentials.keep(thread_id, auth)
 
     def follow_stateless(
         self, upstream: str, thread_id: str, run_id: str, *, auth: Headers
@@ -113,6 +116,14 @@ class Watcher:
             return
         if run_status(word) is not None:
             self._service.seen.run(upstream, thread_id, run_id, word)
+
+    def runs_began(self, upstream: str, runs: Sequence[NewRun]) -> None:
+        """See ports.Began. As for `run_moved`."""
+        watch = self._watches.get(upstream)
+        if watch is not None:
+            for run in runs:
+                if run.thread_id != run.run_id and run.run_id not in self._joined:
+                    watch.run_began(run)
 
     def run_moved(self, upstream: str, thread_id: str, run_id: str, status: RunStatus) -> None:
         """See ports.Observer. The task of a stateless run whose thread has no name goes by the

@@ -58,6 +58,11 @@ class Health:
         return self._failures > 0
 
     @property
+    def troubled(self) -> bool:
+        """Whether it fails, or some get no answer."""
+        return self._failures > 0 or bool(self._locked)
+
+    @property
     def down_since(self) -> Timestamp | None:
         """Since when nothing is known; None while it is well, or has failed but once."""
         return self._failing_since if self._failures >= _FAILURES else None

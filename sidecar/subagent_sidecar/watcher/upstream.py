@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from ..core.changes import NewRun
 from ..core.lifecycle import has_ended, thread_status
 from ..core.model import LiveChain, RunStatus, TaskStatus, ThreadStatus, Timestamp
 from ..core.watch import Schedule, Tempo
@@ -109,24 +110,31 @@ class UpstreamWatch:
 
     # What is told
 
-    def follow(self, task_id: str, run_id: str, *, soon: bool) -> None:
+    def follow(self, task_id: str, run_id: str) -> None:
         """See ports.Follower."""
         now = self._now()
         watched = self._schedule.get(task_id)
         if watched is None:
-            if not soon:
-                return  # it has ended already
             watched = self._schedule.add(task_id, now)
             watched.saw_run(run_id, RunStatus.RUNNING, now)
-        else:
-            watched.known = watched.known or not soon
-        if soon or len(watched.live_runs) > 1:
-            self._schedule.soon(watched, now)
-            self._woken.set()
+        self._schedule.soon(watched, now)
+        self._woken.set()
 
     def leave(self, task_id: str) -> None:
         """Somebody else sees to it."""
         self._schedule.drop(task_id)
+
+    def run_began(self, run: NewRun) -> None:
+        """A start was accepted: its task is on record."""
+        watched = self._schedule.get(run.thread_id)
+        if watched is None and not self._health.troubled:
+            at = self._schedule.begin(run, self._now())
+            if at < self._asleep_until:  # a loop that is busy need not turn for it
+                self._woken.set()
+            return
+        self.run_moved(run.thread_id, run.run_id, run.status)
+        if (watched := self._schedule.get(run.thread_id)) is not None:
+            watched.known = True
 
     def run_moved(self, task_id: str, run_id: str, status: RunStatus) -> None:
         now = self._now()

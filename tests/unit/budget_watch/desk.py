@@ -76,7 +76,7 @@ class Desk:
         self.service = Service(store=self.store, clock=self.clock)
         self.go_by(*self.budgets)
         self.watch = self.new_watch()
-        self.service.observe(self.watch)
+        self.service.observe(self.watch, began=self.watch.runs_began)
         self.service.usage.observe(self.watch.usage_seen)
 
     def new_watch(self) -> BudgetWatch:

@@ -34,6 +34,32 @@ def test_hearing_of_it_again_does_not_put_it_off() -> None:
     assert found.next(15) == "t"
 
 
+def test_first_reads_and_later_ones_take_turns_as_they_are_due() -> None:
+    found = agenda()
+    found.working("old", 0)
+    found.read("old", 15, 16)  # due again at 31
+    found.working("new", 15.5)
+    found.working("newer", 18)
+    order = []
+    for now in (30.4, 30.5, 31, 33, 45):
+        if (thread_id := found.next(now)) is not None:
+            order.append((now, thread_id))
+            found.read(thread_id, now, now)
+    assert order == [(30.5, "new"), (31, "old"), (33, "newer")]
+    assert found.wait(45) == 0.5 and len(found) == 3
+
+
+def test_a_thread_that_ends_before_its_first_read_is_read_for_its_end_alone() -> None:
+    found = agenda()
+    for thread_id in ("a", "b", "c"):
+        found.working(thread_id, 0)
+    found.ended("a", 1)
+    found.read("a", 2, 2)
+    found.forget("b")
+    assert len(found) == 1
+    assert found.next(14) is None and found.next(15) == "c"
+
+
 def test_an_ended_thread_is_read_once_it_has_settled_and_no_more() -> None:
     found = agenda()
     found.working("t", 0)

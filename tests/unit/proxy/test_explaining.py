@@ -36,8 +36,8 @@ class Desk:
         self.service = Service(store=self.store, clock=self.clock)
         self.coalescer = Coalescer(60, now=self.clock.monotonic)
         self.explainer = self.new_explainer()
-        self.service.observe(self.coalescer)
-        self.service.observe(self.explainer)
+        self.service.observe(self.coalescer, began=self.coalescer.runs_began)
+        self.service.observe(self.explainer, ends_only=True)
         self.service.cancels.observe(self.explainer)
 
     def new_explainer(self) -> Explainer:

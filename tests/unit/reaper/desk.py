@@ -84,7 +84,7 @@ class Desk:
         self.service = Service(store=self.store, clock=self.clock)
         self.service.policy = Policy(lifecycle=tuple(self.rules))
         self.reaper = self.another()
-        self.service.observe(self.reaper)
+        self.service.observe(self.reaper, ends_only=True)
         self.service.on_session_ended(self.reaper.session_ended)
 
     def another(self, *, interval_s: float = SWEEP_S) -> Reaper:

@@ -45,7 +45,7 @@ class Desk:
     def __post_init__(self) -> None:
         self.service = Service(store=self.store, clock=self.clock)
         self.reader = self.new_reader()
-        self.service.observe(self.reader)
+        self.service.observe(self.reader, began=self.reader.runs_began)
 
     def new_reader(self) -> UsageReader:
         """Another process, begun now."""
