@@ -82,10 +82,13 @@ class Schedule:
         self.look(watched, now + self._tempo.young_s)
         return watched
 
-    def begin(self, run: NewRun, now: float) -> float:
+    def begin(self, run: NewRun, now: float) -> float | None:
         """Likewise, with its first run, of a task that is on record; every start comes by here.
-        When it is looked at first."""
-        young_s, task_id = self._tempo.young_s, run.thread_id
+        When it is looked at first; None if it is watched already."""
+        task_id = run.thread_id
+        if task_id in self._tasks:
+            return None
+        young_s = self._tempo.young_s
         at = now + young_s
         self._tasks[task_id] = Watched(
             task_id,

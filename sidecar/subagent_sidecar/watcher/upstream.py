@@ -126,15 +126,13 @@ class UpstreamWatch:
 
     def run_began(self, run: NewRun) -> None:
         """A start was accepted: its task is on record."""
-        watched = self._schedule.get(run.thread_id)
-        if watched is None and not self._health.troubled:
-            at = self._schedule.begin(run, self._now())
-            if at < self._asleep_until:  # a loop that is busy need not turn for it
-                self._woken.set()
-            return
-        self.run_moved(run.thread_id, run.run_id, run.status)
-        if (watched := self._schedule.get(run.thread_id)) is not None:
-            watched.known = True
+        at = None if self._health.troubled else self._schedule.begin(run, self._now())
+        if at is None:
+            self.run_moved(run.thread_id, run.run_id, run.status)
+            if (watched := self._schedule.get(run.thread_id)) is not None:
+                watched.known = True
+        elif at < self._asleep_until:  # a loop that is busy need not turn for it
+            self._woken.set()
 
     def run_moved(self, task_id: str, run_id: str, status: RunStatus) -> None:
         now = self._now()
