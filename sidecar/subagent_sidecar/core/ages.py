@@ -213,15 +213,20 @@ class Ages:
     # How it is known
 
     def _new(self, candidate: Candidate, phase: tuple[str, TaskStatus, RunStatus]) -> Seen:
-        age = self._age(candidate.created_at)
-        if candidate.run_created_at != candidate.created_at and not self.first:
-            age = self._age_of_old(candidate.created_at)
+        now, asked_at, began_at = self.now, candidate.run_created_at, _began(candidate)
+        asked = now - self._age(asked_at)
+        if candidate.created_at == asked_at:
+            since = asked
+        elif self.first:
+            since = now - self._age(candidate.created_at)
+        else:
+            since = now - self._age_of_old(candidate.created_at)
         return Seen(
             run_first=self.sweep,
-            since=self.now - age,
-            asked=self.now - self._age(candidate.run_created_at),
+            since=since,
+            asked=asked,
             phase=phase,
-            phase_since=self.now - self._age(_began(candidate)),
+            phase_since=asked if began_at == asked_at else now - self._age(began_at),
             polls=candidate.polls,
         )
 

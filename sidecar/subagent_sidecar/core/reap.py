@@ -25,9 +25,10 @@ When a task is to end, its live descendants are asked in the same plan what they
 (`on_parent_close`), so that a tree ends as one.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from math import inf
 
 from . import reap_words as words
 from .ages import Ages, Seen
@@ -56,12 +57,21 @@ class _Finding:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Terms:
     """What holds for a task, and what would if observing rules were enforced."""
 
     held: Settled | None
     observed: Settled | None
+    earliest_s: float = field(init=False)
+    """The shortest time after which a clock ends it."""
+    idle_s: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        said = [each.values for each in (self.held, self.observed) if each is not None]
+        clocks = [(one.total, one.run, one.queue, one.stall, one.waiting) for one in said]
+        self.earliest_s = _shortest(limit for limits in clocks for limit in limits)
+        self.idle_s = _shortest(one.idle for one in said)
 
 
 @dataclass(slots=True)
@@ -74,10 +84,24 @@ class Judge:
     still: Still
     _terms: dict[tuple[object, ...], _Terms] = field(default_factory=dict)
 
-    def of(self, candidate: Candidate) -> Iterator[Reap]:
+    def of(self, candidate: Candidate) -> Iterable[Reap]:
         """What is to be done about a task: what would leave it alone, and then what ends it; or
         what would, if it were enforced."""
         terms = self._terms_of(candidate)
+        return () if self._is_too_early(candidate, terms) else self._ends(candidate, terms)
+
+    def _is_too_early(self, candidate: Candidate, terms: _Terms) -> bool:
+        """Whether nothing can be true of it yet. So it is of most, which are asked no further."""
+        key = candidate.session
+        if candidate.parent_end is not None or key in self.sessions:
+            return False
+        ages = self.ages
+        seen, now = ages.of(candidate.task_id), ages.now
+        if now - seen.since >= terms.earliest_s or now - seen.phase_since >= terms.earliest_s:
+            return False
+        return terms.idle_s == inf or now - ages.session(key).sign_since < terms.idle_s
+
+    def _ends(self, candidate: Candidate, terms: _Terms) -> Iterator[Reap]:
         if terms.held is not None:
             for finding in self._found(candidate, terms.held):
                 yield self._reap(candidate, finding, Mode.ENFORCE)
@@ -235,6 +259,10 @@ def _terms(policy: Policy, candidate: Candidate) -> _Terms:
     observed = policy.lifecycle_for(call, observed=True)
     watching = any(rule.mode is Mode.OBSERVE for rule in observed.rules.values())
     return _Terms(held, observed if watching and _REAPING & observed.rules.keys() else None)
+
+
+def _shortest(limits: Iterable[timedelta | None]) -> float:
+    return min((limit.total_seconds() for limit in limits if limit), default=inf)
 
 
 def _clock(key: Key, age_s: float, limit: timedelta, settled: Settled) -> Iterator[_Finding]:

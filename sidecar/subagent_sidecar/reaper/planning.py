@@ -59,7 +59,11 @@ class Planning:
         self.ages.begin(now, self._clock.now())
         found: list[Candidate] = []
         for number, each in enumerate(live):
-            if self._is_readable(each):
+            try:
+                self.ages.look(each)
+            except (ValueError, TypeError) as error:  # it shall not keep the rest from its end
+                _tell_unreadable(each, error)
+            else:
                 found.append(each)
             if not number % _IN_ONE_GO:
                 await asyncio.sleep(0)
@@ -129,16 +133,11 @@ class Planning:
                 )
                 del sessions[session.key]
 
-    def _is_readable(self, candidate: Candidate) -> bool:
-        """Whether its age can be told; what cannot be read shall not keep the rest from its end."""
-        try:
-            self.ages.look(candidate)
-        except (ValueError, TypeError) as error:
-            _log.warning(
-                "task %s cannot be looked at: %s",
-                candidate.task_id,
-                error,
-                extra={"action": "reap_unreadable", "task_id": candidate.task_id},
-            )
-            return False
-        return True
+
+def _tell_unreadable(candidate: Candidate, error: Exception) -> None:
+    _log.warning(
+        "task %s cannot be looked at: %s",
+        candidate.task_id,
+        error,
+        extra={"action": "reap_unreadable", "task_id": candidate.task_id},
+    )
