@@ -17,8 +17,9 @@ interval is what the bound on requests allows.
 """
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from sys import intern
 
 from .changes import NewRun
@@ -65,8 +66,8 @@ class Schedule:
         self._tempo = tempo
         self._jitter = jitter
         self._tasks: dict[str, Watched] = {}
-        self._looks = _Queue(lambda task_id: self._due(task_id, "look_at"))
-        self._reads = _Queue(lambda task_id: self._due(task_id, "read_at"))
+        self._looks = _Queue(self._tasks, attrgetter("look_at"))
+        self._reads = _Queue(self._tasks, attrgetter("read_at"))
         self._next_batch = 0.0
         self._peeks = Pace(tempo.peeks_per_s)
 
@@ -117,10 +118,6 @@ class Schedule:
 
     def drop(self, task_id: str) -> None:
         self._tasks.pop(task_id, None)
-
-    def _due(self, task_id: str, queue: str) -> float:
-        watched = self._tasks.get(task_id)
-        return NEVER if watched is None else float(getattr(watched, queue))
 
     @property
     def interval(self) -> float:
@@ -214,12 +211,14 @@ class Schedule:
         horizon = now + self.interval * _AHEAD
         batch: list[Watched] = []
         others: list[Watched] = []
+        ours: object = None
         while len(batch) < size and len(others) < size and self._looks.head() <= horizon:
-            watched = self._tasks[self._looks.pop()]
-            if batch and group(watched.task_id) != group(batch[0].task_id):
+            watched = self._looks.pop()
+            its = group(watched.task_id)
+            if batch and its != ours:
                 others.append(watched)
             else:
-                watched.look_at = NEVER
+                ours, watched.look_at = its, NEVER
                 batch.append(watched)
         for watched in others:
             self.look(watched, watched.look_at)
@@ -236,7 +235,7 @@ class Schedule:
     def next_read(self, now: float) -> Watched | None:
         """The task to read that has waited longest."""
         while self._reads.head() <= now:
-            watched = self._tasks[self._reads.pop()]
+            watched = self._reads.pop()
             if not watched.reading:
                 watched.read_at = NEVER
                 return watched
@@ -248,8 +247,9 @@ class _Queue:
     """Task ids by time. What is planned anew is pushed again; entries that are not up to date are
     skipped when they come up, and swept out when they are more than the others."""
 
-    def __init__(self, due: Callable[[str], float]) -> None:
-        self._due = due
+    def __init__(self, tasks: Mapping[str, Watched], planned: Callable[[Watched], float]) -> None:
+        self._tasks = tasks
+        self._planned = planned
         self._heap: list[tuple[float, str]] = []
 
     def __len__(self) -> int:
@@ -258,18 +258,21 @@ class _Queue:
     def push(self, at: float, task_id: str, live: int) -> None:
         heapq.heappush(self._heap, (at, task_id))
         if len(self._heap) > 2 * live + 64:
-            self._heap = [(at, each) for at, each in set(self._heap) if self._due(each) == at]
+            self._heap = [entry for entry in set(self._heap) if self._is_due(*entry)]
             heapq.heapify(self._heap)
 
     def head(self) -> float:
-        while self._heap:
-            at, task_id = self._heap[0]
-            if self._due(task_id) == at:
-                return at
-            heapq.heappop(self._heap)
+        heap = self._heap
+        while heap:
+            if self._is_due(*heap[0]):
+                return heap[0][0]
+            heapq.heappop(heap)
         return NEVER
 
-    def pop(self) -> str:
-        """The id at the head, which is up to date."""
-        self.head()
-        return heapq.heappop(self._heap)[1]
+    def pop(self) -> Watched:
+        """The task at the head, when that was just looked at: so it is up to date."""
+        return self._tasks[heapq.heappop(self._heap)[1]]
+
+    def _is_due(self, at: float, task_id: str) -> bool:
+        watched = self._tasks.get(task_id)
+        return watched is not None and self._planned(watched) == at
