@@ -14,13 +14,14 @@ from .ledger import Ledger
 from .matching import Call
 from .model import Event, Intent, IntentKind, Item, Task, just_after
 from .policy import Budget, LimitKind, Policy
-from .quick import changed
+from .quick import changed, completed, made
 from .refusal import Refused
 from .trace_ids import beneath, trace_alone
 from .verdict import Allow, Batch, Deny
 
 _DEFAULT = "default:"
 NO_RULES = Policy()
+_new_intent, _new_call = made(Intent), made(Call)
 
 
 def default_session(supervisor: str) -> str:
@@ -92,9 +93,25 @@ def _understood(ledger: Ledger, start: Start) -> tuple[Intent, Task | None]:
 def _decided(
     ledger: Ledger, intent: Intent, policy: Policy, numbers: Numbers, *, wakes: bool
 ) -> Intent | Refused:
-    """Ask for one item after the other, each with those before it in place."""
+    if intent.items:
+        return _all_decided(ledger, intent, policy, numbers, wakes=wakes)
+    call = _call(intent, intent, wakes=wakes)
+    verdict = decide(policy, numbers, call, datetime.fromisoformat(intent.created_at))
+    if isinstance(verdict, Deny):
+        return _refused(intent, call, apart(ledger, verdict))
+    if verdict.contested:
+        _tell(ledger, intent, call, verdict)
+    completed(intent, admitted=admitted(verdict))
+    ledger.put_intent(intent)
+    return intent
+
+
+def _all_decided(
+    ledger: Ledger, intent: Intent, policy: Policy, numbers: Numbers, *, wakes: bool
+) -> Intent | Refused:
+    """Ask for one item of a batch after the other, each with those before it in place."""
     now = datetime.fromisoformat(intent.created_at)
-    items = items_of(intent)
+    items = intent.items
     let_in: list[Item] = []
     for item in items:
         call = _call(intent, item, wakes=wakes)
@@ -109,12 +126,8 @@ def _decided(
             return _refused(intent, call, verdict)
         if verdict.contested:
             _tell(ledger, intent, call, verdict)
-        asked = admitted(verdict.answers)
-        if isinstance(item, Item):
-            let_in.append(changed(item, admitted=asked))
-            intent = changed(intent, items=tuple(let_in))
-        else:
-            intent = changed(intent, admitted=asked)
+        let_in.append(changed(item, admitted=admitted(verdict)))
+        intent = changed(intent, items=tuple(let_in))
         ledger.put_intent(intent)
     return intent
 
@@ -141,7 +154,7 @@ def _of_batch(deny: Deny, call: Call, before: Sequence[Call], size: int) -> Deny
 def _call(intent: Intent, item: Item | Intent, *, wakes: bool) -> Call:
     """A start that is about to be. A new task's own tree has nothing in it yet."""
     update = intent.kind is IntentKind.UPDATE
-    return Call(
+    return _new_call(
         agent=item.agent_name or intent.agent_name,
         upstream=intent.upstream,
         supervisor=intent.supervisor,
@@ -212,33 +225,39 @@ def _agent_of(start: Start, task: Task) -> str:
 
 def _spawn(ledger: Ledger, start: Start) -> Intent:
     thread = ledger.thread(start.thread_id) if start.thread_id else None
-    session_id = (
-        start.header_session
-        or (thread.session_id if thread else None)
-        or start.body_session
-        or default_session(start.supervisor)
-    )
-    parent = _parent(ledger, session_id, start)
+    named = start.header_session or (thread.session_id if thread else None) or start.body_session
     agent = start.agent_name or (thread.agent_name if thread else None) or start.assistant_id
-    return Intent(
+    on_thread = start.thread_id and not start.batch and not start.cron  # the usual way
+    intent = _new_intent(
         intent_id=start.intent_id,
         request_id=start.request_id,
-        kind=_kind(start),
+        kind=IntentKind.START if on_thread else _kind(start),
         upstream=start.upstream,
         created_at=start.at,
-        session_id=session_id,
+        session_id=named or default_session(start.supervisor),
         supervisor=thread.supervisor if thread else start.supervisor,
         agent_name=agent or "unknown",
-        depth=parent.depth + 1 if parent else 0,
         thread_id=start.thread_id,
-        parent_task_id=parent.task_id if parent else None,
         assistant_id=start.assistant_id,
         strategy=start.strategy,
         purpose=start.purpose,
-        tree_id=(parent.tree_id or parent.task_id) if parent else None,
         fingerprint=start.fingerprint,
-        items=tuple(_named(item, agent) for item in start.items) if start.batch else (),
-        trace_parent=_trace_parent(ledger, start, parent) if parent else _root_context(start),
+        trace_parent=start.trace_parent if on_thread else _root_context(start),
+    )
+    if start.batch:
+        completed(intent, items=tuple(_named(item, agent) for item in start.items))
+    if named and (parent := _parent(ledger, named, start)) is not None:
+        _put_under(parent, ledger, start, intent)
+    return intent
+
+
+def _put_under(parent: Task, ledger: Ledger, start: Start, intent: Intent) -> None:
+    completed(
+        intent,
+        depth=parent.depth + 1,
+        parent_task_id=parent.task_id,
+        tree_id=parent.tree_id or parent.task_id,
+        trace_parent=_trace_parent(ledger, start, parent),
     )
 
 

@@ -41,12 +41,13 @@ from .changes import (
 )
 from .ledger import Ledger
 from .model import Event, Intent, IntentKind, Run, RunStatus, Task, TaskStatus, Timestamp
-from .quick import changed
+from .quick import changed, made
 from .recovery import not_before
 from .trace_ids import STATELESS
 
 _TOLD = (RunSeen, ThreadSeen, CancelAsked, RunGone, ThreadGone)
 """What a server told about a thread."""
+_new_task, _new_run = made(Task), made(Run)
 
 
 def apply(ledger: Ledger, change: Change) -> None:
@@ -169,8 +170,8 @@ def _begin_run(ledger: Ledger, intent: Intent, new: NewRun, at: Timestamp) -> No
     earlier = ledger.runs(new.thread_id) if task is not None and task.run_id is not None else ()
     first = not any(run.created_at <= intent.created_at for run in earlier)
     if task is None:
-        task = _new_task(intent, new.thread_id, at, run_id=new.run_id)
-    run = Run(
+        task = _task_of(intent, new.thread_id, at, run_id=new.run_id)
+    run = _new_run(
         run_id=new.run_id,
         task_id=new.thread_id,
         kind=_run_kind(intent) if first else "update",
@@ -186,8 +187,8 @@ def _begin_run(ledger: Ledger, intent: Intent, new: NewRun, at: Timestamp) -> No
     add_run(ledger, task, run, new.status, at)
 
 
-def _new_task(intent: Intent, thread_id: str, at: Timestamp, *, run_id: str | None = None) -> Task:
-    return Task(
+def _task_of(intent: Intent, thread_id: str, at: Timestamp, *, run_id: str | None = None) -> Task:
+    return _new_task(
         task_id=thread_id,
         upstream=intent.upstream,
         agent_name=intent.agent_name,
@@ -213,7 +214,7 @@ def _doubted(ledger: Ledger, change: Doubted) -> None:
     ledger.put_intent(changed(intent, in_doubt=change.reason))
     thread_id = None if intent.kind is IntentKind.CRON else intent.thread_id
     if thread_id is not None and ledger.task(thread_id) is None:
-        ledger.put_task(_new_task(intent, thread_id, change.at))
+        ledger.put_task(_task_of(intent, thread_id, change.at))
     ledger.add_event(
         Event(
             at=change.at,

@@ -16,7 +16,9 @@ from .model import (
     ThreadStatus,
     Timestamp,
 )
-from .quick import changed
+from .quick import changed, made
+
+_new_event = made(Event)
 
 
 def add_run(ledger: Ledger, task: Task, run: Run, status: RunStatus, at: Timestamp) -> None:
@@ -27,7 +29,7 @@ def add_run(ledger: Ledger, task: Task, run: Run, status: RunStatus, at: Timesta
     ledger.put_task(task)
     ledger.put_run(run)
     ledger.add_event(
-        Event(
+        _new_event(
             at=at,
             kind="updated" if run.kind == "update" else "started",
             task_id=task.task_id,

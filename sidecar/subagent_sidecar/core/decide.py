@@ -5,13 +5,14 @@
 It is exact if the numbers are counted in the transaction that also puts the start on record.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from .matching import SCOPE_ID, Call, Scope
+from .asking import NOTHING_SPENT, Asked, answer, of_budget, used
+from .matching import Call, Scope
 from .model import Timestamp, timestamp
-from .policy import Budget, Limit, LimitKind, Mode, OnUnpriced, Policy
+from .policy import NOTHING, Budget, Limit, LimitKind, Mode, Policy
 from .verdict import NOTHING_HELD, OPERATOR, Allow, Answer, Check, Deny, Freeze, Held, Named, Spent
 
 _READ_WITHIN = timedelta(seconds=2)
@@ -70,29 +71,32 @@ def decide(policy: Policy, numbers: Numbers, call: Call, now: datetime) -> Allow
     if freeze is not None:
         check = _frozen(freeze)
         return Deny(check=check, checks=(check,), reason=freeze.reason)
-    limits, budgets = policy.concerning(call)
-    windows = _Windows(now)
-    answers = [_limit(limit, numbers, call, windows) for limit in limits]
-    for budget in budgets:
-        scope_id = call.scope_id(budget.per)
-        spent = Spent()
-        if scope_id is not None:
-            spent = numbers.spent(budget, scope_id, windows.since(budget.window))
-        answers.extend(spending(budget, spent, scope_id))
-    against = [answer for answer in answers if answer.denies]
-    if not any(answer.rule.mode is Mode.ENFORCE for answer in against):
-        return Allow(tuple(answers), bool(against))
-    answers = [_apart(answer, numbers, windows) if answer.denies else answer for answer in answers]
+    asked = policy.concerning(call, Asked)
+    since = _beginnings(asked.windows, now)
+    counts = _counts(asked, numbers, call, since)
+    mosts = _add_spent(counts, asked, numbers, call, since)
+    for count, step, most in zip(counts, asked.steps, mosts, strict=True):
+        if count + step > most:
+            break
+    else:
+        return Allow(call, asked, counts, mosts)
+    answers = asked.answers(call, counts, mosts)
+    if not any(answer.denies and answer.rule.mode is Mode.ENFORCE for answer in answers):
+        return Allow(call, asked, counts, mosts, contested=True)
+    answers = [_apart(answer, numbers, since) if answer.denies else answer for answer in answers]
     denied = [each for each in answers if each.denies and each.rule.mode is Mode.ENFORCE]
     return _deny(min(denied, key=lambda a: a.check.waiting_helps), answers, numbers, call, now)
 
 
-def _apart(answer: Answer, numbers: Numbers, windows: "_Windows") -> Answer:
+_Beginnings = Mapping[timedelta | None, Timestamp | None]
+
+
+def _apart(answer: Answer, numbers: Numbers, since: _Beginnings) -> Answer:
     """With what is only held apart from what is spent."""
     rule, scope_id = answer.rule, answer.scope_id
     if scope_id is None or not isinstance(rule, Budget) or answer.what not in rule.reserve.amounts:
         return answer
-    held = dict(numbers.reserved(rule, scope_id, windows.since(rule.window)))
+    held = dict(numbers.reserved(rule, scope_id, since[rule.window]))
     return answer._replace(held=held.get(answer.what, NOTHING_HELD))
 
 
@@ -110,48 +114,51 @@ def _frozen(freeze: Freeze) -> Check:
     )
 
 
-def _limit(limit: Limit, numbers: Numbers, call: Call, windows: "_Windows") -> Answer:
-    kind, per, most = limit.kind, limit.per, limit.most
-    if per is None:
-        # What stands at a depth is compared with it; what is counted has this start to come.
-        depth, deep = (call.depth, call.depth > most) if kind is _DEPTH else (0, True)
-        return _new(Answer, (limit, limit.what, most, depth, 1, deep, None, NOTHING_HELD))
-    scope_id = SCOPE_ID[per](call)
-    current = 0
-    if scope_id is None:
-        pass  # nothing is in there yet
-    elif kind is _STARTS:
-        current = numbers.started(limit, scope_id, windows.since(limit.window))
-    elif kind is _CONCURRENT:
-        current = numbers.live(limit, scope_id)
-    elif call.fingerprint is not None:
-        current = numbers.same(limit, scope_id, call, windows.since(limit.window))
-    denies = current >= most
-    return _new(Answer, (limit, limit.what, most, current, 1, denies, scope_id, NOTHING_HELD))
+def _counts(asked: Asked, numbers: Numbers, call: Call, since: _Beginnings) -> list[int]:
+    """The numbers that its limits ask for."""
+    counts = []
+    for limit, kind, id_in, window in asked.limits:
+        scope_id = id_in(call)
+        if scope_id is None:  # nothing is in there yet, or it is no scope that it asks about
+            count = call.depth if kind is _DEPTH else 0
+        elif kind is _STARTS:
+            count = numbers.started(limit, scope_id, since[window])
+        elif kind is _CONCURRENT:
+            count = numbers.live(limit, scope_id)
+        elif call.fingerprint is None:
+            count = 0
+        else:
+            count = numbers.same(limit, scope_id, call, since[window])
+        counts.append(count)
+    return counts
 
 
-_new = tuple.__new__
-"""A named tuple's own way of being made costs twice as much; this one knows no defaults."""
 _CONCURRENT, _STARTS, _DEPTH = LimitKind.CONCURRENT, LimitKind.STARTS, LimitKind.DEPTH
+
+
+def _add_spent(
+    counts: list[int], asked: Asked, numbers: Numbers, call: Call, since: _Beginnings
+) -> Sequence[int]:
+    """The numbers that its budgets ask for. Returns the `mosts` of all questions."""
+    found, raised = [], False
+    for budget, id_in, window in asked.budgets:
+        scope_id = id_in(call)
+        spent = NOTHING_SPENT
+        if scope_id is not None:
+            spent = numbers.spent(budget, scope_id, since[window])
+        counts += used(budget, spent)
+        found.append(spent)
+        raised = raised or spent.raised is not NOTHING
+    return asked.raised(found) if raised else asked.mosts
 
 
 def spending(budget: Budget, spent: Spent, scope_id: str | None) -> Iterator[Answer]:
     """What a budget says of what was spent: an answer for each amount it limits."""
-    raised, reserve = spent.raised.amounts, budget.reserve.amounts
-    held = dict(spent.reserved) if spent.reserved else _NONE_HELD
-    for what, most in budget.limit.said:
-        limit, current = most + raised.get(what, 0), getattr(spent, what)
-        if what == "micro_usd" and budget.on_unpriced is OnUnpriced.ASSUME:
-            current += spent.unpriced * budget.assumed_micro_usd
-        wants = reserve.get(what, 1)
-        denies = current + wants > limit
-        kept = held.get(what, NOTHING_HELD) if held else NOTHING_HELD
-        yield Answer(budget, what, limit, current, wants, denies, scope_id, kept)
-    if budget.limit.micro_usd is not None and budget.on_unpriced is OnUnpriced.DENY_NEW:
-        yield Answer(budget, "unpriced", 0, spent.unpriced, 0, spent.unpriced > 0, scope_id)
-
-
-_NONE_HELD: Mapping[str, Held] = {}
+    raised, held = spent.raised.amounts, dict(spent.reserved)
+    for question, current in zip(of_budget(budget), used(budget, spent), strict=True):
+        what = question.what
+        found = answer(question, current, question.most + raised.get(what, 0), scope_id)
+        yield found._replace(held=held[what]) if what in held else found
 
 
 def _deny(
@@ -176,7 +183,7 @@ def _in_the_way(
     check: Check, rule: Limit | Budget, scope_id: str, numbers: Numbers, call: Call, now: datetime
 ) -> Named:
     if check.held_back and isinstance(rule, Budget):
-        since = _Windows(now).since(rule.window)
+        since = _since(rule.window, now)
         return numbers.holders(rule, scope_id, call, since, check.what)
     return numbers.named(rule, scope_id, call)
 
@@ -188,7 +195,7 @@ def _retry_after(
     nobody can tell."""
     if check.held_back and not check.held.live:
         return _READ_WITHIN
-    since = _Windows(now).since(check.window)
+    since = _since(check.window, now)
     if since is None or check.window is None or check.scope_id is None:
         return None
     excess = check.current + check.wants - check.limit
@@ -200,30 +207,28 @@ def _retry_after(
     return max(left, timedelta()) + timedelta(microseconds=1)
 
 
-class _Windows:
+def _since(window: timedelta | None, now: datetime) -> Timestamp | None:
+    return None if window is None else _beginnings((window,), now)[window]
+
+
+def _beginnings(windows: Iterable[timedelta], now: datetime) -> _Beginnings:
     """When the windows began that end now. Of most moments within a second only the end of the text
     is another, so the beginning is written once a second."""
-
-    __slots__ = ("_heads", "_now", "_tail")
-
-    def __init__(self, now: datetime) -> None:
-        self._now = now
-        self._tail = f"{now.microsecond:06d}Z"
-        first, last, self._heads = _LATELY[0]
-        if not first <= now < last:  # or another thread asks about another time
-            first, self._heads = now.replace(microsecond=0), {}
-            _LATELY[0] = first, first + timedelta(seconds=1), self._heads
-
-    def since(self, window: timedelta | None) -> Timestamp | None:
-        if window is None:
-            return None
-        head = self._heads.get(window)
-        if head is not None:
-            return head + self._tail
-        since = timestamp(self._now - window)
-        if not window.microseconds:
-            self._heads[window] = since[:20]
-        return since
+    first, last, heads = _LATELY[0]
+    if not first <= now < last:  # or another thread asks about another time
+        first, heads = now.replace(microsecond=0), {}
+        _LATELY[0] = first, first + timedelta(seconds=1), heads
+    tail = f"{now.microsecond:06d}Z"
+    found: dict[timedelta | None, Timestamp | None] = {None: None}
+    for window in windows:
+        head = heads.get(window)
+        if head is None:
+            since = found[window] = timestamp(now - window)
+            if not window.microseconds:
+                heads[window] = since[:20]
+        else:
+            found[window] = head + tail
+    return found
 
 
 _NEVER = datetime.min.replace(tzinfo=UTC)

@@ -1,6 +1,6 @@
 """What spoke against starts, as it is kept: enough to explain it, and to decide it again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -9,7 +9,7 @@ from .matching import Call
 from .model import Intent, Timestamp
 from .quick import quick
 from .units import duration_text
-from .verdict import Allow, Answer, Check, Deny
+from .verdict import Allow, Check, Deny
 
 
 class Verdict(StrEnum):
@@ -76,11 +76,13 @@ def decision(intent: Intent, call: Call, verdict: Allow | Deny) -> Decision:
     )
 
 
-def admitted(answers: Sequence[Answer]) -> str | None:
+def admitted(allow: Allow) -> str | None:
     """What was asked of a start that was let in, with the answers: `rule what current/limit`, a
     line each. None where no rule was asked."""
-    if not answers:
+    asked = allow.asked
+    if not asked.questions:
         return None
-    return "\n".join(
-        [f"{rule.name} {what} {now}/{most}" for rule, what, most, now, _, _, _, _ in answers]
-    )
+    if allow.mosts is asked.mosts:
+        return asked.text % tuple(allow.counts)
+    rows = zip(asked.questions, allow.counts, allow.mosts, strict=True)
+    return "\n".join(f"{asks.rule.name} {asks.what} {now}/{most}" for asks, now, most in rows)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from .matching import Call
 from .model import Intent, IntentKind, Item, Run, Task, Timestamp
-from .quick import quick
+from .quick import made, quick
 
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -48,13 +48,16 @@ class Fact:
         return self.call.task_id or self.unit
 
 
+_new_call, _new_fact = made(Call), made(Fact)
+
+
 def run_fact(run: Run, task: Task) -> Fact:
     """What a run on record counts."""
     ended = run.ended_at is not None
     worked = 0
     if ended and run.started_at is not None and run.ended_at is not None:
         worked = max(microseconds(run.ended_at) - microseconds(run.started_at), 0)
-    return Fact(
+    return _new_fact(
         unit=(run.task_id, run.run_id),
         call=task_call(
             task,
@@ -82,7 +85,7 @@ def task_call(
     agent: str | None = None,
 ) -> Call:
     """A task on record, or a run of it, as the rules see it."""
-    return Call(
+    return _new_call(
         agent=agent or task.agent_name,
         upstream=task.upstream,
         supervisor=task.supervisor,
@@ -101,10 +104,10 @@ def intent_facts(intent: Intent) -> Sequence[Fact]:
         return ()
     if not intent.items:
         call = item_call(intent, intent)
-        return (Fact(unit=(intent.intent_id, "0"), call=call, at=intent.created_at),)
+        return (_new_fact(unit=(intent.intent_id, "0"), call=call, at=intent.created_at),)
     calls = [item_call(intent, item) for item in intent.items]
     return tuple(
-        Fact(unit=(intent.intent_id, str(number)), call=call, at=intent.created_at)
+        _new_fact(unit=(intent.intent_id, str(number)), call=call, at=intent.created_at)
         for number, call in enumerate(calls)
     )
 
@@ -116,7 +119,7 @@ def items_of(intent: Intent) -> Sequence[Item | Intent]:
 
 def item_call(intent: Intent, item: Item | Intent) -> Call:
     """A start that was put on record, as the rules see it afterwards."""
-    return Call(
+    return _new_call(
         agent=item.agent_name or intent.agent_name,
         upstream=intent.upstream,
         supervisor=intent.supervisor,

@@ -12,13 +12,13 @@ Everything is exact: money in whole micro-USD, times as timedelta. An observing 
 an enforcing one, and what it says is recorded instead of done.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
 from itertools import chain
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from .matching import ANYTHING, Call, Match, Scope
 from .prices import PriceList
@@ -247,7 +247,10 @@ class Policy:
     by_agent: bool = field(init=False, repr=False, compare=False)
     guards_agents: bool = field(init=False, repr=False, compare=False)
     """Whether some start is refused or not because of whose it is."""
-    _concerning: dict[tuple[object, ...], tuple[tuple[Limit, ...], tuple[Budget, ...]]] = field(
+    _concerning: dict[tuple[object, ...], Any] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+    _made_of: dict[tuple[int, ...], Any] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
 
@@ -265,9 +268,9 @@ class Policy:
     def rules(self) -> Iterator[Rule]:
         return chain(self.limits, self.budgets, self.lifecycle)
 
-    def concerning(self, call: Call) -> tuple[tuple[Limit, ...], tuple[Budget, ...]]:
-        """The rules that are asked of a start, in order. Kept for its like: starts differ in few
-        things that rules look at."""
+    def concerning(self, call: Call, make: Callable[[Sequence[Limit], Sequence[Budget]], T]) -> T:
+        """What `make`, which is always the same, makes of the rules that are asked of a start, in
+        order. Kept for its like: starts differ in few things that rules look at."""
         key = (
             call.agent,
             call.upstream,
@@ -277,14 +280,21 @@ class Policy:
             call.update,
             call.wakes,
         )
-        found = self._concerning.get(key)
+        found: T | None = self._concerning.get(key)
         if found is None:
             if len(self._concerning) >= _KINDS_OF_CALL:
                 self._concerning.clear()
-            found = self._concerning[key] = (
-                tuple(limit for limit in self.limits if limit.concerns(call)),
-                tuple(budget for budget in self.budgets if budget.concerns(call)),
-            )
+                self._made_of.clear()
+            found = self._concerning[key] = self._made(call, make)
+        return found
+
+    def _made(self, call: Call, make: Callable[[Sequence[Limit], Sequence[Budget]], T]) -> T:
+        limits = [limit for limit in self.limits if limit.concerns(call)]
+        budgets = [budget for budget in self.budgets if budget.concerns(call)]
+        rules = tuple(map(id, (*limits, *budgets)))
+        found: T | None = self._made_of.get(rules)
+        if found is None:
+            found = self._made_of[rules] = make(limits, budgets)
         return found
 
     def lifecycle_for(self, call: Call, *, observed: bool = False) -> Settled:

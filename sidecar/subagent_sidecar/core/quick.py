@@ -4,13 +4,17 @@ A frozen dataclass assigns each field through `object.__setattr__`, which makes 
 times as dear; a start makes a dozen values with a hundred and fifty fields. `@quick` above a
 frozen dataclass gives it a plain `__init__` and takes the run-time guard away. mypy still sees the
 frozen class and refuses every assignment, which is where such mistakes are found anyway.
+
+Calling a class by keywords costs a dict of them, whatever its `__init__`; calling a function does
+not, up to fifteen. So what is made with every start is made by a function, `made` of its class.
 """
 
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 def quick(cls: type[T]) -> type[T]:
@@ -34,6 +38,20 @@ def quick(cls: type[T]) -> type[T]:
 _TWINS: dict[type[Any], Callable[[Any], Any]] = {}
 
 
+def made(cls: Callable[P, T]) -> Callable[P, T]:
+    """A function that does what calling `cls`, a `quick` class, does, in half the time or less: to
+    be kept, and called by keywords. With more than fifteen of them nothing is won."""
+    known: dict[str, Any] = {"_new": object.__new__, "_cls": cls}
+    parameters, lines = ["*"], []
+    for field in fields(cls):  # type: ignore[arg-type]
+        parameters.append(_parameter(field, known))
+        lines.append(f"    self.{field.name} = {_value(field)}\n")
+    source = f"def made({', '.join(parameters)}):\n    self = _new(_cls)\n"
+    exec(f"{source}{''.join(lines)}    return self", known)
+    maker: Callable[P, T] = known["made"]
+    return maker
+
+
 def changed(item: T, **values: object) -> T:
     """`item`, a value of a `quick` class, with other values in some fields. Like
     dataclasses.replace, which asks for every field by name and costs ten times as much."""
@@ -41,6 +59,12 @@ def changed(item: T, **values: object) -> T:
     for name, value in values.items():
         setattr(twin, name, value)
     return twin
+
+
+def completed(item: object, **values: object) -> None:
+    """Enter some fields of `item`, which has just been made: nobody else knows of it yet."""
+    for name, value in values.items():
+        setattr(item, name, value)
 
 
 def _twin(cls: type[Any]) -> Callable[[Any], Any]:

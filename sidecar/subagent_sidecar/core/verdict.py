@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from .matching import Scope
+from .matching import Call, Scope
 from .model import Timestamp
 from .policy import NOTHING, Amounts, Budget, Limit, LimitKind, Mode
 from .quick import quick
+
+if TYPE_CHECKING:
+    from .asking import Asked
 
 OPERATOR = "operator"
 """The policy of a freeze, which stands in no file."""
@@ -145,12 +148,22 @@ class Answer(NamedTuple):
         )
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Allow:
-    """`answers` are all that were given; `contested`: a rule that observes was against it."""
+    """`call` was `asked`, `counts` are the numbers it was told, against `mosts` of each: usually
+    `asked.mosts` itself. `contested`: a rule that observes was against it."""
 
-    answers: tuple[Answer, ...]
+    call: Call
+    asked: "Asked"
+    counts: Sequence[int]
+    mosts: Sequence[int]
     contested: bool = False
+
+    @property
+    def answers(self) -> Sequence[Answer]:
+        """All that were given; written where they are read, which is seldom."""
+        return self.asked.answers(self.call, self.counts, self.mosts)
 
     @property
     def checks(self) -> tuple[Check, ...]:

@@ -10,6 +10,7 @@ import yaml
 from tests.support.counting import Counted, CountedRun
 
 from subagent_sidecar.core.decide import decide
+from subagent_sidecar.core.decisions import admitted
 from subagent_sidecar.core.matching import EVERYTHING, Call, Scope
 from subagent_sidecar.core.model import timestamp
 from subagent_sidecar.core.policy import Amounts, LimitKind, Policy
@@ -347,3 +348,23 @@ def test_answers_have_all_their_fields_however_they_are_made() -> None:
     found = decide(policy("limits", *rules), tasks(2), CALL, NOW)
     assert isinstance(found, Allow)
     assert {len(answer) for answer in found.answers} == {len(Answer._fields)}
+
+
+def test_what_was_asked_is_told_in_a_line_each() -> None:
+    rules = ("name: few, concurrent: 3, per: session", "name: deep, depth: 1")
+    found = decide(policy("limits", *rules), tasks(2), CALL, NOW)
+    assert isinstance(found, Allow)
+    assert admitted(found) == "few concurrent 2/3\ndeep depth 0/1"
+
+
+def test_what_was_added_to_a_budget_is_told_with_it() -> None:
+    numbers = tasks(2)
+    numbers.raised["a", "s"] = Amounts(runs=5)
+    found = verdict("runs: 1, tokens: 9, per: session", numbers, section="budgets")
+    assert isinstance(found, Allow)
+    assert admitted(found) == "a tokens 0/9\na runs 2/6"
+
+
+def test_where_nothing_was_asked_there_is_nothing_to_tell() -> None:
+    found = decide(Policy(), Counted(), CALL, NOW)
+    assert isinstance(found, Allow) and admitted(found) is None
