@@ -10,7 +10,7 @@ from typing import assert_never
 
 from . import acts, adoption, endings, folding, levers, releases, session_book, usage_book
 from .acts import AdminActed
-from .chain import add_run, move_run, settle_status
+from .chain import add_first, add_run, move_run, settle_status
 from .changes import (
     Accepted,
     Adopted,
@@ -167,14 +167,21 @@ def _run_kind(intent: Intent) -> str:
 def _begin_run(ledger: Ledger, intent: Intent, new: NewRun, at: Timestamp) -> None:
     """Enter an accepted run as the newest of its task; the task begins with its first run."""
     task = ledger.task(new.thread_id)
-    earlier = ledger.runs(new.thread_id) if task is not None and task.run_id is not None else ()
-    first = not any(run.created_at <= intent.created_at for run in earlier)
     if task is None:
         task = _task_of(intent, new.thread_id, at, run_id=new.run_id)
-    run = _new_run(
+        add_first(ledger, task, _run_of(intent, new, task, _run_kind(intent)), new.status, at)
+        return
+    earlier = ledger.runs(new.thread_id) if task.run_id is not None else ()
+    first = not any(run.created_at <= intent.created_at for run in earlier)
+    run = _run_of(intent, new, task, _run_kind(intent) if first else "update")
+    add_run(ledger, task, run, new.status, at)
+
+
+def _run_of(intent: Intent, new: NewRun, task: Task, kind: str) -> Run:
+    return _new_run(
         run_id=new.run_id,
         task_id=new.thread_id,
-        kind=_run_kind(intent) if first else "update",
+        kind=kind,
         status=RunStatus.PENDING,
         created_at=intent.created_at,
         request_id=intent.request_id,
@@ -184,7 +191,6 @@ def _begin_run(ledger: Ledger, intent: Intent, new: NewRun, at: Timestamp) -> No
         admitted=intent.admitted,
         agent_name=None if intent.agent_name == task.agent_name else intent.agent_name,
     )
-    add_run(ledger, task, run, new.status, at)
 
 
 def _task_of(intent: Intent, thread_id: str, at: Timestamp, *, run_id: str | None = None) -> Task:

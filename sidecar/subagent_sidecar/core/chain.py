@@ -28,6 +28,16 @@ def add_run(ledger: Ledger, task: Task, run: Run, status: RunStatus, at: Timesta
             task = _with_current(task, run, at)
     ledger.put_task(task)
     ledger.put_run(run)
+    _begun(ledger, task, run, status, at)
+
+
+def add_first(ledger: Ledger, task: Task, run: Run, status: RunStatus, at: Timestamp) -> None:
+    """`task` is not there yet, and begins with `run`."""
+    ledger.put_first(task, run)
+    _begun(ledger, task, run, status, at)
+
+
+def _begun(ledger: Ledger, task: Task, run: Run, status: RunStatus, at: Timestamp) -> None:
     ledger.add_event(
         _new_event(
             at=at,

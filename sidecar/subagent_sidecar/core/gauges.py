@@ -1,15 +1,16 @@
 """Running counts, one class for each way of counting: fed with facts, asked for numbers.
 
 A fact that changes is handed in as it was and as it is (`move`), so that nothing has to be kept of
-what is over. What slides out of a window is let go when the next question comes. Those with
-`by_unit` have to know when nothing of a fact has changed but what it is about.
+what is over; one that has just begun to be, which is what happens most, alone (`begin`). What
+slides out of a window is let go when the next question comes. Those with `by_unit` have to know
+when nothing of a fact has changed but what it is about (`renamed`).
 """
 
 from bisect import bisect_left, insort
 from collections import deque
 from typing import Any
 
-from .facts import Fact
+from .facts import Fact, Unit
 from .matching import Call, Scope, same_caller
 from .model import Timestamp
 from .policy import Budget, Limit
@@ -25,35 +26,41 @@ class Live:
         self._places: dict[object, list[Any]] = {}
         self.by_unit = self._runs
 
+        self.of_tasks = not self._runs
+
     @property
     def number(self) -> int:
         return len(self._places)
 
+    def begin(self, new: Fact) -> None:
+        if self._runs:
+            if new.live:
+                self.hold(new.unit, new.call)
+        elif new.holds:
+            self.hold(new.call.task_id or new.unit, new.call)
+
     def move(self, old: Fact | None, new: Fact | None) -> None:
         if old is not None and new is not None and not self._runs and _stays(old, new):
             return
-        if new is not None and (new.live if self._runs else new.holds):
-            self._hold(new.unit if self._runs else new.place, new.call)
+        if new is not None:
+            self.begin(new)
         if old is not None and (old.live if self._runs else old.holds):
-            self._let_go(old.unit if self._runs else old.place)
+            self.let_go(old.unit if self._runs else old.place)
 
-    def task(self, call: Call, *, live: bool) -> None:
-        """A task has become unfinished, or is finished."""
-        if self._runs:
-            return
-        if live:
-            self._hold(call.task_id, call)
-        else:
-            self._let_go(call.task_id)
+    def renamed(self, unit: Unit, now: Unit) -> None:
+        held = self._places.pop(unit, None)
+        if held is not None:
+            self._places[now] = held
 
-    def _hold(self, place: object, call: Call) -> None:
+    def hold(self, place: object, call: Call) -> None:
+        """One more thing holds that place: with `of_tasks`, a task that has become unfinished."""
         held = self._places.get(place)
         if held is None:
             self._places[place] = [1, call]
         else:
             held[0] += 1
 
-    def _let_go(self, place: object) -> None:
+    def let_go(self, place: object) -> None:
         held = self._places.get(place)
         if held is not None:
             held[0] -= 1
@@ -119,11 +126,17 @@ class Started(Moments):
         self.floor = since
         self._runs = limit.per is Scope.TASK
 
+    def begin(self, new: Fact) -> None:
+        if self._runs or not new.call.update:
+            at, floor = new.at, self.floor
+            if floor is None or at >= floor:
+                self.enter(at)
+
     def move(self, old: Fact | None, new: Fact | None) -> None:
         if old is not None and new is not None:
             return  # neither when it was started nor what it is ever changes
-        if new is not None and self._counts(new):
-            self.enter(new.at)
+        if new is not None:
+            self.begin(new)
         if old is not None and self._counts(old):
             self.leave(old.at)
 
@@ -134,7 +147,8 @@ class Started(Moments):
 
     def count(self, since: Timestamp | None) -> int:
         if since is not None:
-            self.forget(since)
+            if self._moments and self._moments[0] < since:
+                self.forget(since)
             self.floor = since
         return self.number
 
@@ -156,17 +170,23 @@ class Alike:
         self._groups: dict[_Likeness, _Group] = {}
         self._order: deque[tuple[Timestamp, _Likeness]] = deque()
 
+    def begin(self, new: Fact) -> None:
+        key = self._key(new)
+        if key is None:
+            return
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = _Group(windowed=self._windowed)
+        group.enter(new.at)
+        group.remember(new)
+        if self._windowed:
+            self._order.append((new.at, key))
+
     def move(self, old: Fact | None, new: Fact | None) -> None:
         if old is not None and new is not None:
             return  # neither when it was started nor what it is ever changes
-        if new is not None and (key := self._key(new)) is not None:
-            group = self._groups.get(key)
-            if group is None:
-                group = self._groups[key] = _Group(windowed=self._windowed)
-            group.enter(new.at)
-            group.remember(new)
-            if self._windowed:
-                self._order.append((new.at, key))
+        if new is not None:
+            self.begin(new)
         if old is not None and (key := self._key(old)) is not None:
             group = self._groups.get(key)
             if group is not None:
@@ -184,8 +204,10 @@ class Alike:
 
     def count(self, like: Call, since: Timestamp | None) -> int:
         if since is not None:
-            self._forget(since)
-        group = self._group(like)
+            if self._order and self._order[0][0] < since:
+                self._forget(since)
+            self.floor = since
+        group = self._groups.get((like.agent, like.fingerprint or ""))
         if group is None:
             return 0
         if since is not None:
@@ -205,7 +227,6 @@ class Alike:
                 group.forget(since)
                 if not group.number:
                     del self._groups[key]
-        self.floor = since
 
     def eases(self, like: Call, by: int) -> Timestamp | None:
         """When the `by`th of them was started."""

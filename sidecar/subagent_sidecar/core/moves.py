@@ -24,6 +24,16 @@ def run_moves(tallies: Tallies, before: Run | None, run: Run, task: Task) -> Non
     tallies.moved(old, run_fact(run, task))
 
 
+def first_moves(tallies: Tallies, task: Task, run: Run) -> None:
+    """Both moves of a task that was not there and its first run: most starts come to that."""
+    start = tallies.left
+    if start is not None and run.agent_name is None and task.live and _is_run(start, run, task):
+        tallies.arrived((run.task_id, run.run_id), with_task=True)
+        return
+    task_moves(tallies, None, task)
+    run_moves(tallies, None, run, task)
+
+
 def _is_run(start: Fact, run: Run, task: Task) -> bool:
     """Whether the fact of a run that was not there is that of the start, but for the unit: the rule
     for starts that have arrived, and told without making another fact."""
@@ -53,8 +63,9 @@ def intent_moves(tallies: Tallies, intent_id: str, intent: Intent | None) -> Non
     new: Sequence[Fact] = ()
     if intent is not None:
         new = pending[intent_id] = intent_facts(intent)
-    if len(old) + len(new) == 1:
-        tallies.moved(old[0] if old else None, new[0] if new else None)
+    if not old:
+        for fact in new:
+            tallies.begun(fact)
         return
     for was, now in zip_longest(old, new):
         tallies.moved(was, now)

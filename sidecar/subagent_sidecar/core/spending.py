@@ -8,11 +8,10 @@ from .facts import Fact, Unit, microseconds
 from .matching import Call, same_caller
 from .model import Timestamp
 from .policy import Budget, OnUnpriced
+from .quick import made
 from .verdict import Held, Named, Spent
 
-_Sums = tuple[int, int, int, int, int]
-"""micro_usd, tokens, run_time, runs, unpriced."""
-_FIELDS = ("micro_usd", "tokens", "run_time", "runs", "unpriced")
+_new_spent = made(Spent)
 
 
 class Spending:
@@ -27,7 +26,7 @@ class Spending:
         assumes = budget.on_unpriced is OnUnpriced.ASSUME
         self._assumed = budget.assumed_micro_usd if assumes else 0
         self._timed = timed
-        self._sums = [0] * len(_FIELDS)
+        self._micro_usd = self._tokens = self._run_time = self._runs = self._unpriced = 0
         self._at_work: dict[Unit, int] = {}
         self._open: dict[Unit, Fact] = {}
         """Those that may hold something; looked through when somebody asks how much."""
@@ -38,22 +37,35 @@ class Spending:
         if old is not None and new is not None and _uses_the_same(old, new):
             kept = self._kept.pop(old.unit, None)
             if kept is not None:
-                kept.fact = new
+                kept.fact, kept.unit = new, new.unit
                 self._kept[new.unit] = kept
             if self._open.pop(old.unit, None) is not None:
                 self._open[new.unit] = new
             return
         kept = None
         if old is not None and self._counts(old):
-            kept = self._take(old)
-        if new is not None and self._counts(new):
-            self._add(new, kept)
+            kept = self._take(old.unit, old)
+        if new is not None:
+            self.begin(new, kept)
+
+    def renamed(self, unit: Unit, now: Unit) -> None:
+        """A start on its way is a run by now, and has used nothing yet."""
+        kept = self._kept.pop(unit, None)
+        if kept is not None:
+            kept.unit = now
+            self._kept[now] = kept
+        fact = self._open.pop(unit, None)
+        if fact is not None:
+            self._open[now] = fact
 
     def _counts(self, fact: Fact) -> bool:
         return self.floor is None or fact.at >= self.floor
 
-    def _add(self, fact: Fact, kept: "_Kept | None") -> None:
-        self._sum(self._used(fact), 1)
+    def begin(self, fact: Fact, kept: "_Kept | None" = None) -> None:
+        """`kept` is where it stood before."""
+        if self.floor is not None and fact.at < self.floor:
+            return
+        self._sum(fact, 1)
         if self._timed and fact.began is not None:
             self._at_work[fact.unit] = microseconds(fact.began)
         if fact.open and self._reserve:
@@ -66,45 +78,51 @@ class Spending:
                 self._order.append(kept)
             else:
                 insort(self._order, kept, key=_at)
-        kept.fact = fact
+        kept.fact, kept.unit = fact, fact.unit
         self._kept[fact.unit] = kept
 
-    def _take(self, fact: Fact) -> "_Kept | None":
-        self._sum(self._used(fact), -1)
-        self._at_work.pop(fact.unit, None)
-        self._open.pop(fact.unit, None)
-        kept = self._kept.pop(fact.unit, None)
+    def _take(self, unit: Unit, fact: Fact) -> "_Kept | None":
+        self._sum(fact, -1)
+        self._at_work.pop(unit, None)
+        self._open.pop(unit, None)
+        kept = self._kept.pop(unit, None)
         if kept is not None:
             kept.fact = None
         return kept
 
-    def _sum(self, used: _Sums, sign: int) -> None:
-        sums = self._sums
-        for index, amount in enumerate(used):
-            if amount:
-                sums[index] += sign * amount
-
-    def _used(self, fact: Fact) -> _Sums:
+    def _sum(self, fact: Fact, sign: int) -> None:
         """What the fact adds, but for the time of a run at work, which goes on."""
         usd, tokens, time = fact.micro_usd, fact.tokens, fact.run_time
-        if fact.open and self._reserve:
+        if self._reserve and fact.open:
             usd = max(usd, self._reserve.get("micro_usd", 0))
             tokens = max(tokens, self._reserve.get("tokens", 0))
             if fact.began is None:
                 time = max(time, self._reserve.get("run_time", 0))
-        return usd, tokens, time, 1, int(fact.unpriced)
+        self._micro_usd += sign * usd
+        self._tokens += sign * tokens
+        self._run_time += sign * time
+        self._runs += sign
+        self._unpriced += sign * fact.unpriced
 
     def total(self, since: Timestamp | None, now: Timestamp) -> Spent:
-        self._forget(since)
-        usd, tokens, time, runs, unpriced = self._sums
+        if since is not None:
+            self._forget(since)
+        time = self._run_time
         if self._at_work:
             moment, least = microseconds(now), self._reserve.get("run_time", 0)
             time += sum(max(moment - began, least) for began in self._at_work.values())
-        return Spent(micro_usd=usd, tokens=tokens, run_time=time, runs=runs, unpriced=unpriced)
+        return _new_spent(
+            micro_usd=self._micro_usd,
+            tokens=self._tokens,
+            run_time=time,
+            runs=self._runs,
+            unpriced=self._unpriced,
+        )
 
     def reserved(self, since: Timestamp | None, now: Timestamp) -> tuple[tuple[str, Held], ...]:
         """What of `total` is only held, by amount; nothing of those that hold nothing."""
-        self._forget(since)
+        if since is not None:
+            self._forget(since)
         found = []
         for what, least in self._reserve.items():
             amount = runs = live = 0
@@ -125,15 +143,13 @@ class Spending:
         own = [fact.call.task_id for fact in found if same_caller(fact.call, caller)]
         return Named([one for one in own if one is not None], len(found) - len(own))
 
-    def _forget(self, since: Timestamp | None) -> None:
+    def _forget(self, since: Timestamp) -> None:
         """Let go of what was started before."""
-        if since is None:
-            return
         if self._order and self._order[0].at < since:
             gone = bisect_left(self._order, since, key=_at)
             for kept in self._order[:gone]:
                 if kept.fact is not None:
-                    self._take(kept.fact)
+                    self._take(kept.unit, kept.fact)
             del self._order[:gone]
         self.floor = since
 
@@ -164,12 +180,14 @@ def _uses_the_same(one: Fact, other: Fact) -> bool:
 
 
 class _Kept:
-    """A place in the order of time; `fact` is None where nothing is left of what stood there."""
+    """A place in the order of time; `fact` is None where nothing is left of what stood there. It
+    may have been renamed since: it goes by `unit`."""
 
-    __slots__ = ("at", "fact")
+    __slots__ = ("at", "fact", "unit")
 
     def __init__(self, fact: Fact) -> None:
         self.at = fact.at
+        self.unit = fact.unit
         self.fact: Fact | None = fact
 
 

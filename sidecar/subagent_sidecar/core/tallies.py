@@ -10,10 +10,9 @@ from typing import Any, TypeVar, cast
 
 from .facts import Fact, Unit
 from .gauges import Alike, Live, Started
-from .matching import ANYTHING, SCOPE_ID, Call, Scope
+from .matching import ANYTHING, SCOPE_ID, Call, Match, Scope
 from .model import Timestamp
 from .policy import Amounts, Budget, Limit, Policy
-from .quick import changed
 from .set_back import Books, WallClock
 from .spending import Spending
 from .verdict import Freeze
@@ -28,28 +27,43 @@ _MOST_TOLD = 50_000
 
 
 class _Peers:
-    """The gauges of one scope: all of them, those of what is live, and those that know facts by
-    what they are about. With each its rule, so that its id() in a key stays its own."""
+    """The gauges of one scope: all of them, those of unfinished tasks, and those that know facts by
+    what they are about. Each with what it has to match, None for anything. `rules` are theirs, so
+    that the id() in a key stays its own."""
 
-    __slots__ = ("all", "by_unit", "live")
+    __slots__ = ("all", "begin", "by_unit", "rules", "tasks")
 
     def __init__(self) -> None:
-        self.all: list[tuple[Limit | Budget, _Gauge]] = []
-        self.live: list[tuple[Limit | Budget, Live]] = []
-        self.by_unit: list[tuple[Limit | Budget, _Gauge]] = []
+        self.rules: list[Limit | Budget] = []
+        self.all: list[tuple[Match | None, _Gauge]] = []
+        self.begin: list[tuple[Match | None, Callable[[Fact], None]]] = []
+        self.tasks: list[tuple[Match | None, Live]] = []
+        self.by_unit: list[tuple[Match | None, Live | Spending]] = []
 
-    def put(self, rule: Limit | Budget, gauge: _Gauge, instead: _Gauge | None) -> None:
-        kept = [peer for peer in self.all if peer[1] is not instead]
-        self.all = [*kept, (rule, gauge)]
-        self.live = [(peer, one) for peer, one in self.all if isinstance(one, Live)]
-        self.by_unit = [peer for peer in self.all if peer[1].by_unit]
+    def put(self, rule: Limit | Budget, gauge: _Gauge) -> None:
+        match = None if rule.match is ANYTHING else rule.match
+        self.rules.append(rule)
+        self.all.append((match, gauge))
+        self.begin.append((match, gauge.begin))
+        if isinstance(gauge, Live) and gauge.of_tasks:
+            self.tasks.append((match, gauge))
+        if isinstance(gauge, Live | Spending) and gauge.by_unit:
+            self.by_unit.append((match, gauge))
+
+    def without(self, gauge: _Gauge) -> "_Peers":
+        left = _Peers()
+        for rule, (_, peer) in zip(self.rules, self.all, strict=True):
+            if peer is not gauge:
+                left.put(rule, peer)
+        return left
 
 
 class Tallies:
     """Counts by rule and scope, all of them true until `forget`."""
 
     def __init__(self) -> None:
-        self._gauges: dict[tuple[object, ...], _Gauge] = {}
+        self.gauges: dict[tuple[object, ...], _Gauge] = {}
+        """By the id() of the rule and the scope's; to be read after `settle` only."""
         self._in: dict[Scope, dict[str, _Peers]] = {}
         self._scopes: list[tuple[Callable[[Call], Any], dict[str, _Peers]]] = []
         self._version = -1
@@ -65,12 +79,12 @@ class Tallies:
     @property
     def idle(self) -> bool:
         """Whether nothing is counted that could move."""
-        return not self._gauges
+        return not self.gauges
 
     @property
     def empty(self) -> bool:
         """Whether nothing is kept at all."""
-        return not self._gauges and self.pending is None and self.freezes is None
+        return not self.gauges and self.pending is None and self.freezes is None
 
     def true_of(self, version: int) -> None:
         """Keep the counts if the books are at `version` still, whatever that is a number of."""
@@ -78,10 +92,14 @@ class Tallies:
             self.forget()
             self._version = version
 
-    def it_is(self, now: Timestamp, books: Books) -> None:
-        """Count anew if the clock was set back."""
-        if self._clock.reads(now, books):
+    def asked(self, now: Timestamp, books: Books, policy: Policy | None) -> None:
+        """They are going to be read. By the rules of `policy`, if it is one that starts go by."""
+        if policy is not None and (policy is not self._policy or self._told >= _MOST_TOLD):
+            self._serve(policy)
+        if self._clock.reads(now, books):  # it was set back
             self.forget()
+        if self.left is not None:
+            self._settle()
 
     def forget(self) -> None:
         """Count anew from now on."""
@@ -89,7 +107,7 @@ class Tallies:
         self.pending = self.left = None
         self.freezes = self.raises = None
 
-    def serve(self, policy: Policy) -> None:
+    def _serve(self, policy: Policy) -> None:
         """Let go of what only the rules of another policy ask for; and of everything once much has
         come together, for scopes that nobody starts in any more are never asked about again."""
         if self._told >= _MOST_TOLD:
@@ -100,7 +118,7 @@ class Tallies:
 
     def _drop_gauges(self) -> None:
         self._told = 0
-        self._gauges.clear()
+        self.gauges.clear()
         self._in.clear()
         self._scopes.clear()
 
@@ -117,18 +135,37 @@ class Tallies:
         else:
             self._move(old, new)
 
-    def arrived(self, unit: Unit) -> None:
-        """The start that left is the run `unit`, which counts what it counted."""
-        start, self.left = cast(Fact, self.left), None
-        run = None
+    def begun(self, new: Fact) -> None:
+        """`moved`, of a start that is on its way from now on."""
+        if self.left is not None:
+            self.moved(None, new)
+            return
+        self._told += 1
+        call = new.call
         for id_in, places in self._scopes:
-            peers = places.get(id_in(start.call))
+            peers = places.get(id_in(call))
             if peers is None:
                 continue
-            for rule, gauge in peers.by_unit:
-                if rule.match is ANYTHING or rule.match.fits(start.call):
-                    run = run or changed(start, unit=unit)
-                    gauge.move(start, run)
+            for match, begin in peers.begin:
+                if match is None or match.fits(call):
+                    begin(new)
+
+    def arrived(self, unit: Unit, *, with_task: bool = False) -> None:
+        """The start that left is the run `unit`, which counts what it counted. `with_task`: so is
+        its task, which has begun with it."""
+        start, self.left = cast(Fact, self.left), None
+        call = start.call
+        for id_in, places in self._scopes:
+            peers = places.get(id_in(call))
+            if peers is None:
+                continue
+            for match, gauge in peers.by_unit:
+                if match is None or match.fits(call):
+                    gauge.renamed(start.unit, unit)
+            if with_task:
+                for match, live in peers.tasks:
+                    if match is None or match.fits(call):
+                        live.hold(call.task_id, call)
 
     def _move(self, old: Fact | None, new: Fact | None) -> None:
         if old is None:
@@ -138,15 +175,14 @@ class Tallies:
             peers = places.get(id_in(call))
             if peers is None:
                 continue
-            for rule, gauge in peers.all:
-                if rule.match is ANYTHING or rule.match.fits(call):
+            for match, gauge in peers.all:
+                if match is None or match.fits(call):
                     gauge.move(old, new)
 
-    def settle(self) -> None:
-        """Be up to date with what was told last; before anything is read."""
-        if (left := self.left) is not None:
-            self.left = None
-            self._move(left, None)
+    def _settle(self) -> None:
+        """Be up to date with what was told last."""
+        left, self.left = self.left, None
+        self._move(left, None)
 
     def task_moved(self, call: Call, *, live: bool) -> None:
         """A task has become unfinished, or is finished."""
@@ -154,27 +190,28 @@ class Tallies:
             peers = places.get(id_in(call))
             if peers is None:
                 continue
-            for rule, gauge in peers.live:
-                if rule.match is ANYTHING or rule.match.fits(call):
-                    gauge.task(call, live=live)
-
-    def get(self, key: tuple[object, ...]) -> _Gauge | None:
-        if self.left is not None:
-            self.settle()
-        return self._gauges.get(key)
+            for match, gauge in peers.tasks:
+                if match is not None and not match.fits(call):
+                    continue
+                if live:
+                    gauge.hold(call.task_id, call)
+                else:
+                    gauge.let_go(call.task_id)
 
     def floor(self, key: tuple[object, ...]) -> Timestamp | None:
         """From when on a gauge with a window counts."""
-        floor: Timestamp | None = getattr(self._gauges.get(key), "floor", None)
+        floor: Timestamp | None = getattr(self.gauges.get(key), "floor", None)
         return floor
 
     def put(self, key: tuple[object, ...], place: Place, rule: Limit | Budget, gauge: G) -> G:
         """Keep a gauge that has just been filled."""
-        if len(self._gauges) >= _MOST_GAUGES:
+        if len(self.gauges) >= _MOST_GAUGES:
             self._drop_gauges()  # what is on its way is still told
-        earlier = self._gauges.get(key)
-        self._gauges[key] = gauge
-        self._places(place[0]).setdefault(place[1], _Peers()).put(rule, gauge, earlier)
+        earlier, self.gauges[key] = self.gauges.get(key), gauge
+        places = self._places(place[0])
+        peers = places.get(place[1]) or _Peers()
+        places[place[1]] = peers = peers if earlier is None else peers.without(earlier)
+        peers.put(rule, gauge)
         return gauge
 
     def _places(self, scope: Scope) -> dict[str, _Peers]:

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
 from .decide import SHOWN
 from .facts import Fact
 from .gauges import Alike, Live, Started
 from .matching import Call
 from .model import Timestamp
-from .policy import NOTHING, Amounts, Budget, Limit, LimitKind, Policy
+from .policy import Amounts, Budget, Limit, LimitKind, Policy
 from .quick import changed
 from .set_back import Books
 from .spending import Spending
@@ -49,10 +49,9 @@ class Tally:
     def __init__(
         self, tallies: Tallies, source: Source, now: Timestamp, policy: Policy | None = None
     ) -> None:
-        if policy is not None:
-            tallies.serve(policy)
-        tallies.it_is(now, source)
+        tallies.asked(now, source, policy)
         self._tallies = tallies
+        self._gauges: Mapping[tuple[object, ...], Any] = tallies.gauges
         self._source = source
         self._now = now
         self._read: dict[Place, tuple[Timestamp | None, list[Fact]]] = {}
@@ -71,25 +70,22 @@ class Tally:
 
     def _live(self, rule: Limit | Budget, scope_id: str) -> Live:
         key = (id(rule), scope_id, Live)
-        known = self._tallies.get(key)
+        known: Live | None = self._gauges.get(key)
         if known is not None:
-            return cast(Live, known)
+            return known
         place = _place(rule, scope_id)
         held = chain(self._source.held(place), self._on_their_way(place))
         gauge = self._filled(Live(rule), rule, held)
-        for call in self._source.live_tasks(place):
+        for call in self._source.live_tasks(place) if gauge.of_tasks else ():
             if rule.match.fits(call):
-                gauge.task(call, live=True)
+                gauge.hold(call.task_id, call)
         return self._tallies.put(key, place, rule, gauge)
 
     def started(self, limit: Limit, scope_id: str, since: Timestamp | None) -> int:
-        known: Any = self._tallies.get((id(limit), scope_id))
-        if known is None or _lacks(known, since):
-            known = self._started(limit, scope_id, since)
-        return cast(int, known.count(since))
-
-    def _started(self, limit: Limit, scope_id: str, since: Timestamp | None) -> Started:
-        return self._since(limit, scope_id, since, Started)
+        known: Started | None = self._gauges.get((id(limit), scope_id))
+        if known is None or (since is not None and _lacks(known, since)):
+            known = self._since(limit, scope_id, since, Started)
+        return known.count(since)
 
     def same(self, limit: Limit, scope_id: str, call: Call, since: Timestamp | None) -> int:
         return self._alike(limit, scope_id, since).count(call, since)
@@ -102,8 +98,8 @@ class Tally:
         raises = self._tallies.raises
         if raises is None:
             raises = self._tallies.raises = self._source.raises()
-        raised = raises.get((budget.name, scope_id), NOTHING)
-        return spent if raised is NOTHING else _raised(spent, raised)
+        raised = raises.get((budget.name, scope_id)) if raises else None
+        return spent if raised is None else changed(spent, raised=raised)
 
     def reserved(
         self, budget: Budget, scope_id: str, since: Timestamp | None
@@ -127,10 +123,9 @@ class Tally:
     ) -> W:
         """The gauge there is, if it has all that is asked for."""
         key = (id(rule), scope_id)
-        known: Any = self._tallies.get(key)
-        if known is not None and not _lacks(known, since):
-            found: W = known
-            return found
+        known: W | None = self._gauges.get(key)
+        if known is not None and (since is None or not _lacks(known, since)):
+            return known
         place = _place(rule, scope_id)
         fresh = self._filled(new(rule, since), rule, self._facts(place, since))
         return self._tallies.put(key, place, rule, fresh)
@@ -177,22 +172,18 @@ class Tally:
             return self._spending(rule, scope_id, since).eases(what, by, self._now)
         if rule.kind is LimitKind.DUPLICATES:
             return self._alike(rule, scope_id, since).eases(call, by)
-        return self._started(rule, scope_id, since).eases(by)
+        return self._since(rule, scope_id, since, Started).eases(by)
 
 
 def _shown(named: Named) -> Named:
     return Named(tuple(islice(dict.fromkeys(named.tasks), SHOWN)), named.others)
 
 
-def _lacks(gauge: Started | Alike | Spending, since: Timestamp | None) -> bool:
+def _lacks(gauge: Started | Alike | Spending, since: Timestamp) -> bool:
     """Whether the clock was set back behind what the gauge has let go."""
-    return since is not None and gauge.floor is not None and since < gauge.floor
+    return gauge.floor is not None and since < gauge.floor
 
 
 def _place(rule: Limit | Budget, scope_id: str) -> Place:
     assert rule.per is not None, "only what is counted within a scope is asked for"
     return rule.per, scope_id
-
-
-def _raised(spent: Spent, raised: Amounts) -> Spent:
-    return changed(spent, raised=raised)

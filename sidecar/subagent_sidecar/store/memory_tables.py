@@ -11,7 +11,7 @@ from ..core.facts import Fact, Unit
 from ..core.matching import Call, Scope
 from ..core.metrics.record import Used
 from ..core.model import Event, Intent, Run, Task, Thread, Timestamp, UsageEntry, in_order
-from ..core.moves import intent_moves, run_moves, task_moves
+from ..core.moves import first_moves, intent_moves, run_moves, task_moves
 from ..core.policy import NOTHING, Amounts
 from ..core.sessions import Session, SessionKey
 from ..core.sums import Key, Sum
@@ -65,6 +65,11 @@ class Tables:
     def put_task(self, task: Task) -> None:
         task_moves(self.tallies, self.tasks.get(task.task_id), task)
         self.tasks[task.task_id] = task
+
+    def put_first(self, task: Task, run: Run) -> None:
+        first_moves(self.tallies, task, run)
+        self.tasks[task.task_id] = task
+        self.all_runs[run.task_id, run.run_id] = run
 
     def run(self, task_id: str, run_id: str) -> Run | None:
         return self.all_runs.get((task_id, run_id))

@@ -21,7 +21,7 @@ from ..core.facts import Fact, Unit
 from ..core.matching import Call, Scope
 from ..core.metrics.record import Used
 from ..core.model import Event, Intent, Run, Task, Thread, Timestamp, UsageEntry, in_order
-from ..core.moves import intent_moves, run_moves, task_moves
+from ..core.moves import first_moves, intent_moves, run_moves, task_moves
 from ..core.policy import Amounts, Policy
 from ..core.sessions import Session, SessionKey
 from ..core.tallies import Place, Tallies
@@ -85,6 +85,12 @@ class WorkingSet:
         if not self._tallies.idle:
             task_moves(self._tallies, self._tasks.get(task.task_id), task)
         self._tasks.put(task)
+
+    def put_first(self, task: Task, run: Run) -> None:
+        if not self._tallies.idle:
+            first_moves(self._tallies, task, run)
+        self._tasks.put(task)
+        self._runs.put(run)
 
     def run(self, task_id: str, run_id: str) -> Run | None:
         return self._runs.get((task_id, run_id))
