@@ -1,10 +1,10 @@
 """The rows of one table within a transaction: read in bulk, changed in memory, written in bulk."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-from .rows import Key, Table
+from .table import Key, Table, Write
 
 T = TypeVar("T")
 
@@ -13,68 +13,84 @@ MOST = 32
 again, for each statement hands the interpreter over twice."""
 
 
-class RowSet(Generic[T]):
-    """The rows of one table that are in memory. None stands for "there is no such row"."""
+class RowSet(dict[Key, T | None]):
+    """The rows of one table that are in memory, by key. None stands for "there is no such row".
+
+    A dict of its own making: what is in memory, which is nearly everything that is asked for, is
+    found without a call in Python; a key that was not foreseen is read when it is asked for.
+    """
 
     def __init__(self, table: Table[T], cursor: Any) -> None:
         self._table = table
+        self._key_of = table.key_of
         self._execute = cursor.execute
-        self.known: dict[Key, T | None] = {}
-        self._changed: set[Key] = set()
-        self._new: set[Key] = set()
-        self._dropped: set[Key] = set()
+        # Ordered sets: rows are written in the order in which they came about, which is that of
+        # most indexes.
+        self._changed: dict[Key, None] = {}
+        self.new: dict[Key, None] = {}
+        self._dropped: dict[Key, None] = {}
+
+    def __missing__(self, key: Key) -> T | None:
+        self.load((key,))
+        return self[key]
 
     def load(self, keys: Iterable[Key]) -> None:
-        missing = [key for key in keys if key not in self.known]
+        missing = [key for key in keys if key not in self]
         for part in parts(missing):
-            self.known.update(dict.fromkeys(part))
+            self.update(dict.fromkeys(part))
             found = self._execute(self._table.select_keys(len(part)), self._flat(part))
             for row in found.fetchall():
                 self.keep(row)
 
     def keep(self, row: tuple[Any, ...]) -> None:
         item = self._table.read(row)
-        key = self._table.key_of(item)
-        if self.known.get(key) is None and key not in self._changed:
-            self.known[key] = item
-
-    def get(self, key: Key) -> T | None:
-        if key not in self.known:
-            self.load((key,))
-        return self.known[key]
+        key = self._key_of(item)
+        if self.get(key) is None and key not in self._dropped:
+            self[key] = item
 
     def put(self, item: T) -> None:
-        key = self._table.key_of(item)
-        if self.known.get(key, item) is None:
-            self._new.add(key)
-        self.known[key] = item
-        self._changed.add(key)
+        key = self._key_of(item)
+        if self.get(key, item) is None:
+            self.new[key] = None
+        else:
+            self._changed[key] = None
+        self[key] = item
 
     def drop(self, key: Key) -> None:
-        self.known[key] = None
-        self._changed.add(key)
-        self._dropped.add(key)
+        self[key] = None
+        self._dropped[key] = None
 
     def present(self) -> list[T]:
-        return [item for item in self.known.values() if item is not None]
+        return [item for item in self.values() if item is not None]
 
     def flush(self) -> None:
         # What was dropped and made anew has to go first: an upsert would keep its frozen columns.
-        for part in parts(list(self._dropped)):
-            self._execute(self._table.delete_keys(len(part)), self._flat(part))
-        self._write(self._table.insert, self._new)
-        self._write(self._table.upsert, self._changed - self._new)
+        if self._dropped:
+            for part in parts(list(self._dropped)):
+                self._execute(self._table.delete_keys(len(part)), self._flat(part))
+        if self.new:
+            self._insert(self._there(self.new))
+        if self._changed:
+            self._write(self._table.upsert, self._there(self._changed.keys() - self.new.keys()))
         self._dropped.clear()
-        self._new.clear()
+        self.new.clear()
         self._changed.clear()
+
+    def _there(self, keys: Iterable[Key]) -> list[T]:
+        return [item for key in keys if (item := self[key]) is not None]
+
+    def _insert(self, items: Sequence[T]) -> None:
+        plain, others = self._table.plain(items)
+        self._write(self._table.insert_plain, plain)
+        self._write(self._table.insert, others)
 
     def _flat(self, keys: Sequence[Key]) -> Sequence[Any]:
         return keys if len(self._table.key) == 1 else list(chain.from_iterable(keys))
 
-    def _write(self, statement: Callable[[int], str], keys: Iterable[Key]) -> None:
-        items = (self.known[key] for key in keys)
-        for rows in parts([self._table.values(item) for item in items if item is not None]):
-            self._execute(statement(len(rows)), list(chain.from_iterable(rows)))
+    def _write(self, statement: Write[T], items: Sequence[T]) -> None:
+        for part in parts(items):
+            values = chain.from_iterable(map(statement.values, part))
+            self._execute(statement.sql(len(part)), list(values))
 
 
 def parts(items: Sequence[T]) -> Iterable[Sequence[T]]:

@@ -1,11 +1,6 @@
-"""Rows of the books as values, and the fixed SQL that reads and writes them."""
+"""The tables of the books: what lies in them, and how."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from functools import cached_property
-from operator import attrgetter
-from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -25,11 +20,7 @@ from ..core.model import (
 )
 from ..core.sessions import Session
 from ..core.sums import Sum
-
-T = TypeVar("T")
-_Row = tuple[Any, ...]
-Key = str | tuple[str, ...]
-"""What tells a row from the others of its table: one column's value, or several."""
+from .table import Row, Table
 
 
 def _ended_by(text: str | None) -> EndedBy | None:
@@ -42,112 +33,6 @@ def _read_items(text: str | None) -> tuple[Item, ...]:
 
 def _write_items(items: tuple[Item, ...]) -> str | None:
     return msgspec.json.encode(items).decode() if items else None
-
-
-@dataclass(frozen=True)
-class Table(Generic[T]):
-    """How values of one class lie in one table.
-
-    `frozen` columns are set when the row is made and never changed: updates leave them, and with
-    them most indexes, alone.
-    """
-
-    name: str
-    cls: type[T]
-    key: tuple[str, ...]
-    frozen: frozenset[str]
-    readers: Mapping[str, Callable[[Any], Any]]
-    writers: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
-    """Of columns that do not hold what the field holds, nor the text of a word."""
-
-    @cached_property
-    def columns(self) -> tuple[str, ...]:
-        return tuple(field.name for field in fields(self.cls))  # type: ignore[arg-type]
-
-    @cached_property
-    def _plain(self) -> Callable[[T], _Row]:
-        return attrgetter(*self.columns)
-
-    def select(self, rest: str) -> str:
-        columns = ", ".join(f"{self.name}.{column}" for column in self.columns)
-        return f"SELECT {columns} FROM {self.name} {rest}"
-
-    def select_keys(self, count: int) -> str:
-        """The rows with one of `count` keys."""
-        return self._cached("select", count, self._select_keys)
-
-    def _select_keys(self, count: int) -> str:
-        return self.select(self._where_key_in(count))
-
-    def delete_keys(self, count: int) -> str:
-        return self._cached("delete", count, self._delete_keys)
-
-    def _delete_keys(self, count: int) -> str:
-        return f"DELETE FROM {self.name} {self._where_key_in(count)}"
-
-    def _where_key_in(self, count: int) -> str:
-        if len(self.key) == 1:
-            return f"WHERE {self.key[0]} IN ({', '.join('?' * count)})"
-        marks = f"({', '.join('?' * len(self.key))})"
-        return f"WHERE ({', '.join(self.key)}) IN (VALUES {', '.join([marks] * count)})"
-
-    def insert(self, count: int) -> str:
-        """Insert `count` rows that are not there. OR FAIL: what fails rolls the whole transaction
-        back anyway, so the statement needs no journal of its own."""
-        return self._cached("insert", count, self._insert)
-
-    def _insert(self, count: int) -> str:
-        marks = f"({', '.join('?' * len(self.columns))})"
-        rows = ", ".join([marks] * count)
-        return f"INSERT OR FAIL INTO {self.name} ({', '.join(self.columns)}) VALUES {rows}"
-
-    def upsert(self, count: int) -> str:
-        """Insert `count` rows, or bring them up to date."""
-        return self._cached("upsert", count, self._upsert)
-
-    def _upsert(self, count: int) -> str:
-        changing = [c for c in self.columns if c not in self.frozen and c not in self.key]
-        sets = ", ".join(f"{column} = excluded.{column}" for column in changing)
-        return f"{self._insert(count)} ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {sets}"
-
-    def _cached(self, what: str, count: int, make: Callable[[int], str]) -> str:
-        found = self._statements.get((what, count))
-        if found is None:
-            found = self._statements[what, count] = make(count)
-        return found
-
-    @cached_property
-    def _statements(self) -> dict[tuple[str, int], str]:
-        return {}
-
-    @cached_property
-    def key_of(self) -> Callable[[T], Key]:
-        return attrgetter(*self.key)
-
-    @cached_property
-    def _words(self) -> tuple[int, ...]:
-        words = (column for column in self.readers if column not in self.writers)
-        return tuple(self.columns.index(column) for column in words)
-
-    def values(self, item: T) -> list[Any]:
-        row = list(self._plain(item))
-        for position in self._words:
-            if row[position] is not None:
-                # SQLite's driver takes a slow way round for subclasses of str, and `value` another.
-                row[position] = row[position]._value_
-        for position, write in self._written:
-            row[position] = write(row[position])
-        return row
-
-    @cached_property
-    def _written(self) -> Sequence[tuple[int, Callable[[Any], Any]]]:
-        return [(self.columns.index(column), write) for column, write in self.writers.items()]
-
-    def read(self, row: _Row) -> T:
-        given = dict(zip(self.columns, row, strict=False))
-        for column, reader in self.readers.items():
-            given[column] = reader(given[column])
-        return self.cls(**given)
 
 
 THREADS = Table(
@@ -177,6 +62,15 @@ TASKS = Table(
         }
     ),
     readers={"status": TaskStatus, "thread_status": ThreadStatus, "ended_by": _ended_by},
+    rare={
+        "parent_task_id": None,
+        "last_checked_at": None,
+        "started_at": None,
+        "ended_at": None,
+        "ended_by": None,
+        "reason": None,
+        "tree_id": None,
+    },
 )
 RUNS = Table(
     name="runs",
@@ -195,6 +89,23 @@ RUNS = Table(
     ),
     readers={"status": RunStatus, "cancel_asked_by": _ended_by, "settled": bool},
     writers={"settled": int},
+    rare={
+        "strategy": None,
+        "started_at": None,
+        "ended_at": None,
+        "cancel_asked_at": None,
+        "cancel_asked_by": None,
+        "cancel_reason": None,
+        "cancel_unconfirmed_at": None,
+        "cancel_confirmed_at": None,
+        "superseded_by": None,
+        "tokens": 0,
+        "cost_micro_usd": 0,
+        "unpriced": 0,
+        "settled": False,
+        "agent_name": None,
+        "counted_at": None,
+    },
 )
 INTENTS = Table(
     name="intents",
@@ -203,6 +114,14 @@ INTENTS = Table(
     frozen=frozenset({"request_id", "created_at", "thread_id", "trace_parent"}),
     readers={"kind": IntentKind, "items": _read_items},
     writers={"items": _write_items},
+    rare={
+        "parent_task_id": None,
+        "strategy": None,
+        "previous_run_id": None,
+        "in_doubt": None,
+        "tree_id": None,
+        "items": (),
+    },
 )
 USAGE = Table(
     name="usage",
@@ -234,13 +153,13 @@ EVENTS_INSERT = {
 EVENT_COLUMNS = "at, kind, task_id, run_id, status, detail, seq"
 
 
-def event_values(event: Event) -> _Row:
+def event_values(event: Event) -> Row:
     detail = json.dumps(dict(event.detail)) if event.detail else "{}"
     status = None if event.status is None else str(event.status)
     return (event.at, event.kind, event.task_id, event.run_id, status, detail)
 
 
-def read_event(row: _Row) -> Event:
+def read_event(row: Row) -> Event:
     at, kind, task_id, run_id, status, detail, seq = row
     return Event(
         at=at,

@@ -35,6 +35,7 @@ from .connections import connect_writer
 from .driver import version
 from .pruning import Pruner
 from .sqlite_reading import Readers, SqliteReading
+from .touches import Touches
 from .working_set import WorkingSet
 from .writer import Writer
 
@@ -51,7 +52,7 @@ class SqliteStore(SqliteReading):
         self._readers = Readers(path, self.meter.failed)
         super().__init__(self._readers)
         self._starts = 0
-        self._pruner = Pruner(self._read, lambda work: self._writer.submit(work, lambda _: None))
+        self._pruner = Pruner(self._read, self._writer.submit)
 
     @classmethod
     async def open(cls, path: Path, *, queue_limit: int = 10_000) -> "SqliteStore":
@@ -68,7 +69,7 @@ class SqliteStore(SqliteReading):
         """Enter what stands outside the index of tails, behind what is being done now."""
         self._starts = 0
         try:
-            entered = self._writer.submit(WorkingSet.enter_tails, lambda _: None)
+            entered = self._writer.submit(WorkingSet.enter_tails)
         except StoreError:
             return  # busy or closed: there will be another time
         entered.add_done_callback(self._tails_entered)
@@ -78,20 +79,20 @@ class SqliteStore(SqliteReading):
             self._enter_tails()
 
     def admit(self, start: Start, policy: Policy = NO_RULES) -> asyncio.Future[Intent]:
-        def work(rows: WorkingSet) -> Any:
-            return admit_by(policy, rows, rows.tally(start.at, policy), start)
+        self._count_start()
+        return self._writer.submit(_admit, start, policy, touch=Touches.start)
 
+    def _count_start(self) -> None:
         self._starts += 1
         if self._starts == _TAILS_AFTER:
             self._enter_tails()
-        return self._writer.submit(work, lambda touches: touches.start(start))
 
     def explain(self, call: Call, policy: Policy, now: datetime) -> asyncio.Future[Allow | Deny]:
         def work(rows: WorkingSet) -> Allow | Deny:
             verdict = decide(policy, rows.tally(timestamp(now), policy), call, now)
             return apart(rows, verdict) if isinstance(verdict, Deny) else verdict
 
-        return self._writer.submit(work, lambda touches: None)
+        return self._writer.submit(work)
 
     def spent(
         self, asked: Sequence[BudgetIn], now: datetime, *, apart: bool = False
@@ -99,20 +100,13 @@ class SqliteStore(SqliteReading):
         def work(rows: WorkingSet) -> Sequence[Spent]:
             return spent(rows.tally(timestamp(now)), asked, now, apart=apart)
 
-        return self._writer.submit(work, lambda touches: None)
+        return self._writer.submit(work)
 
     def apply(self, changes: Sequence[Change]) -> asyncio.Future[None]:
-        def work(rows: WorkingSet) -> None:
-            for change in changes:
-                book.apply(rows, change)
-
-        return self._writer.submit(work, lambda touches: touches.changes(changes))
+        return self._writer.submit(_apply, changes, touch=Touches.changes)
 
     def claim_reaps(self, claims: Sequence[ReapClaim]) -> asyncio.Future[Sequence[bool]]:
-        def work(rows: WorkingSet) -> Sequence[bool]:
-            return claim_all(rows, claims)
-
-        return self._writer.submit(work, lambda touches: touches.claims(claims))
+        return self._writer.submit(claim_all, claims, touch=Touches.claims)
 
     async def prune(self, before: Timestamp, *, limit: int) -> int:
         return await self._pruner.prune(before, limit)
@@ -132,42 +126,25 @@ class SqliteStore(SqliteReading):
     def admit_once(
         self, start: Start, policy: Policy, claim: Claim
     ) -> asyncio.Future[Intent | Earlier]:
-        def work(rows: WorkingSet) -> Any:
-            return admit_once(
-                rows,
-                rows.replies(),
-                start,
-                claim,
-                lambda: admit_by(policy, rows, rows.tally(start.at, policy), start),
-            )
-
-        self._starts += 1
-        if self._starts == _TAILS_AFTER:
-            self._enter_tails()
-        return self._writer.submit(work, lambda touches: touches.start(start))
+        self._count_start()
+        return self._writer.submit(_admit_once, start, policy, claim, touch=Touches.start)
 
     def settle_reply(self, taken: Taken) -> asyncio.Future[None]:
-        return self._writer.submit(lambda rows: settle(rows.replies(), taken), lambda _: None)
+        return self._writer.submit(lambda rows: settle(rows.replies(), taken))
 
     def forget_reply(self, key: str, intent_id: str) -> asyncio.Future[None]:
-        return self._writer.submit(
-            lambda rows: forget(rows.replies(), key, intent_id), lambda _: None
-        )
+        return self._writer.submit(lambda rows: forget(rows.replies(), key, intent_id))
 
     async def prune_replies(self, upto: Timestamp, *, limit: int) -> int:
-        return await self._writer.submit(
-            lambda rows: rows.replies().prune(upto, limit), lambda _: None
-        )
+        return await self._writer.submit(lambda rows: rows.replies().prune(upto, limit))
 
     # ports.SpanPlaces
 
     async def begin_spans(self, *names: str) -> None:
-        await self._writer.submit(lambda rows: rows.begin_spans(names), lambda _: None)
+        await self._writer.submit(lambda rows: rows.begin_spans(names))
 
     async def claim_spans(self, name: str, after: int, upto: int) -> bool:
-        return await self._writer.submit(
-            lambda rows: rows.claim_spans(name, after, upto), lambda _: None
-        )
+        return await self._writer.submit(lambda rows: rows.claim_spans(name, after, upto))
 
     # ports.Deliveries
 
@@ -177,7 +154,7 @@ class SqliteStore(SqliteReading):
         def work(rows: WorkingSet) -> bool:
             return rows.work(lambda do: delivery_rows.enter(do, name, after, upto, deliveries))
 
-        return await self._writer.submit(work, lambda _: None)
+        return await self._writer.submit(work)
 
     async def claim_deliveries(
         self, target: str, *, now: Timestamp, until: Timestamp, limit: int
@@ -185,19 +162,19 @@ class SqliteStore(SqliteReading):
         def work(rows: WorkingSet) -> Sequence[Delivery]:
             return rows.work(lambda do: delivery_rows.claim(do, target, now, until, limit))
 
-        return await self._writer.submit(work, lambda _: None)
+        return await self._writer.submit(work)
 
     async def settle_delivery(self, delivery: Delivery, again: Timestamp | None) -> None:
         def work(rows: WorkingSet) -> None:
             rows.work(lambda do: delivery_rows.settle(do, delivery, again))
 
-        await self._writer.submit(work, lambda _: None)
+        await self._writer.submit(work)
 
     async def drop_deliveries(self, before: Timestamp) -> Mapping[str, int]:
         def work(rows: WorkingSet) -> Mapping[str, int]:
             return rows.work(lambda do: delivery_rows.drop(do, before))
 
-        return await self._writer.submit(work, lambda _: None)
+        return await self._writer.submit(work)
 
     # ports.SupervisorKeys
 
@@ -206,7 +183,7 @@ class SqliteStore(SqliteReading):
             rows.work(lambda do: key_rows.add(do, key))
             rows.add_event(key_created(key))
 
-        await self._writer.submit(work, lambda _: None)
+        await self._writer.submit(work)
 
     async def revoke_key(self, key_id: str, *, at: Timestamp, by: str | None = None) -> bool:
         def work(rows: WorkingSet) -> bool:
@@ -215,7 +192,7 @@ class SqliteStore(SqliteReading):
                 rows.add_event(key_revoked(key_id, name, at, by))
             return name is not None
 
-        return await self._writer.submit(work, lambda _: None)
+        return await self._writer.submit(work)
 
     async def check(self) -> str:
         await self._read(lambda conn: conn.execute("SELECT 1 FROM tasks LIMIT 1").fetchone())
@@ -227,3 +204,16 @@ class SqliteStore(SqliteReading):
         finally:
             self._writer.end()
         await self._writer.aclose()
+
+
+def _admit(rows: WorkingSet, start: Start, policy: Policy) -> Any:
+    return admit_by(policy, rows, rows.tally(start.at, policy), start)
+
+
+def _admit_once(rows: WorkingSet, start: Start, policy: Policy, claim: Claim) -> Any:
+    return admit_once(rows, rows.replies(), start, claim, lambda: _admit(rows, start, policy))
+
+
+def _apply(rows: WorkingSet, changes: Sequence[Change]) -> None:
+    for change in changes:
+        book.apply(rows, change)

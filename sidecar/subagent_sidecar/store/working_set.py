@@ -24,11 +24,12 @@ from ..core.model import Event, Intent, Run, Task, Thread, Timestamp, UsageEntry
 from ..core.moves import first_moves, intent_moves, run_moves, task_moves
 from ..core.policy import Amounts, Policy
 from ..core.sessions import Session, SessionKey
-from ..core.tallies import Place, Tallies
+from ..core.tallies import Place
 from ..core.tally import Tally
 from ..core.verdict import Freeze
 from . import counting, figures, pruning, reaping, span_places
 from .decision_rows import DECISIONS_INSERT, decision_values
+from .kept import Kept
 from .replies import ReplyRows
 from .row_set import RowSet, parts
 from .rows import EVENTS_INSERT, INTENTS, RUNS, SESSIONS, TASKS, THREADS, USAGE, event_values
@@ -48,8 +49,9 @@ _INTENTS_ON_THREAD = INTENTS.select("WHERE thread_id = ?")
 class WorkingSet:
     """The Ledger of one open transaction; `flush` before the commit."""
 
-    def __init__(self, db: Database, touches: Touches, tallies: Tallies) -> None:
-        self._tallies = tallies
+    def __init__(self, db: Database, touches: Touches, kept: Kept) -> None:
+        self._tallies = kept.tallies
+        self._absent = kept.absent
         cursor = db.conn.cursor()
         self._execute = cursor.execute
         self._threads = RowSet(THREADS, cursor)
@@ -61,29 +63,32 @@ class WorkingSet:
         self._used: dict[tuple[str, str, str], Used] = {}
         self._events: list[tuple[Any, ...]] = []
         self._decisions: list[tuple[Any, ...]] = []
+        # Asked for several times with every start: a method of a dict has no frame of its own.
+        self.thread: Callable[[str], Thread | None] = self._threads.__getitem__
+        self.task: Callable[[str], Task | None] = self._tasks.__getitem__
+        self.intent: Callable[[str], Intent | None] = self._intents.__getitem__
+        self._load(touches)
+
+    def _load(self, touches: Touches) -> None:
         self._threads.load(touches.threads)
-        self._tasks.load(touches.tasks)
-        for key in touches.runs:
-            if self._tasks.known[key[0]] is None:  # no task, no runs
-                self._runs.known[key] = None
+        tasks = self._tasks
+        tasks.update(dict.fromkeys(touches.tasks & self._absent))
+        tasks.load(touches.tasks)
+        self._absent.update([key for key in touches.tasks if tasks[key] is None])
+        # No task, no runs.
+        self._runs.update(dict.fromkeys([key for key in touches.runs if tasks[key[0]] is None]))
         self._runs.load(touches.runs)
-        self._intents.known.update(dict.fromkeys(touches.new_intents))
+        self._intents.update(dict.fromkeys(touches.new_intents))
         self._usage.load(touches.usage)
         if touches.sessions:
             self._sessions.load(touches.sessions)
 
-    def thread(self, thread_id: str) -> Thread | None:
-        return self._threads.get(thread_id)
-
     def put_thread(self, thread: Thread) -> None:
         self._threads.put(thread)
 
-    def task(self, task_id: str) -> Task | None:
-        return self._tasks.get(task_id)
-
     def put_task(self, task: Task) -> None:
         if not self._tallies.idle:
-            task_moves(self._tallies, self._tasks.get(task.task_id), task)
+            task_moves(self._tallies, self._tasks[task.task_id], task)
         self._tasks.put(task)
 
     def put_first(self, task: Task, run: Run) -> None:
@@ -93,7 +98,7 @@ class WorkingSet:
         self._runs.put(run)
 
     def run(self, task_id: str, run_id: str) -> Run | None:
-        return self._runs.get((task_id, run_id))
+        return self._runs[task_id, run_id]
 
     def put_run(self, run: Run) -> None:
         if not self._tallies.idle and (task := self.task(run.task_id)) is not None:
@@ -104,9 +109,6 @@ class WorkingSet:
         for row in self._execute(_RUNS_OF_TASK, (task_id,)).fetchall():
             self._runs.keep(row)
         return in_order(run for run in self._runs.present() if run.task_id == task_id)
-
-    def intent(self, intent_id: str) -> Intent | None:
-        return self._intents.get(intent_id)
 
     def intents_on(self, thread_id: str) -> Sequence[Intent]:
         for row in self._execute(_INTENTS_ON_THREAD, (thread_id,)).fetchall():
@@ -123,7 +125,7 @@ class WorkingSet:
         self._intents.drop(intent_id)
 
     def usage(self, task_id: str, message_id: str) -> UsageEntry | None:
-        return self._usage.get((task_id, message_id))
+        return self._usage[task_id, message_id]
 
     def put_usage(self, entry: UsageEntry) -> None:
         self._usage.put(entry)
@@ -161,7 +163,7 @@ class WorkingSet:
         self._execute(_RAISE, values)
 
     def session(self, supervisor: str, session_id: str) -> Session | None:
-        return self._sessions.get((supervisor, session_id))
+        return self._sessions[supervisor, session_id]
 
     def put_session(self, session: Session) -> None:
         self._sessions.put(session)
@@ -203,7 +205,7 @@ class WorkingSet:
 
     def count_as_of(self, moments: Mapping[Unit, Timestamp]) -> None:
         counting.count_as_of(self._execute, moments)
-        self._runs.known.clear()  # to be read anew: everything in it was written before
+        self._runs.clear()  # to be read anew: everything in it was written before
 
     def raises(self) -> Mapping[tuple[str, str], Amounts]:
         return counting.raises(self._execute)
@@ -252,19 +254,19 @@ class WorkingSet:
 
     def prune_sessions(self, keys: Sequence[SessionKey], before: str) -> int:
         """See pruning.prune_sessions; `prune_tasks` for what is left."""
-        known = self._sessions.known
-        left = [key for key in keys if key not in known]
+        left = [key for key in keys if key not in self._sessions]
         return pruning.prune_sessions(self._execute, left, before) if left else 0
 
     def _not_read(self, ids: Sequence[str]) -> list[str]:
-        read = self._tasks.known.keys() | self._threads.known.keys()
+        read = self._tasks.keys() | self._threads.keys()
         return [each for each in ids if each not in read]
 
     def flush(self) -> None:
         """Write what has changed; there may be more to write later."""
+        self._absent.difference_update(self._tasks.new)
         for rows in (self._threads, self._tasks, self._runs, self._intents, self._usage):
             rows.flush()
-        if self._sessions.known:
+        if self._sessions:
             self._sessions.flush()
         for part in parts(self._events):
             self._execute(EVENTS_INSERT[len(part)], list(chain.from_iterable(part)))

@@ -12,13 +12,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from sqlite_utils import Database
 
 from ..core.metrics.meters import StoreMeter
-from ..core.tallies import Tallies
 from ..errors import (
     SidecarError,
     StoreBusy,
@@ -28,10 +26,15 @@ from ..errors import (
     StoreUnavailable,
 )
 from .driver import sqlite3
+from .kept import Kept
 from .touches import Touches
 from .working_set import WorkingSet
 
 T = TypeVar("T")
+Given = TypeVarTuple("Given")
+About = TypeVar("About")
+Touch = Callable[[Touches, About], None]
+"""Adds the rows that a job is going to ask for, by what it is about."""
 _log = logging.getLogger(__name__)
 
 _GROUP = 256
@@ -43,13 +46,24 @@ second one once it is about as large. As with PostgreSQL's commit_siblings and c
 load fewer, larger commits cost everybody less, and a lone start never waits."""
 
 
-@dataclass(slots=True)
 class _Job:
-    work: Callable[[WorkingSet], Any]
-    touch: Callable[[Touches], None]
-    future: asyncio.Future[Any]
-    result: Any = None
-    error: BaseException | None = None
+    """`work` on `given`, of which `touch` tells by the first of them what it is about."""
+
+    __slots__ = ("error", "future", "given", "result", "touch", "work")
+
+    def __init__(
+        self,
+        work: Callable[..., Any],
+        given: tuple[Any, ...],
+        touch: Touch[Any] | None,
+        future: asyncio.Future[Any],
+    ) -> None:
+        self.work = work
+        self.given = given
+        self.touch = touch
+        self.future = future
+        self.result: Any = None
+        self.error: BaseException | None = None
 
 
 class Writer:
@@ -82,10 +96,14 @@ class Writer:
         return self._waiting
 
     def submit(
-        self, work: Callable[[WorkingSet], T], touch: Callable[[Touches], None]
+        self,
+        work: Callable[[WorkingSet, Unpack[Given]], T],
+        *given: *Given,
+        touch: Touch[Any] | None = None,
     ) -> asyncio.Future[T]:
-        """Queue `work`, which is going to ask for the rows that `touch` adds. The future resolves
-        after the commit that made its effects durable."""
+        """Queue `work` on what is `given`, and tell with `touch` of the first of that which rows
+        it is going to ask for. The future resolves after the commit that made its effects
+        durable."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
         if self._waiting >= self._limit:
@@ -93,9 +111,9 @@ class Writer:
             self.meter.failed(busy)
             raise busy
         self._waiting += 1
-        job = _Job(work, touch, self._loop.create_future())
-        self._jobs.put(job)
-        return job.future
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._jobs.put(_Job(work, given, touch, future))
+        return future
 
     async def aclose(self) -> None:
         """Finish what is queued, close the connection, end the thread."""
@@ -115,13 +133,13 @@ class Writer:
             self._tell(self._open_failed, as_store_error(error))
             return
         self._tell(self._opened.set_result, None)
-        tallies = Tallies()
+        kept = Kept()
         more = True
         while more:
             group, more = self._next_group()
             if group:
                 begun = time.monotonic()
-                _commit(db, group, tallies)
+                _commit(db, group, kept)
                 self.meter.committed(len(group), time.monotonic() - begun)
                 self._tell(self._deliver, group)
                 if more:
@@ -163,19 +181,20 @@ class Writer:
     def _deliver(self, group: list[_Job]) -> None:
         self._waiting -= len(group)
         for job in group:
-            if job.future.done():
+            future = job.future
+            if future.done():
                 continue
             if job.error is not None:
                 if isinstance(job.error, StoreError):
                     self.meter.failed(job.error)
-                job.future.set_exception(job.error)
+                future.set_exception(job.error)
             elif isinstance(job.result, SidecarError):
-                job.future.set_exception(job.result)  # an answer, and on record
+                future.set_exception(job.result)  # an answer, and on record
             else:
-                job.future.set_result(job.result)
+                future.set_result(job.result)
 
 
-def _commit(db: Database, group: list[_Job], tallies: Tallies) -> None:
+def _commit(db: Database, group: list[_Job], kept: Kept) -> None:
     """One transaction for all; when a job of it fails, one for each, so that it fails alone."""
     try:
         # Not db.atomic(): its plain BEGIN takes the write lock only at the first write, and
@@ -187,28 +206,28 @@ def _commit(db: Database, group: list[_Job], tallies: Tallies) -> None:
             job.error = as_store_error(error)
         return
     try:
-        _enter(db, group, tallies)
+        _enter(db, group, kept)
     except BaseException as error:  # noqa: BLE001 - every job gets its own answer below
-        tallies.forget()
+        kept.forget()
         if len(group) == 1:
             group[0].error = as_store_error(error)
             return
         for job in group:
-            _commit(db, [job], tallies)
+            _commit(db, [job], kept)
 
 
-def _enter(db: Database, group: list[_Job], tallies: Tallies) -> None:
+def _enter(db: Database, group: list[_Job], kept: Kept) -> None:
     """Do the jobs and commit the open transaction, or roll it back."""
     try:
-        if not tallies.empty:
-            # Another process has written to the file: its changes were told to nobody here.
-            tallies.true_of(db.conn.execute("PRAGMA data_version").fetchone()[0])
+        # It moves when another process has written to the file, which told nobody here.
+        kept.true_of(db.conn.execute("PRAGMA data_version").fetchone()[0])
         touches = Touches()
         for job in group:
-            job.touch(touches)
-        rows = WorkingSet(db, touches, tallies)
+            if job.touch is not None:
+                job.touch(touches, job.given[0])
+        rows = WorkingSet(db, touches, kept)
         for job in group:
-            job.result = job.work(rows)
+            job.result = job.work(rows, *job.given)
         rows.flush()
         db.conn.execute("COMMIT")
     except BaseException:

@@ -94,7 +94,7 @@ class Gate:
 
     def __init__(self, store: SqliteStore) -> None:
         self._begun, self._open = threading.Event(), threading.Event()
-        self._job = store._writer.submit(self._wait, lambda _: None)
+        self._job = store._writer.submit(self._wait)
 
     def _wait(self, rows: WorkingSet) -> None:
         self._begun.set()
@@ -126,7 +126,7 @@ async def test_a_task_that_is_taken_up_again_in_the_same_commit_stays_whole(
         async with Gate(store):
             jobs: list[Callable[[], asyncio.Future[Any]]] = [
                 lambda: store.admit(start(50, "old")),
-                lambda: store._writer.submit(removing("old", "other"), lambda _: None),
+                lambda: store._writer.submit(removing("old", "other")),
             ]
             handed_in = [job() for job in (jobs if update_first else jobs[::-1])]
         update, gone = handed_in if update_first else handed_in[::-1]
@@ -145,7 +145,7 @@ async def test_a_child_that_is_started_in_the_same_commit_keeps_its_parent(
         await begun(store, "newest")
         async with Gate(store):
             child = store.admit(start(50, "child", header_session="mother"))
-            gone = store._writer.submit(removing("mother"), lambda _: None)
+            gone = store._writer.submit(removing("mother"))
         assert await gone == 0
         assert (await child).depth == 1
         assert await store.task("mother") is not None
@@ -157,7 +157,7 @@ async def test_a_thread_that_is_made_anew_in_the_same_commit_stays(tmp_path: Pat
         await store.apply([ThreadCreated(thread=thread)])
         async with Gate(store):
             made = store.apply([ThreadCreated(thread=thread)])
-            gone = store._writer.submit(removing_threads("t"), lambda _: None)
+            gone = store._writer.submit(removing_threads("t"))
         await made
         assert await gone == 0
         assert await store.thread("t") == thread
@@ -173,7 +173,7 @@ async def test_what_fails_half_way_is_as_if_it_had_not_begun(tmp_path: Path) -> 
             raise ValueError("broken off")
 
         with pytest.raises(Exception, match="does not take this"):
-            await store._writer.submit(work, lambda _: None)
+            await store._writer.submit(work)
         assert await store.task("old") is not None
         assert list(await store.sums()) == []
         assert await store.prune(EVER, limit=10) == 1

@@ -18,8 +18,13 @@ from subagent_sidecar.errors import StoreCorrupt, StoreRejected, StoreUnavailabl
 from subagent_sidecar.store.connections import connect_writer
 from subagent_sidecar.store.driver import sqlite3
 from subagent_sidecar.store.migrations import migrations
-from subagent_sidecar.store.rows import INTENTS, RUNS, TASKS, THREADS, Table
+from subagent_sidecar.store.rows import INTENTS, RUNS, TASKS, THREADS
 from subagent_sidecar.store.sqlite import SqliteStore
+from subagent_sidecar.store.table import Table
+
+
+def same(value: object) -> object:
+    return value
 
 
 @asynccontextmanager
@@ -79,6 +84,17 @@ def test_every_field_of_a_record_has_its_column(table: Table[Any]) -> None:
     columns = {column.name for column in db[table.name].columns}
     assert columns == {field.name for field in fields(table.cls)}
     assert table.frozen < columns
+    db.conn.close()
+
+
+@pytest.mark.parametrize("table", [TASKS, RUNS, INTENTS], ids=lambda table: table.name)
+def test_a_column_that_new_rows_leave_out_has_what_they_have_there(table: Table[Any]) -> None:
+    db = Database(memory=True)
+    migrations.apply(db)
+    made = {c.name: None if c.default_value is None else int(c.default_value)
+            for c in db[table.name].columns}  # fmt: skip
+    left_out = {name: table.writers.get(name, same)(value) for name, value in table.rare.items()}
+    assert left_out == {name: made[name] for name in table.rare}
     db.conn.close()
 
 

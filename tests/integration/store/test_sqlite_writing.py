@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,10 @@ from subagent_sidecar.core.model import Intent, TaskQuery, Thread
 from subagent_sidecar.errors import StoreBusy, StoreRejected, StoreUnavailable
 from subagent_sidecar.store.connections import connect_writer
 from subagent_sidecar.store.driver import sqlite3
+from subagent_sidecar.store.kept import Kept
 from subagent_sidecar.store.sqlite import SqliteStore
-from subagent_sidecar.store.touches import Touches
 from subagent_sidecar.store.working_set import WorkingSet
 from subagent_sidecar.store.writer import Writer
-
-
-def nothing(touches: Touches) -> None:
-    """What a job that asks for no rows is going to ask for."""
 
 
 @asynccontextmanager
@@ -84,8 +81,8 @@ async def test_what_queued_up_during_a_commit_shares_the_next(tmp_path: Path) ->
 
     async with writing(connect) as writer:
         gate = Gate()
-        first = writer.submit(gate.job, nothing)
-        rest = [writer.submit(put(f"t{n:03}"), nothing) for n in range(200)]
+        first = writer.submit(gate.job)
+        rest = [writer.submit(put(f"t{n:03}")) for n in range(200)]
         gate.open()
         await first
         assert await asyncio.gather(*rest) == [f"t{n:03}" for n in range(200)]
@@ -97,7 +94,7 @@ async def test_jobs_run_and_are_answered_in_their_order(tmp_path: Path) -> None:
     ran: list[int] = []
     answered: list[int] = []
     async with writing(lambda: connect_writer(tmp_path / "books.db")) as writer:
-        jobs = [writer.submit(note(ran, n), nothing) for n in range(1_000)]
+        jobs = [writer.submit(note(ran, n)) for n in range(1_000)]
         for n, job in enumerate(jobs):
             job.add_done_callback(note(answered, n))
         await asyncio.gather(*jobs)
@@ -107,9 +104,9 @@ async def test_jobs_run_and_are_answered_in_their_order(tmp_path: Path) -> None:
 async def test_a_job_that_fails_fails_alone(tmp_path: Path) -> None:
     async with writing(lambda: connect_writer(tmp_path / "books.db")) as writer:
         gate = Gate()
-        first = writer.submit(gate.job, nothing)
-        good, bad = writer.submit(put("a"), nothing), writer.submit(fail, nothing)
-        last = writer.submit(put("b"), nothing)
+        first = writer.submit(gate.job)
+        good, bad = writer.submit(put("a")), writer.submit(fail)
+        last = writer.submit(put("b"))
         gate.open()
         await first
         with pytest.raises(StoreRejected, match="KeyError"):
@@ -121,12 +118,12 @@ async def test_a_job_that_fails_fails_alone(tmp_path: Path) -> None:
 async def test_a_caller_that_stops_waiting_stops_nothing(tmp_path: Path) -> None:
     async with writing(lambda: connect_writer(tmp_path / "books.db")) as writer:
         gate = Gate()
-        first = writer.submit(gate.job, nothing)
-        left = writer.submit(put("a"), nothing)
+        first = writer.submit(gate.job)
+        left = writer.submit(put("a"))
         left.cancel()
         gate.open()
         await first
-        await writer.submit(put("b"), nothing)
+        await writer.submit(put("b"))
     assert threads_in(tmp_path / "books.db") == ["a", "b"]
 
 
@@ -134,15 +131,15 @@ async def test_a_caller_that_stops_waiting_stops_nothing(tmp_path: Path) -> None
 async def test_past_its_bound_the_queue_refuses_at_once(tmp_path: Path) -> None:
     async with writing(lambda: connect_writer(tmp_path / "books.db"), limit=3) as writer:
         gate = Gate()
-        jobs: list[asyncio.Future[Any]] = [writer.submit(gate.job, nothing)]
-        jobs += [writer.submit(put(thread_id), nothing) for thread_id in ("a", "b")]
+        jobs: list[asyncio.Future[Any]] = [writer.submit(gate.job)]
+        jobs += [writer.submit(put(thread_id)) for thread_id in ("a", "b")]
         with pytest.raises(StoreBusy, match="3 writes are waiting") as error:
-            jobs.append(writer.submit(put("c"), nothing))
+            jobs.append(writer.submit(put("c")))
         assert (error.value.status, error.value.retry_after_s) == (503, 1.0)
         gate.open()
         await asyncio.gather(*jobs)
         assert writer.waiting == 0
-        await writer.submit(put("d"), nothing)
+        await writer.submit(put("d"))
     assert threads_in(tmp_path / "books.db") == ["a", "b", "d"]
 
 
@@ -191,13 +188,13 @@ async def test_a_lock_that_stays_is_waited_for_once_and_not_by_each(tmp_path: Pa
 
     async with writing(connect) as writer, other("hold", path) as holder:
         assert await holder.says() == "held"
-        jobs = [writer.submit(put(f"t{n}"), nothing) for n in range(300)]
+        jobs = [writer.submit(put(f"t{n}")) for n in range(300)]
         async with asyncio.timeout(20):  # one by one it would be half a minute
             results = await asyncio.gather(*jobs, return_exceptions=True)
         assert {type(result) for result in results} == {StoreUnavailable}
         holder.go()
         await holder.ended()
-        assert await writer.submit(put("after"), nothing) == "after"
+        assert await writer.submit(put("after")) == "after"
     assert threads_in(path) == ["after"]
 
 
@@ -213,6 +210,42 @@ async def test_processes_share_one_file_without_losing_a_start(tmp_path: Path) -
     found = await listed(store, TaskQuery(limit=500))
     assert len(found) == len(set(found)) == 300
     await store.aclose()
+
+
+async def test_a_task_that_was_not_there_is_found_once_another_process_has_made_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "books.db"
+    ours, theirs = await SqliteStore.open(path), await SqliteStore.open(path)
+    intent = await ours.admit(start(0, "t"))  # looked for, and not there
+    other_intent = await theirs.admit(start(1, "t"))
+    await theirs.apply([accepted(other_intent, "theirs", 2, thread_id="t")])
+    await ours.apply([accepted(intent, "ours", 3, thread_id="t")])
+    record = await ours.task("t")
+    assert record is not None
+    assert [run.run_id for run in record.runs] == ["ours", "theirs"]
+    await ours.aclose()
+    await theirs.aclose()
+
+
+def test_what_was_not_there_is_forgotten_when_others_write_or_a_transaction_fails() -> None:
+    kept = Kept()
+    forgetting: list[Callable[[], None]] = [partial(kept.true_of, 2), kept.forget]
+    for forget in forgetting:
+        kept.true_of(1)
+        kept.absent.add("t")
+        kept.true_of(1)
+        assert kept.absent == {"t"}
+        forget()
+        assert not kept.absent
+
+
+def test_what_was_not_there_is_kept_in_bounds() -> None:
+    kept = Kept()
+    kept.true_of(1)
+    kept.absent.update(map(str, range(5_000)))
+    kept.true_of(1)
+    assert not kept.absent
 
 
 # failures.md 6: what was acknowledged survives a SIGKILL at any moment.
