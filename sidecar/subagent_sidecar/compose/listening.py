@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -121,7 +121,7 @@ async def serve_admin(
     runner = web.AppRunner(admin.application(), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     assert runner.server is not None
-    stack.push_async_callback(_end, runner.server, runner.cleanup)
+    stack.push_async_callback(_end_admin, runner)
     server = AdminServer(
         runner.server,
         header_timeout_s=settings.header_timeout.total_seconds(),
@@ -132,6 +132,11 @@ async def serve_admin(
         server, sock=sock, backlog=_BACKLOG, **_tls(secured, settings)
     )
     stack.callback(listener.close)
+
+
+async def _end_admin(runner: web.AppRunner) -> None:
+    assert runner.server is not None
+    await _end([each.transport for each in runner.server.connections], runner.cleanup())
 
 
 async def serve_data(
@@ -146,6 +151,7 @@ async def serve_data(
         header_timeout_s=settings.header_timeout.total_seconds(),
         max_connections=settings.max_connections,
         max_client_connections=settings.max_client_connections,
+        max_body=settings.max_body,
         opens=None if plane.gate is None else plane.gate.opens,
     )
     listener = await asyncio.get_running_loop().create_server(
@@ -160,13 +166,12 @@ async def _drain(listener: asyncio.Server, server: DataServer, timeout_s: float)
     listener.close()
     server.stop_sweeping()
     server.pre_shutdown()
-    await _end(server, partial(server.shutdown, timeout_s))
+    await _end(server.transports, server.shutdown(timeout_s))
 
 
-async def _end(server: web.Server, shut_down: Callable[[], Awaitable[None]]) -> None:
+async def _end(open_ones: Sequence[asyncio.Transport | None], shut_down: Awaitable[None]) -> None:
     """Shut down, and do not wait for the good-byes of clients: over TLS they may never come."""
-    open_ones = [each.transport for each in server.connections]
-    await shut_down()
+    await shut_down
     for transport in open_ones:
         with suppress(AttributeError):  # asyncio's own TLS transport, where it is gone
             if transport is not None and not transport.get_write_buffer_size():

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from ..errors import SidecarError
 from .headers import Field
+from .request import DataRequest
 
 _REASONS = {status.value: status.phrase.encode() for status in http.HTTPStatus}
 _BODILESS = frozenset({204, 304})
@@ -47,7 +48,7 @@ class Sent(web.StreamResponse):
 
 
 def head(
-    request: web.BaseRequest,
+    request: DataRequest,
     status: int,
     reason: bytes,
     fields: Sequence[Field],
@@ -66,7 +67,7 @@ def head(
 
 
 def send(
-    request: web.BaseRequest,
+    request: DataRequest,
     status: int,
     fields: Sequence[Field],
     body: bytes,
@@ -92,7 +93,7 @@ def send(
 
 
 async def stream(
-    request: web.BaseRequest,
+    request: DataRequest,
     status: int,
     reason: bytes,
     fields: Sequence[Field],
@@ -118,7 +119,7 @@ async def stream(
     if transport is None:
         return Sent(status, keep=False, whole=False)
     transport.write(head(request, status, reason, fields, framing, keep=keep))
-    protocol, writer = request.protocol, request.writer
+    connection = request.connection
     try:
         async for piece in chunks:
             if chunked:
@@ -127,8 +128,8 @@ async def stream(
                 transport.write(piece)
             if tap is not None:
                 tap(piece)
-            if protocol.writing_paused:
-                await writer.drain()
+            if connection.writing_paused:
+                await connection.drain()
     except BaseException as error:
         _break_off(transport, framed=bool(framing))
         if isinstance(error, SidecarError):

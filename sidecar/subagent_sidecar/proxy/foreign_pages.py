@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from ..errors import ForeignOrigin
+from .request import DataRequest
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d*)?")
 """A name or an address, and a port; what parsers could read in two ways is none."""
@@ -31,7 +32,7 @@ class ForeignPages:
     def __init__(self, allowed: Collection[str] = ()) -> None:
         self._allowed = _OF_THIS_MACHINE | frozenset(allowed)
 
-    def refuse(self, request: web.BaseRequest) -> None:
+    def refuse(self, request: web.BaseRequest | DataRequest) -> None:
         """Raises ForeignOrigin for a request that a page of another site may have sent."""
         for host in request.headers.getall("Host", []):
             if host and not (_HOST.fullmatch(host) and self._is_known(f"//{host}")):

@@ -57,7 +57,10 @@ async def read(request: DataRequest, limits: Limits, *, understand: bool) -> Inc
         raise BodyTooLarge(
             f"the body has {length} bytes and the limit is {limits.max_body} (max_body)"
         )
+    if request.body is not None:
+        return Incoming(request.body)
     content = request.content
+    assert content is not None
     if content.is_eof() and content.total_bytes <= limits.max_body:
         return Incoming(content.read_nowait(-1))
     _answer_expectation(request)
@@ -96,6 +99,7 @@ async def _again(parts: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterato
 
 async def _pieces(request: DataRequest, limits: Limits) -> AsyncIterator[bytes]:
     content = request.content
+    assert content is not None
     total = 0
     while True:
         try:

@@ -9,17 +9,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 import httptools
-from aiohttp import HttpVersion11, web
-from aiohttp.http_parser import RawRequestMessage
-from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
-from yarl import URL
 
 from ..core.principal import Principal
 from ..ports import Headers
 from ..tasks import spawn
 from ..tools.door import Answered
-from .server import DataRequest
+from .request import DataRequest
 
 _LARGEST = 32 * 1024 * 1024
 _HOST = (b"Host", b"subagent-sidecar")
@@ -66,35 +63,24 @@ class Inside:
 def _request(
     line: "_Line", method: str, target: str, fields: Headers, content: bytes | None
 ) -> DataRequest:
-    loop = asyncio.get_running_loop()
     raw = [_HOST, *fields]
-    payload: StreamReader = EMPTY_PAYLOAD
     if content is not None:
         raw += [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(content)).encode()),
         ]
-        payload = StreamReader(cast(Any, line), 2**30, loop=loop)
-        payload.feed_data(content)
-        payload.feed_eof()
     named = CIMultiDict((k.decode(), v.decode("utf-8", "surrogateescape")) for k, v in raw)
-    message = RawRequestMessage(
-        method=method,
-        path=target,
-        version=HttpVersion11,
-        headers=CIMultiDictProxy(named),
+    return DataRequest(
+        cast(Any, line),
+        method,
+        target,
         raw_headers=tuple(raw),
-        should_close=False,
-        compression=None,
-        upgrade=False,
-        chunked=False,
-        url=URL.build(path="/", encoded=True),
+        headers=CIMultiDictProxy(named),
+        known={},
+        peer_host=b"127.0.0.1",
+        content_length=None if content is None else len(content),
+        body=content or None,
     )
-    whole = cast(Any, line)
-    request = DataRequest(message, payload, whole, whole, whole, loop)
-    request.raw_target = target
-    request.peer_host = b"127.0.0.1"
-    return request
 
 
 class _Line:

@@ -4,6 +4,7 @@ aiohttp quotes them, tokens included, in its answers and in its log.
 """
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
@@ -28,17 +29,17 @@ class TactfulHandler(web.RequestHandler):
             super().log_exception(*args, **kwargs)
 
 
-def websocket_is_named(request: web.BaseRequest) -> bool:
+def websocket_is_named(headers: Mapping[str, str]) -> bool:
     """Whether the protocol to upgrade to is the one that aiohttp's parser stops for. (The Kelvin
     sign is a K in lower case.)"""
-    named = request.headers.get("upgrade", "")
+    named = headers.get("upgrade", "")
     return named.isascii() and named.lower() == "websocket"
 
 
 def is_last_for_its_upgrade(request: web.BaseRequest) -> bool:
     """Whether nothing may be read behind this: of what has come behind a request for another
     protocol aiohttp drops a part, and would read on in the middle of a request."""
-    return bool(request._message.upgrade) and not websocket_is_named(request)
+    return bool(request._message.upgrade) and not websocket_is_named(request.headers)
 
 
 def unreadable(status: int, error: BaseException | None) -> tuple[int, list[Field], bytes]:

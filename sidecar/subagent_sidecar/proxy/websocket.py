@@ -22,8 +22,10 @@ from ..ports import Headers
 from . import answering, forwarding
 from .calls import Call
 from .command_socket import CommandSocket
+from .data_protocol import DataProtocol
 from .doors import Doors
 from .foreign_pages import is_local
+from .request import DataRequest
 from .tactful import websocket_is_named
 from .telling import Telling
 
@@ -34,11 +36,11 @@ _EXTENSIONS = b"sec-websocket-extensions"
 _NOTHING_ADDED = ("Accept", "Accept-Encoding", "User-Agent")
 
 
-def wants_upgrade(request: web.BaseRequest) -> bool:
+def wants_upgrade(request: DataRequest) -> bool:
     """Whether this is a WebSocket handshake."""
     return (
         request.method == "GET"
-        and websocket_is_named(request)
+        and websocket_is_named(request.headers)
         and "upgrade" in request.headers.get("connection", "").lower()
         and request.version >= (1, 1)
         and not request.body_exists
@@ -78,7 +80,7 @@ class WebSockets:
         finally:
             response.close()
 
-    def _refuse_foreign_pages(self, request: web.BaseRequest) -> None:
+    def _refuse_foreign_pages(self, request: DataRequest) -> None:
         if "*" in self._origins:
             return
         for origin in request.headers.getall("origin", []):
@@ -110,7 +112,9 @@ class WebSockets:
 
     async def _tunnel(self, call: Call, response: ClientResponse) -> answering.Sent:
         """Pass bytes both ways until either side ends its connection."""
-        connection, client = response.connection, call.request.transport
+        connection, asking = response.connection, call.request.connection
+        assert isinstance(asking, DataProtocol)  # no handshake is plain
+        client = asking.transport
         if connection is None or connection.protocol is None or client is None:
             raise UpstreamBroken("a WebSocket was gone before it began")
         protocol, upstream = connection.protocol, connection.protocol.transport
@@ -121,16 +125,17 @@ class WebSockets:
             call.request, 101, b"Switching Protocols", fields, b"", keep=True
         )
         client.write(switching)
-        from_client, from_upstream = _Feed(call.request.protocol), _Feed(protocol)
-        call.request.protocol.set_parser(from_client)  # type: ignore[arg-type]
+        from_client, from_upstream = _Feed(asking), _Feed(protocol)
+        asking.set_parser(from_client)  # type: ignore[arg-type]
         protocol.set_parser(from_upstream, from_upstream.stream)
-        writer = StreamWriter(protocol, asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        writer, back = StreamWriter(protocol, loop), StreamWriter(asking, loop)
         relay = self._relay(call, client, upstream)
         call.target.meter.sockets += 1
         try:
             async with asyncio.TaskGroup() as group:
                 up = group.create_task(_pump(from_client.stream, relay.up, writer))
-                await _pump(from_upstream.stream, relay.down, call.request.writer)
+                await _pump(from_upstream.stream, relay.down, back)
                 up.cancel()
         finally:
             call.target.meter.sockets -= 1

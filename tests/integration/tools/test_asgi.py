@@ -20,7 +20,7 @@ async def serving(app: asgi.App) -> AsyncIterator[str]:
     """Where `app` answers."""
 
     async def handle(request: DataRequest) -> web.StreamResponse:
-        return await asgi.serve(app, request, await request.read())
+        return await asgi.serve(app, request, request.body or b"")
 
     server = DataServer(handle, header_timeout_s=10, max_connections=100)
     sock = socket.create_server(("127.0.0.1", 0))

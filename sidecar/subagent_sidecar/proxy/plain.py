@@ -1,0 +1,282 @@
+"""Connections as they begin: plain requests, one after the other, served with as little as they
+need. Of what a start costs aiohttp's server is a large part, and most of that is for what hardly
+any client sends.
+
+Whatever is not plain (see `heads`) is aiohttp's, and its connection with it, for good: as soon as
+it comes, or after the answer that is being given. The same goes for a head in pieces, for requests
+that come before the answer to the last one, and for bodies that are long or slow to come. So all
+that is hard about HTTP is dealt with in one place, which is not here.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Protocol, cast
+
+from aiohttp import web
+
+from . import answering, heads
+from .crowd import Crowd, address_of, detect_dead_peers, has_hung_up
+from .request import DataRequest
+from .tactful import unreadable
+
+_log = logging.getLogger(__name__)
+
+Handler = Callable[[DataRequest], Awaitable[web.StreamResponse]]
+
+KEEPALIVE_S = 75.0
+LARGEST_BODY = 256 * 1024
+_MOST_AHEAD = 256 * 1024
+_PATIENCE_S = 1.0
+"""How long a body may be on its way before it is aiohttp's."""
+
+
+class Heir(Protocol):
+    """What takes connections over."""
+
+    def __call__(self, transport: asyncio.Transport, begun: "PlainProtocol", data: bytes) -> None:
+        """Serve from here on; `data` has come and was not looked at."""
+
+
+class PlainProtocol(asyncio.Protocol):
+    """A client's connection that has sent nothing yet but plain requests. `waiting_since` is when
+    it was opened, or when the body of its next request began to come; None while it is neither
+    new nor in the middle of a request. See request.Connection for `held` and `stopping`."""
+
+    __slots__ = (
+        "_closing",
+        "_crowd",
+        "_drained",
+        "_handler",
+        "_head",
+        "_header_timeout_s",
+        "_heir",
+        "_idle_since",
+        "_kept",
+        "_key_id",
+        "_largest",
+        "_loop",
+        "_memory",
+        "_reading_paused",
+        "_task",
+        "held",
+        "peer_host",
+        "stopping",
+        "transport",
+        "waiting_since",
+        "writing_paused",
+    )
+
+    def __init__(
+        self,
+        handler: Handler,
+        heir: Heir,
+        crowd: Crowd,
+        memory: heads.Memory,
+        *,
+        header_timeout_s: float,
+        largest_body: int,
+    ) -> None:
+        self._handler = handler
+        self._heir = heir
+        self._crowd = crowd
+        self._memory = memory
+        self._header_timeout_s = min(header_timeout_s, KEEPALIVE_S)
+        self._largest = largest_body
+        self._loop = asyncio.get_running_loop()
+        self._kept = bytearray()
+        self._head: heads.Head | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._key_id: str | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._idle_since: float | None = None
+        self._reading_paused = False
+        self._closing = False
+        self.transport: asyncio.Transport | None = None
+        self.peer_host = b"unknown"
+        self.waiting_since: float | None = None
+        self.writing_paused = False
+        self.stopping = False
+        self.held = False
+
+    # What the transport calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.waiting_since = self._loop.time()
+        detect_dead_peers(transport.get_extra_info("socket"))
+        self.peer_host = address_of(transport)
+        if not self._crowd.has_room_for(self, self.peer_host):
+            self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if self._task is None and not self._kept:
+            self._take(data)
+            return
+        self._kept += data
+        if self._task is not None:
+            if len(self._kept) > _MOST_AHEAD:
+                self._pause_reading()
+        elif self._head is not None and len(self._kept) >= _whole(self._head):
+            data = bytes(self._kept)
+            self._kept.clear()
+            self._take(data)
+
+    def pause_writing(self) -> None:
+        self.writing_paused = True
+
+    def resume_writing(self) -> None:
+        self.writing_paused = False
+        self._wake(None)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.transport = None
+        self._crowd.left(self.peer_host)
+        self._wake(exc)
+        if self._task is None:
+            self._crowd.members.discard(self)
+        elif not self.held:
+            self.cut()
+
+    # Requests
+
+    def _take(self, data: bytes) -> None:
+        """Serve the request that `data` is, wait for the rest of its body, or hand over."""
+        head = self._head or heads.read(data, self._memory)
+        if head is None or (head.length or 0) > self._largest:
+            self._hand_over(data)
+            return
+        size = _whole(head)
+        if len(data) < size:
+            self._head = head
+            self._kept += data
+            self.waiting_since = self._loop.time()
+            return
+        if len(data) > size:
+            self._kept += data[size:]
+        self._head = self.waiting_since = self._idle_since = None
+        self.held = False
+        request = DataRequest(
+            self,
+            head.method,
+            head.target,
+            raw_headers=head.fields.raw,
+            headers=head.fields.named,
+            known=head.fields.known,
+            peer_host=self.peer_host,
+            content_length=head.length,
+            body=data[head.size : size] if head.length else None,
+        )
+        self._task = self._loop.create_task(self._serve(request))
+
+    async def _serve(self, request: DataRequest) -> None:
+        keep = False
+        try:
+            sent = await self._handler(request)
+            if self.writing_paused:
+                await self.drain()  # who asks and does not read gets no further answers
+            keep = sent.keep_alive is True
+        except ConnectionError:
+            _log.debug("a client left before its answer")
+        except Exception as error:  # noqa: BLE001 - the edge: whatever fails becomes an answer
+            status, fields, body = unreadable(500, error)
+            answering.send(request, status, fields, body, last=True)
+        finally:
+            self._over(keep=keep)
+
+    def _over(self, *, keep: bool) -> None:
+        """The request is."""
+        self._task = None
+        if self._key_id is not None:
+            self._crowd.over(self._key_id)
+            self._key_id = None
+        if self.transport is None:
+            self._crowd.members.discard(self)
+        elif not keep or self._closing:
+            self.transport.close()
+        elif self._kept:
+            self._hand_over(bytes(self._kept))
+
+    def _hand_over(self, data: bytes) -> None:
+        assert self.transport is not None
+        self._crowd.members.discard(self)
+        self._heir(self.transport, self, data)
+        if self._reading_paused:
+            self.transport.resume_reading()
+        self._kept.clear()
+        self.transport = None
+
+    # What requests ask of their connection
+
+    async def drain(self) -> None:
+        """Wait until the client has taken what it was sent."""
+        if self.transport is None or not self.writing_paused:
+            return
+        if self._drained is None:
+            self._drained = self._loop.create_future()
+        await self._drained
+
+    def _wake(self, error: BaseException | None) -> None:
+        drained, self._drained = self._drained, None
+        if drained is None or drained.done():
+            return
+        if error is None:
+            drained.set_result(None)
+        else:
+            drained.set_exception(ConnectionResetError("the client left"))
+
+    def let_in(self, key_id: str) -> int:
+        self._key_id = key_id
+        return self._crowd.let_in(key_id)
+
+    def _pause_reading(self) -> None:
+        if self.transport is not None and not self._reading_paused:
+            self._reading_paused = True
+            self.transport.pause_reading()
+
+    # What the server asks
+
+    @property
+    def task(self) -> "asyncio.Task[None] | None":
+        """Of the request in progress."""
+        return self._task
+
+    def swept(self, now: float) -> None:
+        if self.transport is None:
+            return
+        if self._task is not None:
+            if self._reading_paused and has_hung_up(self.transport):
+                self.transport.close()
+            elif not self.held and self._crowd.is_closed(self._key_id):
+                # A start that is on its way comes first to what the server makes of it.
+                self.cut()
+        elif self.waiting_since is not None:
+            waited = now - self.waiting_since
+            if self._head is None and waited > self._header_timeout_s:
+                self.transport.close()
+            elif self._head is not None and waited >= _PATIENCE_S:
+                self._hand_over(bytes(self._kept))
+        elif self._idle_since is None:
+            self._idle_since = now
+        elif now - self._idle_since >= KEEPALIVE_S:
+            self.transport.close()
+
+    def close(self) -> None:
+        """At once, or with the answer that is being given."""
+        self._closing = True
+        if self._task is None and self.transport is not None:
+            self.transport.close()
+
+    def cut(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            self._task.add_done_callback(self._is_cut)
+
+    def _is_cut(self, task: "asyncio.Task[None]") -> None:
+        if self._task is task:  # it had not even begun
+            self._over(keep=False)
+
+
+def _whole(head: heads.Head) -> int:
+    """The size of a request."""
+    return head.size + (head.length or 0)
