@@ -1,7 +1,6 @@
 """The data plane: where each request goes and who serves it."""
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
@@ -11,7 +10,6 @@ from ..core.metrics.meters import ProxyMeter
 from ..core.principal import Principal
 from ..core.wire import Act, Meaning
 from ..errors import (
-    BadTarget,
     BodyTimeout,
     Draining,
     RequestError,
@@ -28,9 +26,10 @@ from .doors import Doors
 from .gate import Gate
 from .guard import READ_BY_GUARD, Guard, closed
 from .idempotency import Once
-from .incoming import NOTHING, Incoming, Limits, read
-from .own_routes import OwnRoutes, is_own
-from .server import DataRequest
+from .incoming import NOTHING, Incoming, Limits, at_hand, read
+from .own_routes import OwnRoutes
+from .request import DataRequest
+from .targets import route
 from .telling import Telling
 from .threads import Threads
 
@@ -38,7 +37,7 @@ _UNDERSTOOD = wire.STARTS | wire.DOORS | {Act.THREAD_CREATE, Act.RUNS_CANCEL, Ac
 """Requests whose body must be read before they are sent on."""
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-_ABSOLUTE = re.compile(r"https?://[^/?]*", re.IGNORECASE)
+_UPSTREAM = "x-subagent-upstream"
 
 
 class DataPlane:
@@ -72,6 +71,7 @@ class DataPlane:
         self._store = store
         self._upstreams = upstreams
         self._targets = targets
+        self._only = targets[upstreams.names[0]] if len(upstreams.names) == 1 else None
         self._limits = limits
         self._starts = starts
         self._doors = doors
@@ -105,14 +105,14 @@ class DataPlane:
         if value:
             self.own.stop()
 
-    async def handle(self, request: DataRequest) -> web.StreamResponse:
+    def handle(self, request: DataRequest) -> Awaitable[web.StreamResponse]:
         """A request of a client's. Never raises but for one that left: every failure is an
         answer."""
-        return await self._handled(request, self.gate)
+        return self._handled(request, self.gate)
 
-    async def handle_own(self, request: DataRequest) -> web.StreamResponse:
+    def handle_own(self, request: DataRequest) -> Awaitable[web.StreamResponse]:
         """A request of our own, whose principal was let in before."""
-        return await self._handled(request, None)
+        return self._handled(request, None)
 
     async def _handled(self, request: DataRequest, gate: Gate | None) -> web.StreamResponse:
         begun = self._now()
@@ -146,42 +146,43 @@ class DataPlane:
         return sent
 
     async def _dispatch(self, request: DataRequest) -> web.StreamResponse:
-        prefix, raw_target = routing.split_prefix(_origin_form(request))
-        raw_path = raw_target.partition("?")[0]
-        if prefix is None and is_own(raw_path):
+        method, whole = request.method, request.principal.every_task
+        own, prefix, raw_target, raw_path, path, meaning = route(method, request.raw_target)
+        if own:
             return await self.own.serve(request, raw_path)
-        path = wire.decoded_path(raw_path)
-        meaning = wire.recognise(request.method, path)
         rule = Rule.OPEN
-        if not request.principal.every_task:
-            rule, meaning = judged(request.method, path, raw_path, meaning)
+        if not whole:
+            rule, meaning = judged(method, path, raw_path, meaning)
             if rule is Rule.CLOSED:
-                raise closed(request.method, raw_path)
-        request.act = meaning.act
-        if self.draining and meaning.act in wire.STARTS:
+                raise closed(method, raw_path)
+        act = request.act = meaning.act
+        if act in wire.STARTS and self._doors.draining:
             raise Draining("the sidecar is stopping and starts nothing new; try again shortly")
-        upgrade = websocket.wants_upgrade(request) if "upgrade" in request.headers else False
-        incoming = NOTHING
-        if not upgrade:
-            understand = meaning.act in _UNDERSTOOD or rule in READ_BY_GUARD
-            incoming = await read(request, self._limits, understand=understand)
+        serve = self._serve.get(act, forwarding.through)
+        if "upgrade" in request.headers and websocket.wants_upgrade(request):
+            serve, incoming = self._websockets.serve, NOTHING
+        else:
+            understand = act in _UNDERSTOOD or rule in READ_BY_GUARD
+            incoming = at_hand(request, self._limits) or await read(
+                request, self._limits, understand=understand
+            )
+        target = self._only
+        if target is None or prefix is not None or request.headers.get(_UPSTREAM):
+            target = self._targets[await self._choose(request, prefix, meaning, incoming)]
         call = Call(
             request=request,
             raw_target=raw_target,
             prefix=prefix,
             meaning=meaning,
-            target=self._targets[await self._choose(request, prefix, meaning, incoming)],
+            target=target,
             limits=self._limits,
             incoming=incoming,
         )
-        serve = self._serve.get(meaning.act, forwarding.through)
-        if upgrade:
-            serve = self._websockets.serve
-        changed = None if request.method in _READS else meaning.thread_id
+        changed = None if method in _READS else meaning.thread_id
         if changed is not None:
             self._coalescer.forget(changed)
         try:
-            if request.principal.every_task:
+            if whole:
                 return await serve(call)
             return await self._guard.serve(call, rule, serve)
         except UpstreamError as error:
@@ -194,9 +195,7 @@ class DataPlane:
     async def _choose(
         self, request: DataRequest, prefix: str | None, meaning: Meaning, incoming: Incoming
     ) -> str:
-        header_name = headers.text(request.headers.get("x-subagent-upstream"))
-        if prefix is None and header_name is None and len(self._upstreams.names) == 1:
-            return self._upstreams.names[0]
+        header_name = headers.text(request.headers.get(_UPSTREAM))
         home = None
         if prefix is None and header_name is None:
             thread_id = _thread(meaning, incoming.whole)
@@ -219,22 +218,6 @@ class DataPlane:
 def _is_last(error: Exception) -> bool:
     """Whether what follows on the connection could be taken for something it is not."""
     return isinstance(error, RequestError) and error.status in (400, 408)
-
-
-def _origin_form(request: DataRequest) -> str:
-    """The request target as path and query, whatever form it came in. Its authority, like Host,
-    decides nothing."""
-    target = request.raw_target
-    if request.method == "CONNECT":
-        raise BadTarget("the sidecar is not a tunnel: CONNECT is not served")
-    if "#" in target:
-        raise BadTarget("a request target has no fragment: send '#' as %23")
-    if target.startswith("/") or target == "*":
-        return target
-    if absolute := _ABSOLUTE.match(target):
-        path = target[absolute.end() :]
-        return path if path.startswith("/") else "/" + path
-    raise BadTarget("the request target is neither a path nor an http URL")
 
 
 def _thread(meaning: Meaning, body: bytes | None) -> str | None:

@@ -10,6 +10,7 @@ import http
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import lru_cache
 
 from aiohttp import web
 
@@ -62,8 +63,8 @@ def head(
         connection = b"Connection: close\r\n"
     elif request.version.minor == 0:
         connection = b"Connection: keep-alive\r\n"
-    lines = b"".join([b"%b: %b\r\n" % field for field in fields])
-    return b"HTTP/1.1 %d %b\r\n%b%b%b\r\n" % (status, reason, lines, framing, connection)
+    lines = [b"HTTP/1.1 %d %b" % (status, reason), *map(b": ".join, fields), framing + connection]
+    return b"\r\n".join(lines) + b"\r\n"
 
 
 def send(
@@ -86,9 +87,14 @@ def send(
         framing = b"" if length is None else b"Content-Length: %b\r\n" % length
     else:
         framing = b"Content-Length: %d\r\n" % len(body)
-    transport = request.transport
+    transport = request.connection.transport
     if transport is not None and not transport.is_closing():
         transport.write(head(request, status, reason, fields, framing, keep=keep) + body)
+    return _sent(status, keep)
+
+
+@lru_cache(256)
+def _sent(status: int, keep: bool) -> Sent:
     return Sent(status, keep=keep)
 
 

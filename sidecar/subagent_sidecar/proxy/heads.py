@@ -58,14 +58,15 @@ class Fields:
 
 
 class Head(NamedTuple):
-    """`size` is that of its own bytes; `length` that of the body, if it has one that is said to
-    be empty or not."""
+    """`size` is that of its own bytes, `whole` with those of the body; `length` is what was said
+    of the body, if anything was."""
 
     method: str
     target: str
     fields: Fields
     size: int
     length: int | None
+    whole: int
 
 
 _Key = bytes | tuple[bytes, bytes]
@@ -120,7 +121,8 @@ def read(data: bytes, memory: Memory) -> Head | None:
             return None
         if end - start < _REMEMBERED_HEAD:
             memory.keep(key, fields)
-    return Head(method.decode(), target.decode(), fields, end + 2, length)
+    size = end + 2
+    return Head(method.decode(), target.decode(), fields, size, length, size + (length or 0))
 
 
 def _read(block: bytes, *, sized: bool) -> Fields | None:

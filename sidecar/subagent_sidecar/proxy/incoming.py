@@ -40,6 +40,18 @@ class Incoming:
 
 
 NOTHING = Incoming(None)
+_EMPTY = Incoming(b"")
+
+
+def at_hand(request: DataRequest, limits: Limits) -> Incoming | None:
+    """The body of a request, if there is nothing to wait for. Raises BodyTooLarge."""
+    if request.content is not None:
+        return None
+    if request.body is None:
+        return _EMPTY if request.content_length == 0 else NOTHING
+    if len(request.body) > limits.max_body:
+        raise _too_large(len(request.body), limits)
+    return Incoming(request.body)
 
 
 async def read(request: DataRequest, limits: Limits, *, understand: bool) -> Incoming:
@@ -50,17 +62,11 @@ async def read(request: DataRequest, limits: Limits, *, understand: bool) -> Inc
     body that must be read whole stops coming, RequestError when its framing breaks. A stream
     raises the same on its way.
     """
-    length = request.content_length
-    if not request.body_exists:
-        return Incoming(b"") if length == 0 else NOTHING
+    content, length = request.content, request.content_length
+    if content is None:
+        return at_hand(request, limits) or NOTHING
     if length is not None and length > limits.max_body:
-        raise BodyTooLarge(
-            f"the body has {length} bytes and the limit is {limits.max_body} (max_body)"
-        )
-    if request.body is not None:
-        return Incoming(request.body)
-    content = request.content
-    assert content is not None
+        raise _too_large(length, limits)
     if content.is_eof() and content.total_bytes <= limits.max_body:
         return Incoming(content.read_nowait(-1))
     _answer_expectation(request)
@@ -68,6 +74,12 @@ async def read(request: DataRequest, limits: Limits, *, understand: bool) -> Inc
     if not understand or (length is not None and length > limits.inspect_limit):
         return Incoming(None, pieces, length)
     return await _whole(pieces, length, limits.inspect_limit)
+
+
+def _too_large(length: int, limits: Limits) -> BodyTooLarge:
+    return BodyTooLarge(
+        f"the body has {length} bytes and the limit is {limits.max_body} (max_body)"
+    )
 
 
 def _answer_expectation(request: DataRequest) -> None:

@@ -19,12 +19,7 @@ from .session_routes import SessionRoutes
 from .tool_routes import PATH as TOOLS
 from .tool_routes import ToolRoutes
 
-_OWN = "/sidecar"
 _JSON = [(b"content-type", b"application/json")]
-
-
-def is_own(path: str) -> bool:
-    return path == _OWN or path.startswith(_OWN + "/")
 
 
 class OwnRoutes:

@@ -117,7 +117,7 @@ class PlainProtocol(asyncio.Protocol):
         if self._task is not None:
             if len(self._kept) > _MOST_AHEAD:
                 self._pause_reading()
-        elif self._head is not None and len(self._kept) >= _whole(self._head):
+        elif self._head is not None and len(self._kept) >= self._head.whole:
             data = bytes(self._kept)
             self._kept.clear()
             self._take(data)
@@ -143,29 +143,29 @@ class PlainProtocol(asyncio.Protocol):
     def _take(self, data: bytes) -> None:
         """Serve the request that `data` is, wait for the rest of its body, or hand over."""
         head = self._head or heads.read(data, self._memory)
-        if head is None or (head.length or 0) > self._largest:
+        if head is None or head.whole - head.size > self._largest:
             self._hand_over(data)
             return
-        size = _whole(head)
-        if len(data) < size:
+        method, target, fields, size, length, whole = head
+        if len(data) < whole:
             self._head = head
             self._kept += data
             self.waiting_since = self._loop.time()
             return
-        if len(data) > size:
-            self._kept += data[size:]
+        if len(data) > whole:
+            self._kept += data[whole:]
         self._head = self.waiting_since = self._idle_since = None
         self.held = False
         request = DataRequest(
             self,
-            head.method,
-            head.target,
-            raw_headers=head.fields.raw,
-            headers=head.fields.named,
-            known=head.fields.known,
+            method,
+            target,
+            raw_headers=fields.raw,
+            headers=fields.named,
+            known=fields.known,
             peer_host=self.peer_host,
-            content_length=head.length,
-            body=data[head.size : size] if head.length else None,
+            content_length=length,
+            body=data[size:whole] if length else None,
         )
         self._task = self._loop.create_task(self._serve(request))
 
@@ -275,8 +275,3 @@ class PlainProtocol(asyncio.Protocol):
     def _is_cut(self, task: "asyncio.Task[None]") -> None:
         if self._task is task:  # it had not even begun
             self._over(keep=False)
-
-
-def _whole(head: heads.Head) -> int:
-    """The size of a request."""
-    return head.size + (head.length or 0)
