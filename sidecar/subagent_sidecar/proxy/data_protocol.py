@@ -6,6 +6,7 @@ malformed requests, keys included, in its answers and its log.
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -55,8 +56,11 @@ class DataProtocol(TactfulHandler):
         self.body: StreamReader | None = None
         self.head_size = 0
 
-    def take_over(self, transport: asyncio.Transport, begun: "PlainProtocol", data: bytes) -> None:
-        """Serve a connection that has begun as another; `data` has come and was not looked at."""
+    def take_over(
+        self, transport: asyncio.Transport, begun: "PlainProtocol", pieces: Sequence[bytes]
+    ) -> None:
+        """Serve a connection that has begun as another; `pieces` have come, one after
+        the other, and were not looked at."""
         self.peer_host = begun.peer_host
         self.stopping = begun.stopping
         self._crowd.members.add(self)
@@ -65,7 +69,8 @@ class DataProtocol(TactfulHandler):
         self.waiting_since = begun.waiting_since or self._loop.time()
         if begun.writing_paused:
             self.pause_writing()
-        self.data_received(data)
+        for piece in pieces:
+            self.data_received(piece)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         task = self._task_handler

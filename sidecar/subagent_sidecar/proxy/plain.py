@@ -10,12 +10,13 @@ that is hard about HTTP is dealt with in one place, which is not here.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, cast
 
 from aiohttp import web
 
 from . import answering, heads
+from .backpressure import Drained
 from .crowd import Crowd, address_of, detect_dead_peers, has_hung_up
 from .request import DataRequest
 from .tactful import unreadable
@@ -27,6 +28,8 @@ Handler = Callable[[DataRequest], Awaitable[web.StreamResponse]]
 KEEPALIVE_S = 75.0
 LARGEST_BODY = 256 * 1024
 _MOST_AHEAD = 256 * 1024
+_OF_A_PIECE = 64
+"""What it takes to keep one, besides its bytes."""
 _PATIENCE_S = 1.0
 """How long a body may be on its way before it is aiohttp's."""
 
@@ -34,19 +37,23 @@ _PATIENCE_S = 1.0
 class Heir(Protocol):
     """What takes connections over."""
 
-    def __call__(self, transport: asyncio.Transport, begun: "PlainProtocol", data: bytes) -> None:
-        """Serve from here on; `data` has come and was not looked at."""
+    def __call__(
+        self, transport: asyncio.Transport, begun: "PlainProtocol", pieces: Sequence[bytes]
+    ) -> None:
+        """Serve from here on; `pieces` have come, one after the other, and were not looked at."""
 
 
-class PlainProtocol(asyncio.Protocol):
+class PlainProtocol(Drained):
     """A client's connection that has sent nothing yet but plain requests. `waiting_since` is when
     it was opened, or when the body of its next request began to come; None while it is neither
     new nor in the middle of a request. See request.Connection for `held` and `stopping`."""
 
     __slots__ = (
+        "_ahead",
+        "_ahead_size",
+        "_called",
         "_closing",
         "_crowd",
-        "_drained",
         "_handler",
         "_head",
         "_header_timeout_s",
@@ -55,16 +62,14 @@ class PlainProtocol(asyncio.Protocol):
         "_kept",
         "_key_id",
         "_largest",
-        "_loop",
         "_memory",
         "_reading_paused",
+        "_request",
         "_task",
         "held",
         "peer_host",
         "stopping",
-        "transport",
         "waiting_since",
-        "writing_paused",
     )
 
     def __init__(
@@ -77,25 +82,26 @@ class PlainProtocol(asyncio.Protocol):
         header_timeout_s: float,
         largest_body: int,
     ) -> None:
+        super().__init__()
         self._handler = handler
         self._heir = heir
         self._crowd = crowd
         self._memory = memory
         self._header_timeout_s = min(header_timeout_s, KEEPALIVE_S)
         self._largest = largest_body
-        self._loop = asyncio.get_running_loop()
-        self._kept = bytearray()
+        self._kept = bytearray()  # of a request whose body is on its way
+        self._ahead: list[bytes] = []  # of what comes before the answer
+        self._ahead_size = 0
         self._head: heads.Head | None = None
+        self._request: DataRequest | None = None
         self._task: asyncio.Task[None] | None = None
+        self._called: asyncio.Future[None] | None = None
         self._key_id: str | None = None
-        self._drained: asyncio.Future[None] | None = None
         self._idle_since: float | None = None
         self._reading_paused = False
         self._closing = False
-        self.transport: asyncio.Transport | None = None
         self.peer_host = b"unknown"
         self.waiting_since: float | None = None
-        self.writing_paused = False
         self.stopping = False
         self.held = False
 
@@ -110,31 +116,23 @@ class PlainProtocol(asyncio.Protocol):
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        if self._task is None and not self._kept:
+        if self._request is not None:
+            self._keep_for_later(data)
+        elif self._head is None:
             self._take(data)
-            return
-        self._kept += data
-        if self._task is not None:
-            if len(self._kept) > _MOST_AHEAD:
-                self._pause_reading()
-        elif self._head is not None and len(self._kept) >= self._head.whole:
-            data = bytes(self._kept)
-            self._kept.clear()
-            self._take(data)
-
-    def pause_writing(self) -> None:
-        self.writing_paused = True
-
-    def resume_writing(self) -> None:
-        self.writing_paused = False
-        self._wake(None)
+        else:
+            self._kept += data
+            if len(self._kept) >= self._head.whole:
+                data = bytes(self._kept)
+                self._kept.clear()
+                self._take(data)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self.transport = None
+        super().connection_lost(exc)
         self._crowd.left(self.peer_host)
-        self._wake(exc)
-        if self._task is None:
+        if self._request is None:
             self._crowd.members.discard(self)
+            self._call_off()
         elif not self.held:
             self.cut()
 
@@ -153,10 +151,10 @@ class PlainProtocol(asyncio.Protocol):
             self.waiting_since = self._loop.time()
             return
         if len(data) > whole:
-            self._kept += data[whole:]
+            self._keep_for_later(data[whole:])
         self._head = self.waiting_since = self._idle_since = None
         self.held = False
-        request = DataRequest(
+        self._request = DataRequest(
             self,
             method,
             target,
@@ -167,26 +165,49 @@ class PlainProtocol(asyncio.Protocol):
             content_length=length,
             body=data[size:whole] if length else None,
         )
-        self._task = self._loop.create_task(self._serve(request))
+        called, self._called = self._called, None
+        if called is None:
+            self._task = self._loop.create_task(self._serve())
+            self._task.add_done_callback(self._ended)
+        else:
+            called.set_result(None)
 
-    async def _serve(self, request: DataRequest) -> None:
-        keep = False
-        try:
-            sent = await self._handler(request)
-            if self.writing_paused:
-                await self.drain()  # who asks and does not read gets no further answers
-            keep = sent.keep_alive is True
-        except ConnectionError:
-            _log.debug("a client left before its answer")
-        except Exception as error:  # noqa: BLE001 - the edge: whatever fails becomes an answer
-            status, fields, body = unreadable(500, error)
-            answering.send(request, status, fields, body, last=True)
-        finally:
+    def _keep_for_later(self, data: bytes) -> None:
+        """What comes before the answer; whose it is shows then."""
+        self._ahead.append(data)
+        self._ahead_size += len(data) + _OF_A_PIECE
+        if self._ahead_size > _MOST_AHEAD and self.transport and not self._reading_paused:
+            self._reading_paused = True
+            self.transport.pause_reading()
+
+    async def _serve(self) -> None:
+        """One request after the other. (A task for each would be dear.)"""
+        while (request := self._request) is not None:
+            keep = False
+            try:
+                sent = await self._handler(request)
+                if self.writing_paused:
+                    await self.drain()  # who asks and does not read gets no further answers
+                keep = sent.keep_alive is True
+            except ConnectionError:
+                _log.debug("a client left before its answer")
+            except Exception as error:  # noqa: BLE001 - the edge: whatever fails becomes an answer
+                status, fields, body = unreadable(500, error)
+                answering.send(request, status, fields, body, last=True)
             self._over(keep=keep)
+            del request  # a connection may be idle for long
+            if self.transport is None or self.transport.is_closing():
+                return
+            self._called = self._loop.create_future()
+            await self._called
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        if self._request is not None:  # it was cut, and may not even have begun
+            self._over(keep=False)
 
     def _over(self, *, keep: bool) -> None:
         """The request is."""
-        self._task = None
+        self._request = None
         if self._key_id is not None:
             self._crowd.over(self._key_id)
             self._key_id = None
@@ -194,57 +215,42 @@ class PlainProtocol(asyncio.Protocol):
             self._crowd.members.discard(self)
         elif not keep or self._closing:
             self.transport.close()
-        elif self._kept:
-            self._hand_over(bytes(self._kept))
+        elif self._ahead:
+            self._hand_over(*self._ahead)
 
-    def _hand_over(self, data: bytes) -> None:
+    def _hand_over(self, *pieces: bytes) -> None:
         assert self.transport is not None
         self._crowd.members.discard(self)
-        self._heir(self.transport, self, data)
         if self._reading_paused:
             self.transport.resume_reading()
+        self._heir(self.transport, self, pieces)
+        self._ahead.clear()
         self._kept.clear()
         self.transport = None
+        self._call_off()
+
+    def _call_off(self) -> None:
+        """No request will come any more."""
+        if self._called is not None:
+            self._called.cancel()
 
     # What requests ask of their connection
-
-    async def drain(self) -> None:
-        """Wait until the client has taken what it was sent."""
-        if self.transport is None or not self.writing_paused:
-            return
-        if self._drained is None:
-            self._drained = self._loop.create_future()
-        await self._drained
-
-    def _wake(self, error: BaseException | None) -> None:
-        drained, self._drained = self._drained, None
-        if drained is None or drained.done():
-            return
-        if error is None:
-            drained.set_result(None)
-        else:
-            drained.set_exception(ConnectionResetError("the client left"))
 
     def let_in(self, key_id: str) -> int:
         self._key_id = key_id
         return self._crowd.let_in(key_id)
 
-    def _pause_reading(self) -> None:
-        if self.transport is not None and not self._reading_paused:
-            self._reading_paused = True
-            self.transport.pause_reading()
-
     # What the server asks
 
     @property
     def task(self) -> "asyncio.Task[None] | None":
-        """Of the request in progress."""
-        return self._task
+        """What serves the request in progress."""
+        return None if self._request is None else self._task
 
     def swept(self, now: float) -> None:
         if self.transport is None:
             return
-        if self._task is not None:
+        if self._request is not None:
             if self._reading_paused and has_hung_up(self.transport):
                 self.transport.close()
             elif not self.held and self._crowd.is_closed(self._key_id):
@@ -264,14 +270,9 @@ class PlainProtocol(asyncio.Protocol):
     def close(self) -> None:
         """At once, or with the answer that is being given."""
         self._closing = True
-        if self._task is None and self.transport is not None:
+        if self._request is None and self.transport is not None:
             self.transport.close()
 
     def cut(self) -> None:
-        if self._task is not None:
+        if self._request is not None and self._task is not None:
             self._task.cancel()
-            self._task.add_done_callback(self._is_cut)
-
-    def _is_cut(self, task: "asyncio.Task[None]") -> None:
-        if self._task is task:  # it had not even begun
-            self._over(keep=False)

@@ -4,7 +4,7 @@ Connections begin on the plain way, and most of them stay there; the rest are ai
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -63,8 +63,10 @@ class DataServer:
             largest_body=self._largest_body,
         )
 
-    def _hand_over(self, transport: asyncio.Transport, begun: PlainProtocol, data: bytes) -> None:
-        self._aiohttp().take_over(transport, begun, data)
+    def _hand_over(
+        self, transport: asyncio.Transport, begun: PlainProtocol, pieces: Sequence[bytes]
+    ) -> None:
+        self._aiohttp().take_over(transport, begun, pieces)
 
     @property
     def transports(self) -> list[asyncio.Transport | None]:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 import uvloop
 
-_ON_BOTH_LOOPS = frozenset({"test_disconnects", "test_websocket", "test_streams"})
+_ON_BOTH_LOOPS = frozenset(
+    {"test_disconnects", "test_handing_over", "test_streams", "test_websocket"}
+)
 
 
 def pytest_asyncio_loop_factories(

@@ -1,6 +1,7 @@
 """Connections with plain requests, call by call as a transport makes them."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -106,10 +107,13 @@ class Line:
             self.ended += 1
         return answering.send(request, 200, [], request.body or b"none", last=not self.keep)
 
-    def take_over(self, transport: asyncio.Transport, begun: PlainProtocol, data: bytes) -> None:
+    def take_over(
+        self, transport: asyncio.Transport, begun: PlainProtocol, pieces: Sequence[bytes]
+    ) -> None:
         assert transport is self.transport
         self.begun.append(begun)
-        self.handed_over.append(data)
+        assert not self.transport.paused
+        self.handed_over += pieces
 
     def send(self, *pieces: bytes) -> None:
         for piece in pieces:
@@ -179,7 +183,7 @@ async def test_what_comes_before_the_answer_is_handed_over_behind_it() -> None:
     assert line.handed_over == []
     line.going.set()
     assert await line.answers(1) == [b"none"]
-    assert line.handed_over == [POST + b"more"]
+    assert line.handed_over == [POST[:9], POST[9:], b"more"]
 
 
 async def test_so_is_what_comes_with_the_request() -> None:
@@ -187,6 +191,16 @@ async def test_so_is_what_comes_with_the_request() -> None:
     line.send(POST + GET)
     assert await line.answers(1) == [b"hello"]
     assert line.handed_over == [GET]
+
+
+async def test_nor_are_many_small_pieces_kept() -> None:
+    line = Line(go_on=False)
+    line.send(GET)
+    for _ in range(10_000):
+        line.send(b"x")
+    assert line.transport.paused
+    line.going.set()
+    await line.answers(1)
 
 
 async def test_of_what_comes_too_early_only_so_much_is_read() -> None:
@@ -197,7 +211,7 @@ async def test_of_what_comes_too_early_only_so_much_is_read() -> None:
     assert line.transport.paused
     line.going.set()
     await line.answers(1)
-    assert [len(data) for data in line.handed_over] == [300_000]
+    assert [len(piece) for piece in line.handed_over] == [200_000, 100_000]
     assert not line.transport.paused
 
 
