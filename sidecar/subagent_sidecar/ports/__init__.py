@@ -19,7 +19,7 @@ from .ending import Canceller, Reaping, TaskEnder, Tidier
 from .following import Began, CancelObserver, Doubts, Follower, Observer, Reachability
 from .governing import Auditor, PolicyKeeping, Remaining
 from .store import Store
-from .upstream import Exchange, Headers, Outgoing, Upstream, as_written
+from .upstream import Exchange, Headers, Outgoing, Repeated, Upstream, as_written
 
 __all__ = [
     "AgentServer",
@@ -41,6 +41,7 @@ __all__ = [
     "Reachability",
     "Reaping",
     "Remaining",
+    "Repeated",
     "Replies",
     "Reports",
     "ServerRun",

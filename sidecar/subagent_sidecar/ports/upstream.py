@@ -2,12 +2,23 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 from ..core.quick import quick
 
 Headers = Sequence[tuple[bytes, bytes]]
 """Raw header fields in wire order: case and duplicates as they came."""
+
+
+class Repeated(list[tuple[bytes, bytes]]):
+    """Header fields that are met again and again, and so are not to be changed. `known` is what
+    was worked out of them before."""
+
+    __slots__ = ("known",)
+
+    def __init__(self, fields: Headers) -> None:
+        super().__init__(fields)
+        self.known: dict[Any, Any] = {}
 
 
 @quick
@@ -37,7 +48,13 @@ class Outgoing:
 
 def as_written(headers: Headers) -> bytes:
     """Header fields as they stand on the wire, each with the end of its line."""
-    return b"\r\n".join(map(b": ".join, headers)) + b"\r\n" if headers else b""
+    known = headers.known if isinstance(headers, Repeated) else None
+    if known is not None and (before := known.get(as_written)) is not None:
+        return cast(bytes, before)
+    lines = b"\r\n".join(map(b": ".join, headers)) + b"\r\n" if headers else b""
+    if known is not None:
+        known[as_written] = lines
+    return lines
 
 
 class Exchange(Protocol):

@@ -15,6 +15,7 @@ from functools import lru_cache
 from aiohttp import web
 
 from ..errors import SidecarError
+from ..ports import as_written
 from .headers import Field
 from .request import DataRequest
 
@@ -63,8 +64,8 @@ def head(
         connection = b"Connection: close\r\n"
     elif request.version.minor == 0:
         connection = b"Connection: keep-alive\r\n"
-    lines = [b"HTTP/1.1 %d %b" % (status, reason), *map(b": ".join, fields), framing + connection]
-    return b"\r\n".join(lines) + b"\r\n"
+    lines = as_written(fields)
+    return b"HTTP/1.1 %d %b\r\n%b%b%b\r\n" % (status, reason, lines, framing, connection)
 
 
 def send(

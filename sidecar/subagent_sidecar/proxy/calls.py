@@ -197,12 +197,12 @@ class Call:
                 return [name for name, _ in extra if name in names]
         return ()
 
-    def answer_fields(self, exchange: Exchange) -> tuple[list[headers.Field], bytes | None]:
+    def answer_fields(self, exchange: Exchange) -> tuple[Headers, bytes | None]:
         """The answer's header for the client, and its Content-Length. Absolute Locations at the
         upstream point here instead."""
         fields, length = self.target.crossing.back(exchange.headers, self._relocated)
         if self.budget is not None:
-            fields.append((headers.BUDGET, self.budget))
+            fields = [*fields, (headers.BUDGET, self.budget)]
         return fields, length
 
     def _relocated(self, value: bytes) -> bytes:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ..core.changes import NewRun
 from ..core.model import RunStatus, ThreadStatus
-from .headers import Field
+from ..ports import Headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Answer:
 
     status: int
     reason: bytes
-    fields: list[Field]
+    fields: Headers
     body: bytes
 
 

@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from urllib.parse import unquote
 
 from ..core.credential_names import tells_who
+from ..core.fates import Fates
 from ..core.keys import PREFIX
 from ..core.matching import Glob
 from ..errors import BadTarget
 from ..own_fields import OwnFields
+from ..ports import Headers, Repeated
 from . import headers
-from .fates import Fates
 from .headers import Field
 
 _A_KEY = re.compile(re.escape(PREFIX) + "[a-z2-7]{10}_[a-z2-7]{10}", re.IGNORECASE)
@@ -77,11 +78,19 @@ class Crossing:
         )
 
     def back(
-        self, fields: Sequence[Field], relocate: Callable[[bytes], bytes] | None = None
-    ) -> tuple[list[Field], bytes | None]:
+        self, fields: Headers, relocate: Callable[[bytes], bytes] | None = None
+    ) -> tuple[Headers, bytes | None]:
         """An answer's fields as they go to the client: see headers.for_client. Where credentials
         are ours, cookies are, too, and a challenge is for us alone."""
-        return headers.for_client(fields, relocate, rules=self._back)
+        if not isinstance(fields, Repeated):
+            return headers.for_client(fields, relocate, rules=self._back)
+        found: tuple[Headers, bytes | None] | None = fields.known.get(self)
+        if found is None:
+            out, length = headers.for_client(fields, relocate, rules=self._back)
+            if headers.hold_a_location(fields):
+                return out, length
+            found = fields.known[self] = Repeated(out), length
+        return found
 
     def credentials(self, fields: Sequence[Field]) -> list[Field]:
         """What identifies the caller to the upstream, as far as that is to know it."""

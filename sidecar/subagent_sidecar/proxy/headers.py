@@ -6,8 +6,9 @@ from functools import lru_cache, partial
 from typing import Final
 
 from ..core.credential_names import tells_who
+from ..core.fates import Fates
 from ..errors import BadHeader
-from .fates import Fates
+from ..ports import Headers, Repeated
 
 Field = tuple[bytes, bytes]
 
@@ -205,6 +206,11 @@ def for_client(
     return out, length
 
 
+def hold_a_location(fields: Headers) -> bool:
+    """Whether one tells where something is, so that what the client gets depends on its request."""
+    return any(name.lower() in _BACK for name, _ in fields)
+
+
 @lru_cache(1_024)
 def _is_host(value: bytes) -> bool:
     """There are few, and each comes with every request."""
@@ -223,8 +229,18 @@ def is_credential(low: bytes) -> bool:
 _CREDENTIALS = Fates(is_credential)
 
 
-def first(fields: Sequence[Field], wanted: bytes) -> bytes | None:
+def first(fields: Headers, wanted: bytes) -> bytes | None:
     """The first value of the field called `wanted` (lower case)."""
+    if isinstance(fields, Repeated):
+        known = fields.known
+        if wanted not in known:
+            known[wanted] = _first(fields, wanted)
+        value: bytes | None = known[wanted]
+        return value
+    return _first(fields, wanted)
+
+
+def _first(fields: Headers, wanted: bytes) -> bytes | None:
     size = len(wanted)
     for name, value in fields:
         if len(name) == size and name.lower() == wanted:

@@ -4,11 +4,19 @@
 
 llhttp calls `on_*` from inside `feed`. Those only collect, and raise to make it stop; what is to
 be done is decided after `feed`, when it is known whether more than one answer came.
+
+Servers write the same head again and again, but for a Date that is good for a second. A whole
+answer under a head that is, byte for byte, one that llhttp has read lately is not read again: it
+says what that one said.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import httptools
+
+from ..core.credential_names import is_secret
+from ..core.fates import Fates
+from ..ports import Repeated
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -20,6 +28,37 @@ DONE: Final = 3
 
 MAX_OVERHEAD: Final = 64 * 1024
 """Bytes of head, chunk framing or trailers that may come without any body between them."""
+
+_HEAD_END: Final = b"\r\n\r\n"
+_LONGEST_SEEN: Final = 2 * 1024
+_MOST_SEEN: Final = 256
+
+_IN_A_ROW: Final = 16
+_NOW_AND_THEN: Final = 32
+
+_ALONE = frozenset({b"content-location", b"location", b"x-request-id", b"traceparent"})
+
+
+def _tells_apart(low: bytes) -> bool:
+    """Whether such a field stands in no two answers alike, or holds what is not to be kept."""
+    return low in _ALONE or is_secret(low.decode("latin-1"))
+
+
+_TELLING_APART = Fates(_tells_apart)
+
+
+class Seen(NamedTuple):
+    """The head of a whole answer with a body of that `length`, to another request than HEAD, on a
+    connection that was left open."""
+
+    status: int
+    reason: bytes
+    fields: Repeated
+    length: int
+
+
+_SEEN: dict[bytes, Seen] = {}
+"""By their bytes. None holds a secret, and there are few."""
 
 
 class Nonsense(Exception):
@@ -37,6 +76,9 @@ class AnswerReader:
         self.status = 0
         self.reusable = False
         self._parser: httptools.HttpResponseParser | None = None
+        self._unseen = 0
+        """So many answers came since one with a head that was seen before: if there are many, that
+        is looked up now and then only."""
 
     def begin(self, *, head_only: bool) -> None:
         """Expect an answer; `head_only` when it is one to HEAD, whatever its head announces."""
@@ -53,6 +95,15 @@ class AnswerReader:
 
     def feed(self, data: bytes) -> None:
         """Raises Nonsense, but never after a whole answer: then that merely is not `reusable`."""
+        end = 0
+        if not self._overhead and self.phase == HEAD and not self._head_only:
+            if self._unseen < _IN_A_ROW or not self._unseen % _NOW_AND_THEN:
+                end = data.find(_HEAD_END, 0, _LONGEST_SEEN) + 4
+                seen = _SEEN.get(data[:end])
+                if seen is not None and len(data) - end == seen.length:
+                    self._repeat(seen, data[end:])
+                    return
+            self._unseen += 1
         parser = self._parser
         assert parser is not None
         try:
@@ -65,8 +116,33 @@ class AnswerReader:
             self.reusable = False
             if self.phase != DONE:
                 raise Nonsense from None
-        if self._head_only and self.phase == DONE:
-            self._parser = None  # it still waits for the body that the head announced
+        if self.phase == DONE:
+            if self._head_only:
+                self._parser = None  # it still waits for the body that the head announced
+            elif end > 4 and self.reusable:
+                self._remember(data, end)
+
+    def _repeat(self, seen: Seen, body: bytes) -> None:
+        """llhttp does not see this answer, and is where it was: before the next one."""
+        self.status = seen.status
+        self.reason = seen.reason
+        self.headers = seen.fields
+        self.trailers = []
+        self.parts.append(body)
+        self.reusable = True
+        self.phase = DONE
+        self._unseen = 0
+
+    def _remember(self, data: bytes, end: int) -> None:
+        """The head of an answer that came in one piece, if it ends there: then what follows is the
+        body as it is, which only a Content-Length says."""
+        whole = len(self.parts) == 1 and len(self.parts[0]) == len(data) - end
+        if not whole or any([_TELLING_APART[name] for name, _ in self.headers]):
+            return
+        if len(_SEEN) >= _MOST_SEEN:
+            _SEEN.clear()
+        self.headers = fields = Repeated(self.headers)
+        _SEEN[data[:end]] = Seen(self.status, self.reason, fields, len(data) - end)
 
     def close(self) -> None:
         """The parser refers to us: a cycle that only the collector would find."""
@@ -118,7 +194,7 @@ class AnswerReader:
         assert self._parser is not None
         status = self._parser.get_status_code()
         if status >= 200:
-            _refuse_other_codings(self.headers)
+            self._refuse_other_codings()
             self.status = status
             self.reusable = self._parser.should_keep_alive()
             self.phase = DONE if self._head_only else BODY
@@ -129,6 +205,13 @@ class AnswerReader:
             self.headers.clear()
             self.reason = b""
 
+    def _refuse_other_codings(self) -> None:
+        """A transfer coding other than chunked would be lost on the way, and the body with it."""
+        for name, value in self.headers:
+            named = len(name) == 17 and name.lower() == b"transfer-encoding"
+            if named and value.strip().lower() != b"chunked":
+                raise Nonsense
+
     def on_body(self, piece: bytes) -> None:
         if self.phase != BODY:
             raise Nonsense
@@ -138,11 +221,3 @@ class AnswerReader:
     def on_message_complete(self) -> None:
         if self.phase == BODY:
             self.phase = DONE
-
-
-def _refuse_other_codings(fields: Fields) -> None:
-    """A transfer coding other than chunked would be lost on the way, and the body with it."""
-    for name, value in fields:
-        named = len(name) == 17 and name.lower() == b"transfer-encoding"
-        if named and value.strip().lower() != b"chunked":
-            raise Nonsense

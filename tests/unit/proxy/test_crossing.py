@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subagent_sidecar.core.credential_names import is_secret, tells_who
+from subagent_sidecar.core.fates import MOST_KEPT
 from subagent_sidecar.core.matching import Glob
 from subagent_sidecar.errors import BadHeader, BadTarget
 from subagent_sidecar.own_fields import OwnFields
+from subagent_sidecar.ports import Repeated, as_written
 from subagent_sidecar.proxy.crossing import Crossing
-from subagent_sidecar.proxy.fates import MOST_KEPT
 from subagent_sidecar.proxy.headers import Field
 
 KEY = f"ssk_{'a' * 10}_{'b' * 52}"
@@ -156,6 +157,25 @@ ANSWERED = [
 def test_what_a_server_says_of_credentials_goes_to_whose_they_are(withheld: bool) -> None:
     fields, _ = Crossing(withheld=withheld).back(ANSWERED)
     assert fields == (ANSWERED[3:] if withheld else ANSWERED)
+
+
+def test_what_comes_back_again_and_again_is_worked_out_for_each_upstream() -> None:
+    fields = Repeated([*ANSWERED, (b"Content-Length", b"4")])
+    ours, theirs = Crossing(withheld=True), Crossing()
+    for _ in range(2):
+        assert ours.back(fields) == (ANSWERED[3:], b"4")
+        assert theirs.back(fields) == (ANSWERED, b"4")
+    assert ours.back(fields)[0] is ours.back(fields)[0]
+    assert as_written(ours.back(fields)[0]) == b"Content-Type: text/plain\r\n"
+    assert as_written(ours.back(fields)[0]) is as_written(ours.back(fields)[0])
+
+
+def test_where_something_is_depends_on_who_asks_each_time() -> None:
+    fields = Repeated([(b"Location", b"/a"), (b"X", b"1")])
+    crossing = Crossing()
+    for prefix in (b"/one", b"/two"):
+        back, _ = crossing.back(fields, prefix.__add__)
+        assert back == [(b"Location", prefix + b"/a"), (b"X", b"1")]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What becomes of header fields by their names: found out once for each name, however spelled."""
+"""What header fields mean by their names: found out once for each name, however it is spelled."""
 
 from collections.abc import Callable
 from typing import Final
