@@ -50,11 +50,14 @@ TASK_STATUS: Mapping[tuple[RunStatus, ThreadStatus], TaskStatus] = MappingProxyT
 )
 """(current run's status, thread's status since that run last moved) -> the task's status."""
 
-_RUN_WORDS: Mapping[str, RunStatus] = {
-    **{status.value: status for status in RunStatus},
-    "cancelled": RunStatus.INTERRUPTED,
-    "canceled": RunStatus.INTERRUPTED,
-}
+RUN_WORDS: Mapping[str, RunStatus] = MappingProxyType(
+    {
+        **{status.value: status for status in RunStatus},
+        "cancelled": RunStatus.INTERRUPTED,
+        "canceled": RunStatus.INTERRUPTED,
+    }
+)
+"""What servers mean by their words. Others change nothing."""
 _THREAD_WORDS: Mapping[str, ThreadStatus] = {
     status.value: status for status in ThreadStatus if status is not ThreadStatus.UNSEEN
 }
@@ -62,7 +65,7 @@ _THREAD_WORDS: Mapping[str, ThreadStatus] = {
 
 def run_status(word: object) -> RunStatus | None:
     """The status a server means by `word`; None for words we do not know, which change nothing."""
-    return _RUN_WORDS.get(word) if isinstance(word, str) else None
+    return RUN_WORDS.get(word) if isinstance(word, str) else None
 
 
 def thread_status(word: object) -> ThreadStatus | None:

@@ -101,7 +101,7 @@ class Schedule:
             look_at=at,
             peek_at=at + young_s,
         )
-        self._looks.push(at, task_id, len(self._tasks))
+        self._looks.enter(at, task_id)
         return at
 
     def adopt(self, task_id: str, now: float) -> Watched:
@@ -254,6 +254,10 @@ class _Queue:
 
     def __len__(self) -> int:
         return len(self._heap)
+
+    def enter(self, at: float, task_id: str) -> None:
+        """`push` what was not in it before, so that nothing is out of date by it."""
+        heapq.heappush(self._heap, (at, task_id))
 
     def push(self, at: float, task_id: str, live: int) -> None:
         heapq.heappush(self._heap, (at, task_id))

@@ -47,19 +47,12 @@ async def give_back(
 
     `tap` is shown each piece of a body that comes in pieces; `on_end` the whole of a short one.
     """
-    fields, length = call.answer_fields(exchange)
     if exchange.body is not None:
-        sent = answering.send(
-            call.request,
-            exchange.status,
-            fields,
-            exchange.body,
-            reason=exchange.reason,
-            length=length,
-        )
+        sent = give_whole(call, exchange, exchange.body)
         if on_end is not None:
             on_end(exchange.body)
         return sent
+    fields, length = call.answer_fields(exchange)
     kept = _Kept(tap) if on_end is not None or tap is not None else None
     call.request.timed = False
     call.target.meter.streams += 1
@@ -81,6 +74,14 @@ async def give_back(
     if on_end is not None and kept is not None and sent.whole:
         on_end(kept.body)
     return sent
+
+
+def give_whole(call: Call, exchange: Exchange, body: bytes) -> answering.Sent:
+    """`give_back` of an answer whose `body` is all here."""
+    fields, length = call.answer_fields(exchange)
+    return answering.send(
+        call.request, exchange.status, fields, body, reason=exchange.reason, length=length
+    )
 
 
 class _Kept:
@@ -177,26 +178,26 @@ class Polls:
             if body is not None and _has_news(exchange):
                 self._look(call, exchange, body)
 
-        return await give_back(call, exchange, on_end)
+        if exchange.body is None:
+            return await give_back(call, exchange, on_end)
+        sent = give_whole(call, exchange, exchange.body)
+        on_end(exchange.body)
+        return sent
 
     def _look(self, call: Call, exchange: Exchange, body: bytes) -> None:
-        plain = peek.readable(body, exchange.headers)
-        if plain is None:
-            return
         if call.meaning.act is Act.RUN_GET:
-            run = peek.run(plain)
+            run = peek.run_in(body, exchange.headers)
             if run is not None and run.run_id == call.meaning.run_id:
                 self._run_seen(call, call.meaning.thread_id or "", run)
-        elif (thread := peek.thread(plain)) is not None:
+            return
+        plain = peek.readable(body, exchange.headers)
+        if plain is not None and (thread := peek.thread(plain)) is not None:
             self._service.seen.thread(call.target.name, *thread)
 
     def _run_seen(self, call: Call, thread_id: str, run: ServerRun) -> None:
-        upstream = call.target.name
-        before = self._service.seen.last(upstream, run.run_id)
-        after = self._service.seen.run(
-            upstream, thread_id, run.run_id, run.status, created_at=run.created_at
-        )
-        if after is not before:
+        upstream, seen = call.target.name, self._service.seen
+        if seen.is_news(upstream, run.run_id, run.status):
+            seen.run(upstream, thread_id, run.run_id, run.status, created_at=run.created_at)
             self._credentials.keep(thread_id, call.auth)
 
 

@@ -73,6 +73,14 @@ def readable(body: bytes, headers: Headers) -> bytes | None:
     return plain if inflater.eof else None
 
 
+def run_in(body: bytes, headers: Headers) -> ServerRun | None:
+    """The run an answer holds. As usual it is in plain: that is tried first."""
+    found = run(body)
+    if found is None and (plain := readable(body, headers)) is not None and plain is not body:
+        found = run(plain)
+    return found
+
+
 def run(body: bytes) -> ServerRun | None:
     """The run a body holds."""
     try:

@@ -66,7 +66,7 @@ class Started:
         if self._settled and self._call.meaning.form is Form.CREATE:
             body = self._exchange.body
             if body is not None:  # as usual: there is nothing more to learn
-                return self._pass_on(body)
+                return forwarding.give_whole(self._call, self._exchange, body)
         complete = False
         try:
             sent = await forwarding.give_back(
@@ -76,13 +76,6 @@ class Started:
             return sent
         finally:
             self._over(complete=complete)
-
-    def _pass_on(self, body: bytes) -> answering.Sent:
-        call, exchange = self._call, self._exchange
-        fields, length = call.answer_fields(exchange)
-        return answering.send(
-            call.request, exchange.status, fields, body, reason=exchange.reason, length=length
-        )
 
     def abandon(self) -> None:
         """The client left before its answer: what the server would still send is not wanted."""
@@ -116,9 +109,11 @@ class Started:
     def _settle(self, body: bytes) -> None:
         meaning = self._call.meaning
         if meaning.act is Act.RUN_START and meaning.form is Form.CREATE:
-            run = peek.run(body)  # as usual it is in plain, and one
+            run = peek.run_in(body, self._exchange.headers)
             if run is not None:
-                self._accept([_placed(self._call, run)])
+                if run.thread_id != meaning.thread_id:
+                    run = _placed(self._call, run)
+                self._accept([run])
                 return
         self._settle_unusual(body)
 
@@ -133,8 +128,10 @@ class Started:
             else:
                 self._doubt("the answer named no cron")
             return
-        runs = _from_body(self._call, plain) or _from_headers(self._call, self._exchange)
-        if runs:
+        runs: Sequence[ServerRun] = ()
+        if self._call.meaning.act is Act.RUNS_BATCH:
+            runs = [_placed(self._call, run) for run in peek.runs(plain)]
+        if runs or (runs := _from_headers(self._call, self._exchange)):
             self._accept(runs)
         elif (run_id := peek.run_id_in_stream(plain[:_STREAM_HEAD])) is not None:
             self._accept([_named(self._call, run_id)])
@@ -155,13 +152,6 @@ class Started:
 def _from_headers(call: Call, exchange: Exchange) -> Sequence[ServerRun]:
     thread_id, run_id = peek.run_in_headers(exchange.headers)
     return [] if run_id is None else [_named(call, run_id, thread_id)]
-
-
-def _from_body(call: Call, plain: bytes) -> Sequence[ServerRun]:
-    if call.meaning.act is Act.RUNS_BATCH:
-        return [_placed(call, run) for run in peek.runs(plain)]
-    run = peek.run(plain) if call.meaning.form is Form.CREATE else None
-    return [] if run is None else [_placed(call, run)]
 
 
 def _placed(call: Call, run: ServerRun) -> ServerRun:

@@ -164,7 +164,7 @@ class Service:
         new, threads, live = [], [], True
         for run in runs:
             run_id, thread_id = run.run_id, run.thread_id
-            status = lifecycle.run_status(run.status) or RunStatus.PENDING
+            status = lifecycle.RUN_WORDS.get(run.status, RunStatus.PENDING)
             memory.homes.setdefault(thread_id, upstream)
             memory.statuses[upstream, run_id] = status
             memory.threads.pop((upstream, thread_id), None)

@@ -77,9 +77,9 @@ class Sightings:
             observer.run_moved(upstream, thread_id, run_id, status)
         return status
 
-    def last(self, upstream: str, run_id: str) -> RunStatus | None:
-        """The status this process last saw a run in."""
-        return self._memory.statuses.get((upstream, run_id))
+    def is_news(self, upstream: str, run_id: str, word: object) -> bool:
+        """Whether a status in an answer is another than this process last saw the run in."""
+        return lifecycle.run_status(word) is not self._memory.statuses.get((upstream, run_id))
 
     def thread(self, upstream: str, thread_id: str, word: object) -> ThreadStatus | None:
         """A thread's status in an answer; cheap when it is the one already known."""

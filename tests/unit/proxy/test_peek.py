@@ -5,7 +5,7 @@ import json
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.unit.proxy.json_bytes import DEPTHS, HOSTILE, encoded, nested, objects
 
@@ -50,6 +50,30 @@ RUNS: list[tuple[object, ServerRun | None]] = [
 @pytest.mark.parametrize(("body", "expected"), RUNS)
 def test_the_run_an_answer_holds(body: object, expected: ServerRun | None) -> None:
     assert as_seen(peek.run(json.dumps(body).encode())) == expected
+
+
+@given(encoded(objects("run_id", "thread_id", "status", "created_at")))
+@example(json.dumps(RUN).encode())
+@example(json.dumps({**RUN, "created_at": None}).encode())
+def test_a_run_is_the_same_alone_and_in_a_list(body: bytes) -> None:
+    alone = peek.run(body)
+    assert list(peek.runs(b"[" + body + b"]")) == ([] if alone is None else [alone])
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        (None, json.dumps(RUN).encode()),
+        (b"gzip", gzip.compress(json.dumps(RUN).encode())),
+        (b"deflate", zlib.compress(json.dumps({"run_id": "r"}).encode())),
+        (b"gzip", b"{}"),
+        (None, b"{}"),
+    ],
+)
+def test_the_run_of_an_answer_that_may_be_encoded(encoding: bytes | None, body: bytes) -> None:
+    headers = [] if encoding is None else [(b"Content-Encoding", encoding)]
+    found = peek.run_in(body, headers)
+    assert (None if found is None else found.run_id) == (None if body == b"{}" else "r")
 
 
 def test_the_runs_an_answer_lists_in_its_order() -> None:
