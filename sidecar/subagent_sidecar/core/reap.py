@@ -92,14 +92,17 @@ class Judge:
 
     def _is_too_early(self, candidate: Candidate, terms: _Terms) -> bool:
         """Whether nothing can be true of it yet. So it is of most, which are asked no further."""
-        key = candidate.session
-        if candidate.parent_end is not None or key in self.sessions:
+        if candidate.parent_end is not None:
+            return False
+        if self.sessions and candidate.session in self.sessions:
             return False
         ages = self.ages
         seen, now = ages.of(candidate.task_id), ages.now
         if now - seen.since >= terms.earliest_s or now - seen.phase_since >= terms.earliest_s:
             return False
-        return terms.idle_s == inf or now - ages.session(key).sign_since < terms.idle_s
+        if terms.idle_s == inf:
+            return True
+        return now - ages.session(candidate.session).sign_since < terms.idle_s
 
     def _ends(self, candidate: Candidate, terms: _Terms) -> Iterator[Reap]:
         if terms.held is not None:
