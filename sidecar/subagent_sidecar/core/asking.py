@@ -6,13 +6,18 @@ and answers are written where somebody wants to read them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from .matching import SCOPE_ID, Call
+from .model import Timestamp, timestamp
 from .policy import NOTHING, Budget, Limit, LimitKind, OnUnpriced
 from .verdict import NOTHING_HELD, Answer, Spent
 
 NOTHING_SPENT = Spent()
+_NEVER, _SECOND = datetime.min.replace(tzinfo=UTC), timedelta(seconds=1)
+_Second = tuple[datetime, datetime, list[str | None]]
+"""The second that was asked about last, and its end; when the windows began that end in it."""
 _NOWHERE: Callable[[Call], Any] = lambda call: None  # noqa: E731 - as those of SCOPE_ID
 
 
@@ -28,23 +33,57 @@ class Question(NamedTuple):
 
 
 class Asked:
-    """The rules that concern a kind of starts, as `decide` goes through them, and the questions of
-    all of them in one row. `text` is decisions.admitted with a `%d` for each number."""
+    """The rules that concern a kind of starts, as `decide` goes through them, each with what tells
+    its scope's id and the place of its window in `beginnings`; and the questions of all of them in
+    one row. `rooms`: numbers above these deny. `text` is decisions.admitted with a `%d` for each
+    number."""
 
-    __slots__ = ("budgets", "limits", "mosts", "questions", "steps", "text", "windows")
+    __slots__ = (
+        "_broken",
+        "_second",
+        "_windows",
+        "budgets",
+        "limits",
+        "mosts",
+        "questions",
+        "rooms",
+        "text",
+    )
 
     def __init__(self, limits: Sequence[Limit], budgets: Sequence[Budget]) -> None:
-        self.limits = [(limit, limit.kind, _id_in(limit), limit.window) for limit in limits]
-        self.budgets = [(budget, _id_in(budget), budget.window) for budget in budgets]
+        rules: list[Limit | Budget] = [*limits, *budgets]
+        self._windows = list(dict.fromkeys([None, *(rule.window for rule in rules)]))
+        place = self._windows.index
+        self.limits = [(one, one.kind, _id_in(one), place(one.window)) for one in limits]
+        self.budgets = [(budget, _id_in(budget), place(budget.window)) for budget in budgets]
+        self._broken = any(rule.window and rule.window.microseconds for rule in rules)
+        self._second: _Second = (_NEVER, _NEVER, [])
         self.questions = [
             *(_of_limit(limit) for limit in limits),
             *(question for budget in budgets for question in of_budget(budget)),
         ]
         self.mosts: Sequence[int] = [question.most for question in self.questions]
-        self.steps = [question.step for question in self.questions]
-        rules: list[Limit | Budget] = [*limits, *budgets]
-        self.windows = list({rule.window for rule in rules if rule.window is not None})
+        self.rooms = self.rooms_of(self.mosts)
         self.text = "\n".join(_line(question) for question in self.questions)
+
+    def beginnings(self, now: datetime) -> list[Timestamp | None]:
+        """When the windows began that end now; None for no window. Of most moments within a second
+        only the end of the text is another, so the beginning is written once a second."""
+        if self._broken:
+            return [beginning(window, now) for window in self._windows]
+        first, last, heads = self._second
+        if not first <= now < last:  # or another thread asks about another time
+            first, heads = now.replace(microsecond=0), []
+            for window in self._windows:
+                begun = beginning(window, first)
+                heads.append(None if begun is None else begun[:20])
+            self._second = first, first + _SECOND, heads
+        tail = f"{now.microsecond:06d}Z"
+        return [None if head is None else head + tail for head in heads]
+
+    def rooms_of(self, mosts: Sequence[int]) -> list[int]:
+        rows = zip(self.questions, mosts, strict=True)
+        return [most - question.step for question, most in rows]
 
     def answers(self, call: Call, counts: Sequence[int], mosts: Sequence[int]) -> list[Answer]:
         rows = zip(self.questions, counts, mosts, strict=True)
@@ -64,6 +103,11 @@ class Asked:
             most + raised.get(id(question.rule), nothing).get(question.what, 0)
             for question, most in zip(self.questions, self.mosts, strict=True)
         ]
+
+
+def beginning(window: timedelta | None, now: datetime) -> Timestamp | None:
+    """When a window began that ends now."""
+    return None if window is None else timestamp(now - window)
 
 
 def answer(question: Question, current: int, most: int, scope_id: str | None) -> Answer:
@@ -99,7 +143,9 @@ def of_budget(budget: Budget) -> Iterator[Question]:
 
 def used(budget: Budget, spent: Spent) -> list[int]:
     """The numbers of these questions."""
-    numbers = [getattr(spent, what) for what in budget.limit.amounts]
+    numbers: list[int] = []
+    for what in budget.limit.amounts:
+        numbers.append(getattr(spent, what))
     if budget.limit.micro_usd is not None:
         if budget.on_unpriced is OnUnpriced.ASSUME:  # it is the first of them
             numbers[0] += spent.unpriced * budget.assumed_micro_usd

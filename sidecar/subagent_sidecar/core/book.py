@@ -10,7 +10,7 @@ from typing import assert_never
 
 from . import acts, adoption, endings, folding, levers, releases, session_book, usage_book
 from .acts import AdminActed
-from .chain import add_first, add_run, move_run, settle_status
+from .chain import add_run, begin_run, move_run, settle_status
 from .changes import (
     Accepted,
     Adopted,
@@ -134,7 +134,8 @@ def _accepted(ledger: Ledger, change: Accepted) -> None:
     for number, new in enumerate(change.runs):
         known = ledger.run(new.thread_id, new.run_id)
         if known is None:
-            _begin_run(ledger, _of_batch(intent, number, change), new, change.at)
+            one = _of_batch(intent, number, change) if intent.items else intent
+            _begin_run(ledger, one, new, change.at)
         elif known.request_id is None:
             ledger.put_run(changed(known, request_id=intent.request_id, kind=_run_kind(intent)))
         elif known.request_id != intent.request_id:
@@ -145,7 +146,7 @@ def _accepted(ledger: Ledger, change: Accepted) -> None:
 
 def _of_batch(intent: Intent, number: int, change: Accepted) -> Intent:
     """The start of one run of a batch, where the answer has as many as were asked for."""
-    if not intent.items or len(intent.items) != len(change.runs):
+    if len(intent.items) != len(change.runs):
         return intent
     item = intent.items[number]
     return changed(
@@ -169,7 +170,9 @@ def _begin_run(ledger: Ledger, intent: Intent, new: NewRun, at: Timestamp) -> No
     task = ledger.task(new.thread_id)
     if task is None:
         task = _task_of(intent, new.thread_id, at, run_id=new.run_id)
-        add_first(ledger, task, _run_of(intent, new, task, _run_kind(intent)), new.status, at)
+        run = _run_of(intent, new, task, _run_kind(intent))
+        ledger.put_first(task, run)
+        begin_run(ledger, task, run, new.status, at)
         return
     earlier = ledger.runs(new.thread_id) if task.run_id is not None else ()
     first = not any(run.created_at <= intent.created_at for run in earlier)

@@ -28,16 +28,11 @@ def add_run(ledger: Ledger, task: Task, run: Run, status: RunStatus, at: Timesta
             task = _with_current(task, run, at)
     ledger.put_task(task)
     ledger.put_run(run)
-    _begun(ledger, task, run, status, at)
+    begin_run(ledger, task, run, status, at)
 
 
-def add_first(ledger: Ledger, task: Task, run: Run, status: RunStatus, at: Timestamp) -> None:
-    """`task` is not there yet, and begins with `run`."""
-    ledger.put_first(task, run)
-    _begun(ledger, task, run, status, at)
-
-
-def _begun(ledger: Ledger, task: Task, run: Run, status: RunStatus, at: Timestamp) -> None:
+def begin_run(ledger: Ledger, task: Task, run: Run, status: RunStatus, at: Timestamp) -> None:
+    """Tell of a run that is on record from now on, and move it to where it is by now."""
     ledger.add_event(
         _new_event(
             at=at,

@@ -5,13 +5,14 @@
 It is exact if the numbers are counted in the transaction that also puts the start on record.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from operator import gt
 from typing import Protocol
 
-from .asking import NOTHING_SPENT, Asked, answer, of_budget, used
+from .asking import NOTHING_SPENT, Asked, answer, beginning, of_budget, used
 from .matching import Call, Scope
-from .model import Timestamp, timestamp
+from .model import Timestamp
 from .policy import NOTHING, Budget, Limit, LimitKind, Mode, Policy
 from .verdict import NOTHING_HELD, OPERATOR, Allow, Answer, Check, Deny, Freeze, Held, Named, Spent
 
@@ -72,31 +73,29 @@ def decide(policy: Policy, numbers: Numbers, call: Call, now: datetime) -> Allow
         check = _frozen(freeze)
         return Deny(check=check, checks=(check,), reason=freeze.reason)
     asked = policy.concerning(call, Asked)
-    since = _beginnings(asked.windows, now)
-    counts = _counts(asked, numbers, call, since)
-    mosts = _add_spent(counts, asked, numbers, call, since)
-    for count, step, most in zip(counts, asked.steps, mosts, strict=True):
-        if count + step > most:
-            break
-    else:
+    begun = asked.beginnings(now)
+    counts = _counts(asked, numbers, call, begun)
+    mosts, rooms = _add_spent(counts, asked, numbers, call, begun)
+    if not any(map(gt, counts, rooms)):
         return Allow(call, asked, counts, mosts)
     answers = asked.answers(call, counts, mosts)
     if not any(answer.denies and answer.rule.mode is Mode.ENFORCE for answer in answers):
         return Allow(call, asked, counts, mosts, contested=True)
-    answers = [_apart(answer, numbers, since) if answer.denies else answer for answer in answers]
+    answers = [_apart(answer, numbers, now) if answer.denies else answer for answer in answers]
     denied = [each for each in answers if each.denies and each.rule.mode is Mode.ENFORCE]
     return _deny(min(denied, key=lambda a: a.check.waiting_helps), answers, numbers, call, now)
 
 
-_Beginnings = Mapping[timedelta | None, Timestamp | None]
+_Beginnings = Sequence[Timestamp | None]
+"""Asked.beginnings"""
 
 
-def _apart(answer: Answer, numbers: Numbers, since: _Beginnings) -> Answer:
+def _apart(answer: Answer, numbers: Numbers, now: datetime) -> Answer:
     """With what is only held apart from what is spent."""
     rule, scope_id = answer.rule, answer.scope_id
     if scope_id is None or not isinstance(rule, Budget) or answer.what not in rule.reserve.amounts:
         return answer
-    held = dict(numbers.reserved(rule, scope_id, since[rule.window]))
+    held = dict(numbers.reserved(rule, scope_id, beginning(rule.window, now)))
     return answer._replace(held=held.get(answer.what, NOTHING_HELD))
 
 
@@ -114,7 +113,7 @@ def _frozen(freeze: Freeze) -> Check:
     )
 
 
-def _counts(asked: Asked, numbers: Numbers, call: Call, since: _Beginnings) -> list[int]:
+def _counts(asked: Asked, numbers: Numbers, call: Call, begun: _Beginnings) -> list[int]:
     """The numbers that its limits ask for."""
     counts = []
     for limit, kind, id_in, window in asked.limits:
@@ -122,13 +121,13 @@ def _counts(asked: Asked, numbers: Numbers, call: Call, since: _Beginnings) -> l
         if scope_id is None:  # nothing is in there yet, or it is no scope that it asks about
             count = call.depth if kind is _DEPTH else 0
         elif kind is _STARTS:
-            count = numbers.started(limit, scope_id, since[window])
+            count = numbers.started(limit, scope_id, begun[window])
         elif kind is _CONCURRENT:
             count = numbers.live(limit, scope_id)
         elif call.fingerprint is None:
             count = 0
         else:
-            count = numbers.same(limit, scope_id, call, since[window])
+            count = numbers.same(limit, scope_id, call, begun[window])
         counts.append(count)
     return counts
 
@@ -137,19 +136,22 @@ _CONCURRENT, _STARTS, _DEPTH = LimitKind.CONCURRENT, LimitKind.STARTS, LimitKind
 
 
 def _add_spent(
-    counts: list[int], asked: Asked, numbers: Numbers, call: Call, since: _Beginnings
-) -> Sequence[int]:
-    """The numbers that its budgets ask for. Returns the `mosts` of all questions."""
+    counts: list[int], asked: Asked, numbers: Numbers, call: Call, begun: _Beginnings
+) -> tuple[Sequence[int], Sequence[int]]:
+    """The numbers that its budgets ask for. Returns the `mosts` and `rooms` of all questions."""
     found, raised = [], False
     for budget, id_in, window in asked.budgets:
         scope_id = id_in(call)
         spent = NOTHING_SPENT
         if scope_id is not None:
-            spent = numbers.spent(budget, scope_id, since[window])
+            spent = numbers.spent(budget, scope_id, begun[window])
         counts += used(budget, spent)
         found.append(spent)
         raised = raised or spent.raised is not NOTHING
-    return asked.raised(found) if raised else asked.mosts
+    if not raised:
+        return asked.mosts, asked.rooms
+    mosts = asked.raised(found)
+    return mosts, asked.rooms_of(mosts)
 
 
 def spending(budget: Budget, spent: Spent, scope_id: str | None) -> Iterator[Answer]:
@@ -183,7 +185,7 @@ def _in_the_way(
     check: Check, rule: Limit | Budget, scope_id: str, numbers: Numbers, call: Call, now: datetime
 ) -> Named:
     if check.held_back and isinstance(rule, Budget):
-        since = _since(rule.window, now)
+        since = beginning(rule.window, now)
         return numbers.holders(rule, scope_id, call, since, check.what)
     return numbers.named(rule, scope_id, call)
 
@@ -195,7 +197,7 @@ def _retry_after(
     nobody can tell."""
     if check.held_back and not check.held.live:
         return _READ_WITHIN
-    since = _since(check.window, now)
+    since = beginning(check.window, now)
     if since is None or check.window is None or check.scope_id is None:
         return None
     excess = check.current + check.wants - check.limit
@@ -205,32 +207,3 @@ def _retry_after(
     left = datetime.fromisoformat(at) + check.window - now
     # Counted is what began at the very moment of `since` as well.
     return max(left, timedelta()) + timedelta(microseconds=1)
-
-
-def _since(window: timedelta | None, now: datetime) -> Timestamp | None:
-    return None if window is None else _beginnings((window,), now)[window]
-
-
-def _beginnings(windows: Iterable[timedelta], now: datetime) -> _Beginnings:
-    """When the windows began that end now. Of most moments within a second only the end of the text
-    is another, so the beginning is written once a second."""
-    first, last, heads = _LATELY[0]
-    if not first <= now < last:  # or another thread asks about another time
-        first, heads = now.replace(microsecond=0), {}
-        _LATELY[0] = first, first + timedelta(seconds=1), heads
-    tail = f"{now.microsecond:06d}Z"
-    found: dict[timedelta | None, Timestamp | None] = {None: None}
-    for window in windows:
-        head = heads.get(window)
-        if head is None:
-            since = found[window] = timestamp(now - window)
-            if not window.microseconds:
-                heads[window] = since[:20]
-        else:
-            found[window] = head + tail
-    return found
-
-
-_NEVER = datetime.min.replace(tzinfo=UTC)
-_LATELY: list[tuple[datetime, datetime, dict[timedelta, str]]] = [(_NEVER, _NEVER, {})]
-"""The second that was asked about last, and its end; by window, when those began that end in it."""

@@ -2,8 +2,9 @@
 
 A fact that changes is handed in as it was and as it is (`move`), so that nothing has to be kept of
 what is over; one that has just begun to be, which is what happens most, alone (`begin`). What
-slides out of a window is let go when the next question comes. Those with `by_unit` have to know
-when nothing of a fact has changed but what it is about (`renamed`).
+slides out of a window is let go when the next question comes: `floor` is from when on they count,
+"" without a window. Those with `by_unit` have to know when nothing of a fact has changed but what
+it is about (`renamed`).
 """
 
 from bisect import bisect_left, insort
@@ -23,14 +24,11 @@ class Live:
 
     def __init__(self, rule: Limit | Budget) -> None:
         self._runs = rule.per is Scope.TASK
-        self._places: dict[object, list[Any]] = {}
+        self.places: dict[object, list[Any]] = {}
+        """How many things hold each, and whose it is."""
         self.by_unit = self._runs
 
         self.of_tasks = not self._runs
-
-    @property
-    def number(self) -> int:
-        return len(self._places)
 
     def begin(self, new: Fact) -> None:
         if self._runs:
@@ -48,30 +46,30 @@ class Live:
             self.let_go(old.unit if self._runs else old.place)
 
     def renamed(self, unit: Unit, now: Unit) -> None:
-        held = self._places.pop(unit, None)
+        held = self.places.pop(unit, None)
         if held is not None:
-            self._places[now] = held
+            self.places[now] = held
 
     def hold(self, place: object, call: Call) -> None:
         """One more thing holds that place: with `of_tasks`, a task that has become unfinished."""
-        held = self._places.get(place)
+        held = self.places.get(place)
         if held is None:
-            self._places[place] = [1, call]
+            self.places[place] = [1, call]
         else:
             held[0] += 1
 
     def let_go(self, place: object) -> None:
-        held = self._places.get(place)
+        held = self.places.get(place)
         if held is not None:
             held[0] -= 1
             if not held[0]:
-                del self._places[place]
+                del self.places[place]
 
     def named(self, caller: Call) -> Named:
         """Those that have one, the longest there first."""
-        own = [call for _, call in self._places.values() if same_caller(call, caller)]
+        own = [call for _, call in self.places.values() if same_caller(call, caller)]
         tasks = [call.task_id for call in own if call.task_id is not None]
-        return Named(tasks, len(self._places) - len(own))
+        return Named(tasks, len(self.places) - len(own))
 
 
 def _stays(old: Fact, new: Fact) -> bool:
@@ -83,15 +81,15 @@ def _stays(old: Fact, new: Fact) -> bool:
 class Moments:
     """When things were started, in order; only how many, where no window will ask."""
 
-    __slots__ = ("_moments", "number")
+    __slots__ = ("moments", "number")
 
     def __init__(self, *, windowed: bool) -> None:
-        self._moments: list[Timestamp] | None = [] if windowed else None
+        self.moments: list[Timestamp] | None = [] if windowed else None
         self.number = 0
 
     def enter(self, at: Timestamp) -> None:
         self.number += 1
-        moments = self._moments
+        moments = self.moments
         if moments is None:
             return
         if not moments or at >= moments[-1]:
@@ -101,19 +99,19 @@ class Moments:
 
     def leave(self, at: Timestamp) -> None:
         self.number -= 1
-        if self._moments is not None:
-            del self._moments[bisect_left(self._moments, at)]
+        if self.moments is not None:
+            del self.moments[bisect_left(self.moments, at)]
 
     def forget(self, since: Timestamp) -> None:
-        if self._moments and self._moments[0] < since:
-            gone = bisect_left(self._moments, since)
-            del self._moments[:gone]
+        if self.moments and self.moments[0] < since:
+            gone = bisect_left(self.moments, since)
+            del self.moments[:gone]
             self.number -= gone
 
     def at(self, index: int) -> Timestamp | None:
-        if self._moments is None or not 0 <= index < len(self._moments):
+        if self.moments is None or not 0 <= index < len(self.moments):
             return None
-        return self._moments[index]
+        return self.moments[index]
 
 
 class Started(Moments):
@@ -123,31 +121,24 @@ class Started(Moments):
 
     def __init__(self, limit: Limit, since: Timestamp | None) -> None:
         super().__init__(windowed=since is not None)
-        self.floor = since
+        self.floor = since or ""
         self._runs = limit.per is Scope.TASK
 
     def begin(self, new: Fact) -> None:
-        if self._runs or not new.call.update:
-            at, floor = new.at, self.floor
-            if floor is None or at >= floor:
-                self.enter(at)
+        if new.at >= self.floor and (self._runs or not new.call.update):
+            self.enter(new.at)
 
     def move(self, old: Fact | None, new: Fact | None) -> None:
         if old is not None and new is not None:
             return  # neither when it was started nor what it is ever changes
         if new is not None:
             self.begin(new)
-        if old is not None and self._counts(old):
+        if old is not None and old.at >= self.floor and (self._runs or not old.call.update):
             self.leave(old.at)
-
-    def _counts(self, fact: Fact) -> bool:
-        if fact.call.update and not self._runs:
-            return False
-        return self.floor is None or fact.at >= self.floor
 
     def count(self, since: Timestamp | None) -> int:
         if since is not None:
-            if self._moments and self._moments[0] < since:
+            if self.moments and self.moments[0] < since:
                 self.forget(since)
             self.floor = since
         return self.number
@@ -164,7 +155,7 @@ class Alike:
     by_unit = False
 
     def __init__(self, limit: Limit, since: Timestamp | None) -> None:
-        self.floor = since
+        self.floor = since or ""
         self._windowed = since is not None
         self._runs = limit.per is Scope.TASK
         self._groups: dict[_Likeness, _Group] = {}
@@ -178,7 +169,9 @@ class Alike:
         if group is None:
             group = self._groups[key] = _Group(windowed=self._windowed)
         group.enter(new.at)
-        group.remember(new)
+        group.newest.append(new)
+        if len(group.newest) > _NEWEST:
+            del group.newest[0]
         if self._windowed:
             self._order.append((new.at, key))
 
@@ -196,22 +189,20 @@ class Alike:
 
     def _key(self, fact: Fact) -> "_Likeness | None":
         call = fact.call
-        if call.fingerprint is None or (call.update and not self._runs):
-            return None
-        if self.floor is not None and fact.at < self.floor:
+        if call.fingerprint is None or (call.update and not self._runs) or fact.at < self.floor:
             return None
         return call.agent, call.fingerprint
 
     def count(self, like: Call, since: Timestamp | None) -> int:
-        if since is not None:
-            if self._order and self._order[0][0] < since:
-                self._forget(since)
-            self.floor = since
+        floor = self.floor if since is None else since
+        if self._order and self._order[0][0] < floor:
+            self._forget(floor)
+        self.floor = floor
         group = self._groups.get((like.agent, like.fingerprint or ""))
         if group is None:
             return 0
-        if since is not None:
-            group.forget(since)
+        if group.moments and group.moments[0] < floor:
+            group.forget(floor)  # what was entered late may stand behind in the order
         return group.number
 
     def _group(self, like: Call) -> "_Group | None":
@@ -238,7 +229,7 @@ class Alike:
         group = self._group(like)
         if group is None:
             return Named()
-        found = [f for f in reversed(group.newest) if self.floor is None or f.at >= self.floor]
+        found = [fact for fact in reversed(group.newest) if fact.at >= self.floor]
         own = [fact.call for fact in found if same_caller(fact.call, like)]
         every = len(found) == group.number
         tasks = [call.task_id for call in own if call.task_id is not None]
@@ -258,8 +249,3 @@ class _Group(Moments):
     def __init__(self, *, windowed: bool) -> None:
         super().__init__(windowed=windowed)
         self.newest: list[Fact] = []
-
-    def remember(self, fact: Fact) -> None:
-        self.newest.append(fact)
-        if len(self.newest) > _NEWEST:
-            del self.newest[0]

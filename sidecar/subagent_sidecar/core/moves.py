@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 
 from .facts import Fact, intent_facts, run_fact, task_call
-from .model import Intent, Run, RunStatus, Task
+from .model import Intent, Run, RunStatus, Task, TaskStatus
 from .tallies import Tallies
 
 
@@ -27,7 +27,8 @@ def run_moves(tallies: Tallies, before: Run | None, run: Run, task: Task) -> Non
 def first_moves(tallies: Tallies, task: Task, run: Run) -> None:
     """Both moves of a task that was not there and its first run: most starts come to that."""
     start = tallies.left
-    if start is not None and run.agent_name is None and task.live and _is_run(start, run, task):
+    one_agent, live = run.agent_name is None, task.status is TaskStatus.PENDING
+    if start is not None and one_agent and live and _is_run(start, run, task):
         tallies.arrived((run.task_id, run.run_id), with_task=True)
         return
     task_moves(tallies, None, task)

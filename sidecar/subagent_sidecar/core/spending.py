@@ -19,7 +19,7 @@ class Spending:
     counts the budget's reserve at least."""
 
     def __init__(self, budget: Budget, since: Timestamp | None) -> None:
-        self.floor = since
+        self.floor = since or ""
         self._reserve = budget.reserve.amounts
         timed = budget.limit.run_time is not None
         self.by_unit = since is not None or timed or bool(self._reserve)
@@ -43,7 +43,7 @@ class Spending:
                 self._open[new.unit] = new
             return
         kept = None
-        if old is not None and self._counts(old):
+        if old is not None and old.at >= self.floor:
             kept = self._take(old.unit, old)
         if new is not None:
             self.begin(new, kept)
@@ -58,19 +58,16 @@ class Spending:
         if fact is not None:
             self._open[now] = fact
 
-    def _counts(self, fact: Fact) -> bool:
-        return self.floor is None or fact.at >= self.floor
-
     def begin(self, fact: Fact, kept: "_Kept | None" = None) -> None:
         """`kept` is where it stood before."""
-        if self.floor is not None and fact.at < self.floor:
+        if fact.at < self.floor:
             return
         self._sum(fact, 1)
         if self._timed and fact.began is not None:
             self._at_work[fact.unit] = microseconds(fact.began)
         if fact.open and self._reserve:
             self._open[fact.unit] = fact
-        if self.floor is None:
+        if not self.floor:
             return
         if kept is None:
             kept = _Kept(fact)

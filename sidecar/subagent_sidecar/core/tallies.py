@@ -77,11 +77,6 @@ class Tallies:
         self.raises: Mapping[tuple[str, str], Amounts] | None = None
 
     @property
-    def idle(self) -> bool:
-        """Whether nothing is counted that could move."""
-        return not self.gauges
-
-    @property
     def empty(self) -> bool:
         """Whether nothing is kept at all."""
         return not self.gauges and self.pending is None and self.freezes is None
@@ -200,8 +195,7 @@ class Tallies:
 
     def floor(self, key: tuple[object, ...]) -> Timestamp | None:
         """From when on a gauge with a window counts."""
-        floor: Timestamp | None = getattr(self.gauges.get(key), "floor", None)
-        return floor
+        return getattr(self.gauges.get(key), "floor", "") or None
 
     def put(self, key: tuple[object, ...], place: Place, rule: Limit | Budget, gauge: G) -> G:
         """Keep a gauge that has just been filled."""

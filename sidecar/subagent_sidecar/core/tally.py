@@ -66,7 +66,8 @@ class Tally:
         return None
 
     def live(self, limit: Limit, scope_id: str) -> int:
-        return self._live(limit, scope_id).number
+        known: Live | None = self._gauges.get((id(limit), scope_id, Live))
+        return len((self._live(limit, scope_id) if known is None else known).places)
 
     def _live(self, rule: Limit | Budget, scope_id: str) -> Live:
         key = (id(rule), scope_id, Live)
@@ -81,20 +82,25 @@ class Tally:
                 gauge.hold(call.task_id, call)
         return self._tallies.put(key, place, rule, gauge)
 
+    # What every start asks for is looked for here; `_since` is for what is not there.
+
     def started(self, limit: Limit, scope_id: str, since: Timestamp | None) -> int:
         known: Started | None = self._gauges.get((id(limit), scope_id))
-        if known is None or (since is not None and _lacks(known, since)):
+        if known is None or (since is not None and since < known.floor):
             known = self._since(limit, scope_id, since, Started)
         return known.count(since)
 
     def same(self, limit: Limit, scope_id: str, call: Call, since: Timestamp | None) -> int:
-        return self._alike(limit, scope_id, since).count(call, since)
-
-    def _alike(self, limit: Limit, scope_id: str, since: Timestamp | None) -> Alike:
-        return self._since(limit, scope_id, since, Alike)
+        known: Alike | None = self._gauges.get((id(limit), scope_id))
+        if known is None or (since is not None and since < known.floor):
+            known = self._since(limit, scope_id, since, Alike)
+        return known.count(call, since)
 
     def spent(self, budget: Budget, scope_id: str, since: Timestamp | None) -> Spent:
-        spent = self._spending(budget, scope_id, since).total(since, self._now)
+        known: Spending | None = self._gauges.get((id(budget), scope_id))
+        if known is None or (since is not None and since < known.floor):
+            known = self._since(budget, scope_id, since, Spending)
+        spent = known.total(since, self._now)
         raises = self._tallies.raises
         if raises is None:
             raises = self._tallies.raises = self._source.raises()
@@ -124,8 +130,8 @@ class Tally:
         """The gauge there is, if it has all that is asked for."""
         key = (id(rule), scope_id)
         known: W | None = self._gauges.get(key)
-        if known is not None and (since is None or not _lacks(known, since)):
-            return known
+        if known is not None and (since is None or since >= known.floor):
+            return known  # else the clock was set back behind what it has let go
         place = _place(rule, scope_id)
         fresh = self._filled(new(rule, since), rule, self._facts(place, since))
         return self._tallies.put(key, place, rule, fresh)
@@ -162,7 +168,7 @@ class Tally:
     def named(self, rule: Limit | Budget, scope_id: str, call: Call) -> Named:
         if isinstance(rule, Limit) and rule.kind is LimitKind.DUPLICATES:
             since = self._tallies.floor((id(rule), scope_id))
-            return _shown(self._alike(rule, scope_id, since).named(call))
+            return _shown(self._since(rule, scope_id, since, Alike).named(call))
         return _shown(self._live(rule, scope_id).named(call))
 
     def eases(
@@ -171,17 +177,12 @@ class Tally:
         if isinstance(rule, Budget):
             return self._spending(rule, scope_id, since).eases(what, by, self._now)
         if rule.kind is LimitKind.DUPLICATES:
-            return self._alike(rule, scope_id, since).eases(call, by)
+            return self._since(rule, scope_id, since, Alike).eases(call, by)
         return self._since(rule, scope_id, since, Started).eases(by)
 
 
 def _shown(named: Named) -> Named:
     return Named(tuple(islice(dict.fromkeys(named.tasks), SHOWN)), named.others)
-
-
-def _lacks(gauge: Started | Alike | Spending, since: Timestamp) -> bool:
-    """Whether the clock was set back behind what the gauge has let go."""
-    return gauge.floor is not None and since < gauge.floor
 
 
 def _place(rule: Limit | Budget, scope_id: str) -> Place:

@@ -87,12 +87,12 @@ class WorkingSet:
         self._threads.put(thread)
 
     def put_task(self, task: Task) -> None:
-        if not self._tallies.idle:
+        if self._tallies.gauges:
             task_moves(self._tallies, self._tasks[task.task_id], task)
         self._tasks.put(task)
 
     def put_first(self, task: Task, run: Run) -> None:
-        if not self._tallies.idle:
+        if self._tallies.gauges:
             first_moves(self._tallies, task, run)
         self._tasks.put(task)
         self._runs.put(run)
@@ -101,7 +101,7 @@ class WorkingSet:
         return self._runs[task_id, run_id]
 
     def put_run(self, run: Run) -> None:
-        if not self._tallies.idle and (task := self.task(run.task_id)) is not None:
+        if self._tallies.gauges and (task := self.task(run.task_id)) is not None:
             run_moves(self._tallies, self.run(run.task_id, run.run_id), run, task)
         self._runs.put(run)
 
