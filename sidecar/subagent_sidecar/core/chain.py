@@ -16,9 +16,7 @@ from .model import (
     ThreadStatus,
     Timestamp,
 )
-from .quick import changed, made
-
-_new_event = made(Event)
+from .quick import changed
 
 
 def add_run(ledger: Ledger, task: Task, run: Run, status: RunStatus, at: Timestamp) -> None:
@@ -34,7 +32,7 @@ def add_run(ledger: Ledger, task: Task, run: Run, status: RunStatus, at: Timesta
 def begin_run(ledger: Ledger, task: Task, run: Run, status: RunStatus, at: Timestamp) -> None:
     """Tell of a run that is on record from now on, and move it to where it is by now."""
     ledger.add_event(
-        _new_event(
+        Event(
             at=at,
             kind="updated" if run.kind == "update" else "started",
             task_id=task.task_id,
