@@ -15,7 +15,7 @@ def read(contents: Sequence[Any]) -> tuple[str | None, str | None]:
     """The text of the last message that has any, its words with one space between them; and its
     fingerprint: 16 hex digits, equal for equal instructions. `contents` are those of messages."""
     for content in reversed(contents):
-        if text := _text(content):
+        if text := content if isinstance(content, str) else _text(content):
             words = " ".join(text.split())
             return words, _fingerprint(words, content)
     return None, None
@@ -49,8 +49,6 @@ def _fingerprint(words: str, content: Any) -> str | None:
 
 
 def _text(content: Any) -> str | None:
-    if isinstance(content, str):
-        return content
     if isinstance(content, list):
         return " ".join(part["text"] for part in content if _is_text(part))
     return None

@@ -13,26 +13,19 @@ from typing import Any
 
 # Both are how the standard decoder reads itself, in C; typeshed does not list them.
 _scan_value = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
-_quoted = json.encoder.encode_basestring_ascii
+quoted = json.encoder.encode_basestring_ascii
 _SPACE = " \t\n\r"
 _SPACES = _SPACE.encode()
 
 
-def with_metadata(
-    body: bytes, extra: Mapping[str, str], *, at: str = "metadata", is_object: bool = False
-) -> bytes:
+def with_metadata(body: bytes, extra: Mapping[str, str], *, at: str = "metadata") -> bytes:
     """`body` with `extra` as members of its top-level object `at`.
 
     Keys of `extra` win over the client's. A body that is not a JSON object, or whose `at` is none,
     is returned as it is: the server shall judge it, and langgraph-api refuses a null there.
-    `is_object` says that somebody has already parsed the body and it is one.
     """
     if not extra:
         return body
-    # find(), because `in` first makes an exception of each bytes that is no number.
-    if is_object and body.find(at.encode()) < 0 and body.find(b"\\u") < 0:
-        # No key can be `at`, whichever way it were spelt: there is nothing to look for.
-        return _put_first(body, f"{_quoted(at)}:{_object(extra)}".encode())
     try:
         return _spliced(body.decode("utf-8"), extra, at).encode("utf-8")
     except (ValueError, StopIteration, IndexError, RecursionError):
@@ -55,7 +48,7 @@ def with_members(body: bytes, members: Mapping[str, str]) -> bytes:
         last_first = sorted(found, key=lambda name: found[name][0], reverse=True)
         for name in last_first:
             begin, end, _ = found[name]
-            text = text[:begin] + _quoted(members[name]) + text[end:]
+            text = text[:begin] + quoted(members[name]) + text[end:]
         if missing := {name: members[name] for name in members if name not in found}:
             text = _with_first(text, start + 1, _object(missing)[1:-1])
         return text.encode("utf-8")
@@ -79,15 +72,18 @@ def with_changed(body: bytes, at: str, change: Callable[[bytes], bytes]) -> byte
         return body  # as in with_metadata
 
 
-def _put_first(body: bytes, member: bytes) -> bytes:
-    """The object `body` with one member more, before the others."""
+def with_first(body: bytes, member: bytes) -> bytes:
+    """The object `body` with one member more, before the others. That it is an object, and has no
+    member of that name, is for the caller to know: then there is nothing to be looked for."""
+    if body.startswith(b'{"'):
+        return b"{%b,%b" % (member, body[1:])
     start = body.index(b"{") + 1
     comma = b"" if body[start:].lstrip(_SPACES)[:1] == b"}" else b","
     return b"".join((body[:start], member, comma, body[start:]))
 
 
 def _object(members: Mapping[str, str]) -> str:
-    return "{" + ",".join([f"{_quoted(k)}:{_quoted(v)}" for k, v in members.items()]) + "}"
+    return "{" + ",".join([f"{quoted(k)}:{quoted(v)}" for k, v in members.items()]) + "}"
 
 
 def _spliced(text: str, extra: Mapping[str, str], at: str) -> str:
@@ -97,7 +93,7 @@ def _spliced(text: str, extra: Mapping[str, str], at: str) -> str:
     found = _members(text, start, (at,)).get(at)
     members = _object(extra)
     if found is None:
-        return _with_first(text, start + 1, f"{_quoted(at)}:{members}")
+        return _with_first(text, start + 1, f"{quoted(at)}:{members}")
     begin, end, value = found
     if value == {}:
         return text[:begin] + members + text[end:]

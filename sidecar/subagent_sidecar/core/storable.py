@@ -7,7 +7,7 @@ def name(value: object) -> str | None:
     """A storable name: text without surrogates, at most 256 characters."""
     if not isinstance(value, str) or not value:
         return None
-    return storable(value)[:_NAME]
+    return (value if value.isascii() else storable(value))[:_NAME]
 
 
 def storable(text: str) -> str:

@@ -78,7 +78,7 @@ def _command(meaning: Meaning, message: Mapping[str, Any]) -> Asked:
     """`input.respond` goes on with what the thread was doing, and names no agent."""
     params = _object(message.get("params"))
     said = replace(
-        run_body(_encoded(params)), strategy=name(params.get("multitaskStrategy")), is_object=False
+        run_body(_encoded(params)), strategy=name(params.get("multitaskStrategy")), bare=False
     )
     return Asked(said=said, message_id=message.get("id"), thread_id=meaning.thread_id)
 
@@ -109,14 +109,14 @@ def _mcp(meaning: Meaning, message: Mapping[str, Any]) -> Asked:
     else:
         said = run_body(_encoded({"assistant_id": params.get("name"), "input": given}))
     # A tool's name is none but its own, whatever it looks like.
-    said = replace(said, assistant_id=name(params.get("name")), is_object=False)
+    said = replace(said, assistant_id=name(params.get("name")), bare=False)
     return Asked(said=said, message_id=message.get("id"))
 
 
 def _instructed(assistant_id: Any, content: Any) -> RunBody:
     """What a run create would say that gives `assistant_id` one message."""
     run = {"assistant_id": assistant_id, "input": {"messages": [{"content": content}]}}
-    return replace(run_body(_encoded(run)), is_object=False)
+    return replace(run_body(_encoded(run)), bare=False)
 
 
 def _object(value: Any) -> Mapping[str, Any]:

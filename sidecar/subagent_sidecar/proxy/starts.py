@@ -14,7 +14,6 @@ from aiohttp import web
 from .. import failpoints
 from ..core.model import Intent, IntentKind, Item
 from ..core.refusal import Refused
-from ..core.splice import with_metadata
 from ..core.wire import Act, Form
 from ..errors import (
     SidecarError,
@@ -271,10 +270,9 @@ def _outgoing(call: Call, intent: Intent, said: bodies.RunBody) -> Outgoing:
         extra.append((b"x-request-id", intent.request_id.encode()))
     body = call.incoming.whole
     if body is not None and call.target.inject and intent.kind in _INJECTED:
-        found = marks.metadata(intent)
-        if call.target.traced and marks.TRACEPARENT in found:
-            extra.append((b"traceparent", found[marks.TRACEPARENT].encode()))
-        body = with_metadata(body, found, is_object=said.is_object)
+        body, context = marks.sent(body, intent, bare=said.bare)
+        if context is not None and call.target.traced:
+            extra.append((b"traceparent", context.encode()))
     return call.outgoing(body=body, timeout=timeout, extra=extra)
 
 

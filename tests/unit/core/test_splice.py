@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subagent_sidecar.core.splice import with_changed, with_members, with_metadata
+from subagent_sidecar.core.splice import with_changed, with_first, with_members, with_metadata
 
 EXTRA = {"sidecar_session_id": "s", "sidecar_depth": "1"}
 TEXT = b'"sidecar_session_id":"s","sidecar_depth":"1"'
@@ -134,11 +134,20 @@ def test_keys_of_ours_cannot_be_forged(raw: bytes) -> None:
 
 
 @given(objects, spaces, st.booleans())
-def test_who_knows_it_for_an_object_gets_the_same(
+def test_who_knows_that_it_has_none_gets_the_same(
     body: dict[str, Any], separators: tuple[str, str], ascii_only: bool
 ) -> None:
+    body.pop("metadata", None)
     raw = written(body, separators, ascii_only)
-    assert with_metadata(raw, EXTRA, is_object=True) == with_metadata(raw, EXTRA)
+    assert with_first(raw, b'"metadata":{%b}' % TEXT) == with_metadata(raw, EXTRA)
+
+
+BARE = [b"{}", b" \n{\t}", b'{"a":1}', b' { "a":1}', b'{ "a":1}', b'{"":{}}']
+
+
+@pytest.mark.parametrize("raw", BARE)
+def test_wherever_it_begins(raw: bytes) -> None:
+    assert with_first(raw, b'"metadata":{%b}' % TEXT) == with_metadata(raw, EXTRA)
 
 
 def test_without_anything_to_add_nothing_is_read() -> None:

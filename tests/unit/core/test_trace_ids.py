@@ -46,6 +46,12 @@ def test_a_tree_of_its_own_is_named_after_its_root() -> None:
     assert story.task().trace_parent is None
 
 
+def test_a_run_is_called_the_same_by_every_version() -> None:
+    """Its span is exported when it ends: by a sidecar that is newer than its start, maybe."""
+    expected = hashlib.sha256(b"subagent-span\0run\0t\0when\0who").digest()[:8].hex()
+    assert trace_ids.run_span("t", "when", "who") == expected
+
+
 def test_a_task_that_comes_in_a_context_is_in_its_trace() -> None:
     story = Story()
     story.started("r1", trace_parent=GIVEN)
