@@ -56,3 +56,16 @@ def test_a_jumping_clock_jumps_in_wall_time_only() -> None:
 
     assert clock.now() < wall - timedelta(hours=1)
     assert clock.monotonic() >= steady
+
+
+def microseconds(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize("clock", [FakeClock(NEW_YEAR), JumpingClock(), SystemClock()])
+def test_wall_time_is_the_same_in_microseconds(clock: Clock) -> None:
+    if not isinstance(clock, SystemClock):
+        clock.jump(-7200.000_001)  # type: ignore[attr-defined]
+    before, told, after = clock.now(), clock.unix_us(), clock.now()
+
+    assert microseconds(before) - 1 <= told <= microseconds(after) + 1  # one is rounded

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from random import getrandbits
 
@@ -40,7 +40,7 @@ class Service:
         other, whole."""
         self.signs = Signs()
         """What is seen of runs while they are at work; told by those who see it."""
-        self._second = self._next_second = datetime.min.replace(tzinfo=UTC)
+        self._second = -1
         self._head = ""
         self._memory = Memory()
         self._observers: list[Observer] = []
@@ -83,12 +83,11 @@ class Service:
 
     def now(self) -> Timestamp:
         """The time as the books write it. Its head is written once a second."""
-        moment = self._clock.now()
-        if not self._second <= moment < self._next_second:
-            self._second = moment.replace(microsecond=0)
-            self._next_second = self._second + timedelta(seconds=1)
-            self._head = timestamp(self._second)[:-7]
-        return f"{self._head}{moment.microsecond:06d}Z"
+        second, micros = divmod(self._clock.unix_us(), 1_000_000)
+        if second != self._second:
+            self._second = second
+            self._head = timestamp(datetime.fromtimestamp(second, UTC))[:-7]
+        return f"{self._head}{str(1_000_000 + micros)[1:]}Z"
 
     # Starts
 

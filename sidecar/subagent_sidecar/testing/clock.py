@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from subagent_sidecar.clock import SystemClock
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class FakeClock:
@@ -16,6 +18,9 @@ class FakeClock:
 
     def now(self) -> datetime:
         return self._now
+
+    def unix_us(self) -> int:
+        return (self._now - _EPOCH) // _MICROSECOND
 
     def monotonic(self) -> float:
         return self._monotonic
@@ -41,6 +46,9 @@ class JumpingClock:
 
     def now(self) -> datetime:
         return self._machine.now() + self._ahead
+
+    def unix_us(self) -> int:
+        return self._machine.unix_us() + self._ahead // _MICROSECOND
 
     def monotonic(self) -> float:
         return self._machine.monotonic()
