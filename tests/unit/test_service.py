@@ -1,15 +1,23 @@
 """What the service makes of what it is told. Trouble of the store: test_recorder.py."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import pytest
 from tests.support.agent_server import server_run
 from tests.support.troubled_store import TroubledStore
 
-from subagent_sidecar.core.changes import NewRun, Polled, RunSeen, ThreadSeen
-from subagent_sidecar.core.model import EndedBy, Intent, IntentKind, RunStatus, TaskRecord
+from subagent_sidecar.core.changes import NewRun, Polled, RunSeen, Start, ThreadSeen
+from subagent_sidecar.core.model import (
+    EndedBy,
+    Intent,
+    IntentKind,
+    Item,
+    RunStatus,
+    TaskRecord,
+    timestamp,
+)
 from subagent_sidecar.core.past import DecisionQuery
 from subagent_sidecar.core.policy import Limit, LimitKind, Policy
 from subagent_sidecar.core.refusal import Refused
@@ -62,6 +70,41 @@ async def test_a_start_is_durable_before_it_is_sent(sidecar: Sidecar) -> None:
     assert list(await sidecar.store.open_intents(before="9")) == [intent]
     assert (intent.request_id, intent.purpose) == ("theirs", "find out")
     assert intent.created_at == sidecar.service.now()
+
+
+class Asked:
+    """A store that keeps what it is asked."""
+
+    def __init__(self) -> None:
+        self.starts: list[Start] = []
+
+    async def admit(self, start: Start, policy: Policy) -> None:
+        self.starts.append(start)
+
+
+async def test_every_word_of_a_start_is_where_it_belongs() -> None:
+    """They are handed on in their order, which no type checker watches over."""
+    said = {
+        field.name: field.name
+        for field in fields(Start)
+        if field.name not in ("intent_id", "at", "items")
+    }
+    store, clock = Asked(), FakeClock()
+    service = Service(store=store, clock=clock)  # type: ignore[arg-type]
+    await service.admit(**said, items=[Item(purpose="p")])  # type: ignore[arg-type]
+    [start] = store.starts
+    expected = {**said, "at": service.now(), "items": (Item(purpose="p"),)}
+    assert {name: getattr(start, name) for name in expected} == expected
+    assert len(start.intent_id) == 32
+
+
+async def test_times_are_told_to_the_microsecond(sidecar: Sidecar) -> None:
+    told = []
+    for seconds in (0.0, 0.000_042, 0.999_958, 86_400 * 400.5):
+        sidecar.clock.tick(seconds)
+        told.append((sidecar.service.now(), timestamp(sidecar.clock.now())))
+    assert [now for now, _ in told] == [expected for _, expected in told]
+    assert told[1][0].endswith(":00.000042Z")
 
 
 async def test_every_start_has_an_id_of_its_own_to_be_found_again_by(sidecar: Sidecar) -> None:

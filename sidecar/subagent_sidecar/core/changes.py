@@ -17,7 +17,7 @@ from .verdict import Check, Freeze
 
 
 @quick
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Start:
     """A start as it stood in the request, before anything was decided.
 
@@ -41,10 +41,10 @@ class Start:
     assistant_id: str | None = None
     strategy: str | None = None
     purpose: str | None = None
-    batch: bool = False
-    cron: bool = False
     fingerprint: str | None = None
     items: tuple[Item, ...] = ()
+    batch: bool = False
+    cron: bool = False
     trace_parent: str | None = None
     agents: tuple[str, ...] = ()
     every_task: bool = True

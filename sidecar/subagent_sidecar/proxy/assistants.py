@@ -22,6 +22,7 @@ from .bodies import RunBody
 Said = TypeVar("Said", RunBody, Item)
 
 _ID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
+_SHORTEST_ID = 32
 _KEPT_S = 60.0
 """An assistant may be given another graph, by others than those who come through here."""
 
@@ -67,7 +68,8 @@ class Assistants:
 
     def concern(self, said: RunBody | Item) -> bool:
         """Whether a start gives an id where a graph's name may stand."""
-        return said.assistant_id is not None and _ID.fullmatch(said.assistant_id) is not None
+        given = said.assistant_id
+        return given is not None and len(given) >= _SHORTEST_ID and _ID.fullmatch(given) is not None
 
     async def named(
         self, upstream: str, said: Said, auth: Headers, *, matters: bool = False

@@ -62,12 +62,13 @@ class Once:
         self._clock = clock
         self._firsts: dict[str, _First] = {}
 
-    async def serve(self, call: Call) -> web.StreamResponse:
+    def serve(self, call: Call) -> Awaitable[web.StreamResponse]:
         """Raises what `make` does, BadHeader for a key that is none, and what says that a
         start was made before and cannot be answered again."""
         claim = claim_of(call)
-        if claim is None:
-            return await self._make_it(call)
+        return self._make_it(call) if claim is None else self._serve(call, claim)
+
+    async def _serve(self, call: Call, claim: Claim) -> web.StreamResponse:
         give_up = self._clock.monotonic() + call.limits.start_timeout_s
         while (first := self._firsts.get(claim.key)) is not None:
             if first.claim.fingerprint != claim.fingerprint:

@@ -66,10 +66,25 @@ class Starts:
         """Raises StoreError before anything is sent (or sends it on without a record, where the
         policy would rather have that), UpstreamError with `task_id` after."""
         call.request.hold()
+        failpoints.hit("start.before_intent")
         try:
-            started = await self._begin(call)
+            refuse_unread(call, self._service.policy)
+            if self._webhooks is not None:
+                await self.judge_webhook(call, None, call.meaning.thread_id)
+            said = _said(call)
+            intent = await self.admit(call, said, call.meaning.thread_id)
         except StoreError as error:
             return await self.unrecorded(call, error)
+        failpoints.hit("start.after_intent")
+        try:
+            exchange = await _send(call, _outgoing(call, intent, said))
+        except BaseException as error:
+            self.settle_failed(call, intent, error)
+            raise
+        started = self._started(call, intent, exchange)
+        if failpoints.armed("start.after_settle"):
+            await self._service.flush()
+            failpoints.hit("start.after_settle")
         try:
             call.request.let_go()
         except ConnectionError:
@@ -110,22 +125,12 @@ class Starts:
         `error`."""
         return await self._unrecorded.serve(call, error)
 
-    async def _begin(self, call: Call) -> Started:
-        failpoints.hit("start.before_intent")
-        refuse_unread(call, self._service.policy)
-        await self.judge_webhook(call, None, call.meaning.thread_id)
-        said = _said(call)
-        intent = await self.admit(call, said, call.meaning.thread_id)
-        failpoints.hit("start.after_intent")
-        exchange = await self._send(call, intent, said)
+    def _started(self, call: Call, intent: Intent, exchange: Exchange) -> Started:
         failpoints.hit("start.after_head")
         if call.meaning.thread_id is not None:
             self._coalescer.forget(call.meaning.thread_id)
         started = Started(self, call, intent, exchange)
         started.look_at_head()
-        if failpoints.armed("start.after_settle"):
-            await self._service.flush()
-            failpoints.hit("start.after_settle")
         return started
 
     async def admit(
@@ -133,64 +138,52 @@ class Starts:
     ) -> Intent:
         """Make a start durable, by whatever door it came. Raises Refused, StoreError. One that is
         not `alone` in its request (a WebSocket) does not go by the request's id."""
+        act, principal, upstream = call.meaning.act, call.request.principal, call.target.name
         if self._assistants.concern(body):
             body = await self._assistants.named(
-                call.target.name, body, call.auth, matters=bool(call.agents)
+                upstream, body, call.auth, matters=bool(principal.only)
             )
+        items = await self._items(call) if act is Act.RUNS_BATCH else ()
+        if thread_id is not None and self._tidier.concerns(thread_id):
+            await self._tidier.spare(thread_id)  # from here to the intent nobody may come between
         try:
-            return await self._admit(call, body, thread_id, alone=alone)
+            intent = await self._service.admit(  # in their order: by their names it is dear
+                upstream,
+                principal.supervisor,
+                call.request_id if alone else None,
+                thread_id,
+                call.header_session,
+                body.session_id,
+                body.agent_name,
+                body.assistant_id,
+                body.strategy,
+                body.purpose,
+                body.fingerprint,
+                items,
+                act is Act.RUNS_BATCH,
+                act is Act.CRON_CREATE,
+                call.trace_parent,
+                principal.only,
+                principal.every_task,
+                call.witness.claim,
+            )
         except Refused:
             if thread_id is not None:
                 self._tidier.left_behind(
-                    call.target.name, thread_id, supervisor=call.supervisor, auth=call.auth
+                    upstream, thread_id, supervisor=call.supervisor, auth=call.auth
                 )
             raise
-
-    async def _admit(
-        self, call: Call, body: bodies.RunBody, thread_id: str | None, *, alone: bool
-    ) -> Intent:
-        meaning = call.meaning
-        items: Sequence[Item] = ()
-        if meaning.act is Act.RUNS_BATCH:
-            items = bodies.batch_items(call.incoming.whole or b"")
-            items = await self._assistants.all_named(
-                call.target.name, items, call.auth, matters=bool(call.agents)
-            )
-        if thread_id is not None and self._tidier.concerns(thread_id):
-            await self._tidier.spare(thread_id)  # from here to the intent nobody may come between
-        intent = await self._service.admit(
-            upstream=call.target.name,
-            supervisor=call.supervisor,
-            agents=call.agents,
-            every_task=call.request.principal.every_task,
-            thread_id=thread_id,
-            request_id=call.request_id if alone else None,
-            header_session=call.header_session,
-            body_session=body.session_id,
-            agent_name=body.agent_name,
-            assistant_id=body.assistant_id,
-            strategy=body.strategy,
-            purpose=body.purpose,
-            fingerprint=body.fingerprint,
-            items=items,
-            trace_parent=call.trace_parent,
-            batch=meaning.act is Act.RUNS_BATCH,
-            cron=meaning.act is Act.CRON_CREATE,
-            claim=call.witness.claim,
-        )
         call.witness.admitted(intent)
         call.budget = self._remaining.of_start(intent)
         return intent
 
-    async def _send(self, call: Call, intent: Intent, said: bodies.RunBody) -> Exchange:
-        try:
-            outgoing = _outgoing(call, intent, said)
-            if failpoints.armed("start.after_send"):
-                return await _die_after_send(call, outgoing)
-            return await forwarding.send(call, outgoing)
-        except BaseException as error:
-            self.settle_failed(call, intent, error)
-            raise
+    async def _items(self, call: Call) -> Sequence[Item]:
+        return await self._assistants.all_named(
+            call.target.name,
+            bodies.batch_items(call.incoming.whole or b""),
+            call.auth,
+            matters=bool(call.agents),
+        )
 
     def settle_failed(self, call: Call, intent: Intent, error: BaseException) -> None:
         """Nothing was sent, or it is not known what came of it: of a body that stopped coming, a
@@ -284,3 +277,6 @@ async def _die_after_send(call: Call, outgoing: Outgoing) -> Exchange:
     await asyncio.sleep(0.1)
     failpoints.hit("start.after_send")
     return await sending
+
+
+_send = _die_after_send if failpoints.armed("start.after_send") else forwarding.send

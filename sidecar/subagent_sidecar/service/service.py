@@ -93,24 +93,23 @@ class Service:
 
     async def admit(
         self,
-        *,
         upstream: str,
         supervisor: str,
-        every_task: bool = True,
-        thread_id: str | None = None,
         request_id: str | None = None,
+        thread_id: str | None = None,
         header_session: str | None = None,
         body_session: str | None = None,
         agent_name: str | None = None,
         assistant_id: str | None = None,
         strategy: str | None = None,
         purpose: str | None = None,
-        batch: bool = False,
-        cron: bool = False,
         fingerprint: str | None = None,
         items: Sequence[Item] = (),
+        batch: bool = False,
+        cron: bool = False,
         trace_parent: str | None = None,
         agents: tuple[str, ...] = (),
+        every_task: bool = True,
         claim: Claim | None = None,
     ) -> Intent:
         """Hold a start against the policy, and make it durable before it is sent. Raises Refused,
@@ -122,27 +121,28 @@ class Service:
         start, empty for all. With a `claim` it raises
         Repeated where the start was made before.
         """
-        intent_id = f"{getrandbits(128):032x}"  # unique, not secret; urandom would yield the GIL
-        start = Start(
-            intent_id=intent_id,
-            request_id=request_id or intent_id,
-            upstream=upstream,
-            supervisor=supervisor,
-            every_task=every_task,
-            at=self.now(),
-            thread_id=thread_id,
-            header_session=header_session,
-            body_session=body_session,
-            agent_name=agent_name,
-            assistant_id=assistant_id,
-            strategy=strategy,
-            purpose=purpose if self._keep_purpose else None,
-            batch=batch,
-            cron=cron,
-            fingerprint=fingerprint,
-            items=tuple(_kept(item, self._keep_purpose) for item in items),
-            trace_parent=trace_parent,
-            agents=agents,
+        # Unique, not secret; urandom would yield the GIL.
+        intent_id = getrandbits(128).to_bytes(16, "big").hex()
+        start = Start(  # in their order: by their names it takes three times as long
+            request_id or intent_id,
+            intent_id,
+            upstream,
+            supervisor,
+            self.now(),
+            thread_id,
+            header_session,
+            body_session,
+            agent_name,
+            assistant_id,
+            strategy,
+            purpose if self._keep_purpose else None,
+            fingerprint,
+            tuple([_kept(item, self._keep_purpose) for item in items]) if items else (),
+            batch,
+            cron,
+            trace_parent,
+            agents,
+            every_task,
         )
         self._recorder.enter_about(thread_id, header_session, body_session)
         try:
