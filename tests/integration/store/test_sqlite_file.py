@@ -1,7 +1,7 @@
 """The SQLite file itself: its schema, how it is opened, and what a bad one says."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,25 @@ async def test_opening_an_existing_file_changes_neither_schema_nor_books(tmp_pat
     async with opened(path) as store:
         assert await listed(store) == ["t2", "t1", "t0"]
     assert schema_of(path) == before
+
+
+@pytest.mark.parametrize(("made_with", "pages"), [(None, 8_192), (4_096, 4_096)])
+async def test_a_file_keeps_the_size_of_its_pages(
+    tmp_path: Path, made_with: int | None, pages: int
+) -> None:
+    path = tmp_path / "books.db"
+    if made_with is not None:  # as versions before this one did
+        with closing(sqlite3.connect(str(path))) as conn:
+            conn.execute(f"PRAGMA page_size = {made_with}")
+            conn.execute("PRAGMA journal_mode = WAL").fetchone()
+            conn.execute("VACUUM")
+    await fill(path, 3)
+    async with opened(path) as store:
+        assert await listed(store) == ["t2", "t1", "t0"]
+    with closing(connect_writer(path).conn) as conn:
+        assert conn.execute("PRAGMA page_size").fetchone() == (pages,)
+        limit = conn.execute("PRAGMA wal_autocheckpoint").fetchone()[0]
+        assert limit * pages == 16 * 1024 * 1024
 
 
 @pytest.mark.parametrize("table", [THREADS, TASKS, RUNS, INTENTS], ids=lambda table: table.name)
