@@ -19,8 +19,6 @@ PAGE = repository.read("docs/reference/events.md")
 ROW = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
 
 ONLY_IN_STREAMS = {"gap"}
-MAKERS = {"Event", "_new_event"}
-"""By which names events are made: the class, and what core.quick made of it."""
 
 
 def listed() -> set[str]:
@@ -42,13 +40,13 @@ def words(node: ast.expr) -> Iterator[str]:
 def entered(source: str) -> Iterator[str]:
     """The kinds of all events made in some code."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in MAKERS:
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Event":
             (kind,) = [keyword.value for keyword in node.keywords if keyword.arg == "kind"]
             yield from words(kind)
 
 
 def test_the_kinds_in_some_code_are_found() -> None:
-    code = 'f(Event(at=1, kind="a")); _new_event(kind="b" if x else "c")'
+    code = 'f(Event(at=1, kind="a")); Event(kind="b" if x else "c")'
     assert set(entered(code)) == {"a", "b", "c"}
     with pytest.raises(AssertionError):
         list(entered("Event(kind=kind)"))
