@@ -55,6 +55,24 @@ async def test_one_certificate_serves_both_planes(tmp_path: Path, pki: Pki) -> N
         assert b"X-Forwarded-Proto: https\r\n" in server.last
 
 
+async def test_a_connection_that_does_not_stay_plain_is_handed_over_with_its_tls(
+    tmp_path: Path, pki: Pki
+) -> None:
+    chunked = b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    post = GET.replace(b"GET", b"POST").removesuffix(b"\r\n") + chunked
+    async with (
+        recording() as server,
+        sidecar(tmp_path, upstreams={"main": server.url}, **named(pki.pair("localhost"))) as at,
+        TlsWire(at.port, pki.trusting()) as wire,
+    ):
+        assert (await wire.ask(GET)).body == b"ok"
+        await wire.send(GET + post + GET[:7])
+        assert [(await wire.answer()).body for _ in range(2)] == [b"ok", b"ok"]
+        await wire.send(GET[7:])
+        assert (await wire.answer()).body == b"ok"
+        assert [request.endswith(b"hello") for request in server.requests] == [0, 0, 1, 0]
+
+
 async def test_where_the_server_points_to_itself_clients_are_pointed_to_https(
     tmp_path: Path, pki: Pki
 ) -> None:

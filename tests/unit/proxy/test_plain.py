@@ -70,6 +70,7 @@ class Line:
     transport: Transport = field(default_factory=Transport)
     begun: list[PlainProtocol] = field(default_factory=list)
     ended: int = 0
+    finished: int = 0
 
     def __post_init__(self) -> None:
         self.going = asyncio.Event()
@@ -103,6 +104,7 @@ class Line:
             request.hold()
         try:
             await self.going.wait()
+            self.finished += 1
         finally:
             self.ended += 1
         return answering.send(request, 200, [], request.body or b"none", last=not self.keep)
@@ -296,7 +298,7 @@ async def test_a_client_that_leaves_ends_its_request_unless_it_is_held(held: boo
             line.asked[0].let_go()
         line.going.set()
     await eventually(lambda: not line.busy)
-    assert line.ended == 1
+    assert (line.ended, line.finished) == (1, held)
     assert line.transport.written == []
     assert line.crowd.members == set()
 
