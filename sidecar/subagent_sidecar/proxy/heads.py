@@ -24,7 +24,7 @@ _BODIED = frozenset({b"POST", b"PUT", b"PATCH", b"DELETE"})
 
 _LINE = re.compile(
     rb"(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) "
-    rb"(/(?!/)[A-Za-z0-9._~!$&'()*+,;=:@/%?\[\]-]*) HTTP/1\.1\r\n"
+    rb"(/[A-Za-z0-9._~!$&'()*+,;=:@/%?\[\]-]*) HTTP/1\.1\r\n"
 )
 _FIELDS = re.compile(rb"\r\n(?:[A-Za-z0-9!#$%&'*+.^_`|~-]+:[\t ]*[\x21-\x7e][\t\x20-\x7e]*\r\n)+")
 _LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: (0|[1-9][0-9]{0,8})\r\n")

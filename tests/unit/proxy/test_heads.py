@@ -255,6 +255,12 @@ def test_equal_fields_share_what_is_known_of_them_whatever_the_target_and_the_le
     assert found(sized(10).replace(b"a\r\n", b"b\r\n"), memory).fields is not first.fields
 
 
+def test_a_length_without_digits_is_not_remembered_as_one_with_some() -> None:
+    memory = Memory()
+    found(sized(10), memory)
+    assert read(sized(10).replace(b"10", b""), memory) is None
+
+
 def test_what_does_not_come_again_is_forgotten_and_what_does_is_not() -> None:
     memory = Memory()
     kept, left = found(sized(1), memory).fields, found(probes.GET + b"\r\n", memory).fields

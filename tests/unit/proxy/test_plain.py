@@ -62,6 +62,7 @@ class Line:
     go_on: bool = True
     keep: bool = True
     most: int = 10
+    most_of_client: int | None = None
     hold: bool = False
     opens: bool = True
     by_key: bool = False
@@ -78,7 +79,7 @@ class Line:
             self.going.set()
         self.crowd = Crowd(
             max_connections=self.most,
-            max_client_connections=None,
+            max_client_connections=self.most_of_client,
             opens=lambda key_id: self.opens,
         )
         self.memory = Memory()
@@ -398,6 +399,30 @@ async def test_one_connection_too_many_is_turned_away() -> None:
     line.connect(second)
     assert second.aborted
     assert not line.transport.aborted
+
+
+async def test_one_address_has_no_more_than_it_may_until_others_of_it_are_gone() -> None:
+    line = Line(most_of_client=1)
+    second, third = Transport(), Transport()
+    line.connect(second).connection_lost(None)
+    assert second.aborted
+    line.protocol.connection_lost(None)
+    line.connect(third)
+    assert not third.aborted
+
+
+@pytest.mark.parametrize("left", [False, True], ids=["handed over", "left"])
+async def test_an_idle_connection_that_is_gone_leaves_no_task(left: bool) -> None:
+    before = asyncio.all_tasks()
+    line = Line()
+    line.send(GET)
+    await line.answers(1)
+    assert asyncio.all_tasks() != before
+    if left:
+        line.protocol.connection_lost(None)
+    else:
+        line.send(b"GET /x HT")
+    await eventually(lambda: asyncio.all_tasks() == before)
 
 
 @pytest.mark.parametrize("held", [False, True])
