@@ -11,7 +11,8 @@ from tests.contract.agent_client import AgentClient, Answer
 
 from subagent_sidecar.core.principal import ANONYMOUS, Principal
 from subagent_sidecar.proxy.agent_routes import DataPlane
-from subagent_sidecar.proxy.server import DataRequest, DataServer
+from subagent_sidecar.proxy.request import DataRequest
+from subagent_sidecar.proxy.server import DataServer
 
 NAME = "x-test-supervisor"
 EVERY_TASK = "operator"

@@ -11,7 +11,7 @@ from ..errors import UpstreamBroken
 from ..tasks import spawn
 from . import answering
 from .headers import Field
-from .server import DataRequest
+from .request import DataRequest
 
 Message = MutableMapping[str, Any]
 App = Callable[

@@ -16,7 +16,7 @@ from .crossed import Crossed, Told, sharing, told
 from .crossing import Crossing
 from .denials import Denials
 from .incoming import Incoming, Limits
-from .server import DataRequest
+from .request import DataRequest
 
 _REPLAYABLE = frozenset({b"GET", b"HEAD"})
 

@@ -23,7 +23,7 @@ from ..errors import (
     Unauthenticated,
 )
 from ..keyring import Keyring
-from .server import DataRequest
+from .request import DataRequest
 
 _log = logging.getLogger(__name__)
 

@@ -34,8 +34,8 @@ from . import answering, headers
 from .calls import Call
 from .explaining import Whole
 from .keeping import Keeper
+from .request import DataRequest
 from .retelling import answer_of, retell, reused, under_way
-from .server import DataRequest
 from .unread import is_unread
 
 _log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from aiohttp.web import RequestPayloadError
 
 from ..core.quick import quick
 from ..errors import BodyTimeout, BodyTooLarge, RequestError
-from .server import DataRequest
+from .request import DataRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

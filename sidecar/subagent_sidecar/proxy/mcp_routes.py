@@ -10,7 +10,7 @@ from ..errors import BodyTooLarge, Draining
 from ..tools import McpDoor
 from . import asgi, headers
 from .incoming import Limits, read
-from .server import DataRequest
+from .request import DataRequest
 
 PATH = "/sidecar/mcp"
 

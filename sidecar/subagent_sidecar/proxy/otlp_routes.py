@@ -21,7 +21,7 @@ from ..errors import (
 from . import answering
 from .headers import Field
 from .incoming import Limits, read
-from .server import DataRequest
+from .request import DataRequest
 
 PREFIX = "/sidecar/otlp"
 

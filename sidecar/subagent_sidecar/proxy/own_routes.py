@@ -13,7 +13,7 @@ from .mcp_routes import PATH as MCP
 from .mcp_routes import McpRoutes
 from .otlp_routes import PREFIX as OTLP
 from .otlp_routes import OtlpRoutes
-from .server import DataRequest
+from .request import DataRequest
 from .session_routes import PREFIX as SESSIONS
 from .session_routes import SessionRoutes
 from .tool_routes import PATH as TOOLS

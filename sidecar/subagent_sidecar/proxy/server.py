@@ -15,7 +15,6 @@ from .crowd import Crowd
 from .data_protocol import DataProtocol
 from .heads import Memory
 from .plain import KEEPALIVE_S, LARGEST_BODY, Handler, PlainProtocol
-from .request import DataRequest as DataRequest
 
 _FIELD_LIMIT = 64 * 1024
 _FIELDS_LIMIT = 256

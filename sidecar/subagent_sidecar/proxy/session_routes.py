@@ -25,7 +25,7 @@ from ..ports import Clock, Store
 from ..service import Service
 from . import answering
 from .incoming import Limits, read
-from .server import DataRequest
+from .request import DataRequest
 from .session_json import end_json, reason_in, session_json
 
 PREFIX = "/sidecar/sessions/"

@@ -14,7 +14,7 @@ from . import answering, headers
 from .headers import Field
 from .idempotency import key_of
 from .incoming import Limits, read
-from .server import DataRequest
+from .request import DataRequest
 from .tool_json import failure, told_json
 
 PATH = "/sidecar/tools"

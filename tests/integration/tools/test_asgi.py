@@ -10,7 +10,8 @@ import pytest
 from aiohttp import ClientPayloadError, ClientSession, web
 
 from subagent_sidecar.proxy import asgi
-from subagent_sidecar.proxy.server import DataRequest, DataServer
+from subagent_sidecar.proxy.request import DataRequest
+from subagent_sidecar.proxy.server import DataServer
 
 WITHIN = 30.0
 

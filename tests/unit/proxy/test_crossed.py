@@ -17,7 +17,7 @@ from subagent_sidecar.proxy.crossing import Crossing
 from subagent_sidecar.proxy.explaining import plain_question
 from subagent_sidecar.proxy.headers import Field
 from subagent_sidecar.proxy.incoming import NOTHING, Limits
-from subagent_sidecar.proxy.server import DataRequest
+from subagent_sidecar.proxy.request import DataRequest
 from subagent_sidecar.upstream.sending import encode
 
 LIMITS = Limits(
