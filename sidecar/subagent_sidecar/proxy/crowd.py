@@ -39,6 +39,8 @@ class Crowd:
         opens: Callable[[str], bool] | None,
     ) -> None:
         self.members: set[Member] = set()
+        self.awaited = 0
+        """The size of the requests that are waited for before anybody has looked at them."""
         self.of_key: Counter[str] = Counter()
         """Requests that were let in by a key and are being served."""
         self._opens = opens

@@ -28,6 +28,8 @@ Handler = Callable[[DataRequest], Awaitable[web.StreamResponse]]
 KEEPALIVE_S = 75.0
 LARGEST_BODY = 256 * 1024
 _MOST_AHEAD = 256 * 1024
+_MOST_AWAITED = 32 * 1024 * 1024
+"""Of all bodies that are on their way: nobody knows yet whether their senders may come in."""
 _OF_A_PIECE = 64
 """What it takes to keep one, besides its bytes."""
 _PATIENCE_S = 1.0
@@ -124,12 +126,12 @@ class PlainProtocol(Drained):
             self._kept += data
             if len(self._kept) >= self._head.whole:
                 data = bytes(self._kept)
-                self._kept.clear()
-                self._take(data)
+                self._take(data, self._await_nothing())
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
         self._crowd.left(self.peer_host)
+        self._await_nothing()
         if self._request is None:
             self._crowd.members.discard(self)
             self._call_off()
@@ -138,21 +140,20 @@ class PlainProtocol(Drained):
 
     # Requests
 
-    def _take(self, data: bytes) -> None:
-        """Serve the request that `data` is, wait for the rest of its body, or hand over."""
-        head = self._head or heads.read(data, self._memory)
+    def _take(self, data: bytes, head: heads.Head | None = None) -> None:
+        """Serve the request that `data` is, wait for the rest of its body, or hand over. `head` is
+        its head, if that was read before."""
+        head = head or heads.read(data, self._memory)
         if head is None or head.whole - head.size > self._largest:
             self._hand_over(data)
             return
         method, target, fields, size, length, whole = head
         if len(data) < whole:
-            self._head = head
-            self._kept += data
-            self.waiting_since = self._loop.time()
+            self._await_body(head, data)
             return
         if len(data) > whole:
             self._keep_for_later(data[whole:])
-        self._head = self.waiting_since = self._idle_since = None
+        self.waiting_since = self._idle_since = None
         self.held = False
         self._request = DataRequest(
             self,
@@ -171,6 +172,24 @@ class PlainProtocol(Drained):
             self._task.add_done_callback(self._ended)
         else:
             called.set_result(None)
+
+    def _await_body(self, head: heads.Head, data: bytes) -> None:
+        """Unless so much is awaited of all clients that this one has to be asked by its head."""
+        if self._crowd.awaited + head.whole > _MOST_AWAITED:
+            self._hand_over(data)
+            return
+        self._crowd.awaited += head.whole
+        self._head = head
+        self._kept += data
+        self.waiting_since = self._loop.time()
+
+    def _await_nothing(self) -> heads.Head | None:
+        """The head of what was awaited."""
+        head, self._head = self._head, None
+        if head is not None:
+            self._crowd.awaited -= head.whole
+            self._kept.clear()
+        return head
 
     def _keep_for_later(self, data: bytes) -> None:
         """What comes before the answer; whose it is shows then."""
@@ -225,7 +244,7 @@ class PlainProtocol(Drained):
             self.transport.resume_reading()
         self._heir(self.transport, self, pieces)
         self._ahead.clear()
-        self._kept.clear()
+        self._await_nothing()
         self.transport = None
         self._call_off()
 

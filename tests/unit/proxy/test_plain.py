@@ -250,6 +250,31 @@ async def test_a_body_that_does_not_come_within_a_sweep_is_handed_over() -> None
     assert line.begun[0].waiting_since == began
 
 
+# Row 18: what strangers may have us keep is bounded, however many they are.
+async def test_where_many_bodies_are_awaited_the_next_is_handed_over() -> None:
+    line = Line()
+    others = [line.connect(Transport()) for _ in range(2)]
+    line.crowd.awaited = 32 * 1024 * 1024 - 2 * len(POST)
+    for other in others:
+        other.data_received(HEAD)
+    line.send(HEAD)
+    assert line.handed_over == [HEAD]
+    others[0].connection_lost(None)
+    others[1].data_received(b"hello")
+    await eventually(lambda: others[1].task is None)
+    assert line.crowd.awaited == 32 * 1024 * 1024 - 2 * len(POST)
+
+
+async def test_what_is_handed_over_is_awaited_no_more() -> None:
+    line = Line()
+    line.send(HEAD)
+    assert line.crowd.awaited == len(POST)
+    assert line.protocol.waiting_since is not None
+    line.protocol.swept(line.protocol.waiting_since + 1.5)
+    assert line.handed_over == [HEAD]
+    assert line.crowd.awaited == 0
+
+
 async def test_nothing_at_all_is_not_waited_for_longer_than_for_a_head() -> None:
     line = Line()
     opened = line.protocol.waiting_since
