@@ -162,3 +162,21 @@ async def test_a_stop_cuts_what_does_not_come_to_an_end() -> None:
         await place.server.shutdown(0.1)
         assert await wire.everything() == b""
         await eventually(lambda: place.server.crowd.members == set())
+
+
+async def test_what_was_handed_over_is_still_one_connection_until_it_is_gone() -> None:
+    async with serving() as place, Wire(place.port) as wire:
+        await wire.ask(CHUNKED)
+        (member,) = place.server.crowd.members
+        assert not isinstance(member, PlainProtocol)
+        wire.reset()
+        await eventually(lambda: place.server.crowd.members == set())
+
+
+async def test_what_is_handed_over_while_stopping_is_answered_for_the_last_time() -> None:
+    async with serving() as place, Wire(place.port) as wire:
+        await wire.ask(get(b"/1"))
+        place.server.pre_shutdown()
+        answer = await wire.ask(CHUNKED)
+        assert (answer.body, answer.get(b"connection")) == (b"/chunked hello", b"close")
+        assert await wire.everything() == b""
