@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeGuard
 
 import msgspec
 
+from ..core.quick import made
 from ..core.wire import ids_in_location
 from ..ports import Headers, ServerRun
 from .headers import first
@@ -48,6 +49,7 @@ class _Cron(msgspec.Struct):
     cron_id: str
 
 
+_new_run = made(ServerRun)
 _USUAL_RUN = msgspec.json.Decoder(_UsualRun)
 _RUN = msgspec.json.Decoder(_Run)
 _RUNS = msgspec.json.Decoder(list[_Run])
@@ -89,7 +91,7 @@ def run(body: bytes) -> ServerRun | None:
         return _odd_run(body)
     except _ERRORS:
         return None
-    return ServerRun(
+    return _new_run(
         run_id=found.run_id,
         thread_id=found.thread_id,
         status=found.status,

@@ -13,6 +13,7 @@ from ..core.matching import Scope
 from ..core.model import Intent, Item, RunStatus, Timestamp, timestamp
 from ..core.policy import Policy
 from ..core.principal import ANONYMOUS, Principal
+from ..core.quick import made
 from ..core.refusal import Refused
 from ..core.signs import Signs
 from ..errors import StoreError
@@ -26,6 +27,8 @@ from .polls import Polls
 from .refusals import Refusals
 from .sightings import Sightings
 from .usage import Usage
+
+_new_run, _new_accepted = made(NewRun), made(Accepted)
 
 
 class Service:
@@ -167,10 +170,10 @@ class Service:
             memory.homes.setdefault(thread_id, upstream)
             memory.statuses[upstream, run_id] = status
             memory.threads.pop((upstream, thread_id), None)
-            new.append(NewRun(run_id=run_id, thread_id=thread_id, status=status))
+            new.append(_new_run(run_id=run_id, thread_id=thread_id, status=status))
             threads.append(thread_id)
             live = live and status not in lifecycle.ENDS
-        accepted = Accepted(intent=intent, at=self.now(), runs=tuple(new))
+        accepted = _new_accepted(intent=intent, at=self.now(), runs=tuple(new))
         self._recorder.post(accepted, about=threads)
         if live:
             for began in self._began:
