@@ -61,12 +61,15 @@ class Started:
         if exchange.body is not None:
             self._call.witness.answered(exchange, exchange.body)
 
+    def answer_at_once(self) -> answering.Sent | None:
+        """Pass the answer on if all of it is here and there is nothing more to learn, as usual."""
+        body = self._exchange.body
+        if body is None or not self._settled or self._call.meaning.form is not Form.CREATE:
+            return None
+        return forwarding.give_whole(self._call, self._exchange, body)
+
     async def answer(self) -> answering.Sent:
         """Pass the answer on, and learn from its body what its head did not tell."""
-        if self._settled and self._call.meaning.form is Form.CREATE:
-            body = self._exchange.body
-            if body is not None:  # as usual: there is nothing more to learn
-                return forwarding.give_whole(self._call, self._exchange, body)
         complete = False
         try:
             sent = await forwarding.give_back(

@@ -90,7 +90,9 @@ class Starts:
         except ConnectionError:
             started.abandon()
             raise
-        answer = await started.answer()
+        answer = started.answer_at_once()
+        if answer is None:
+            answer = await started.answer()
         failpoints.hit("start.after_answer")
         return answer
 
