@@ -8,7 +8,6 @@ from ..core.changes import Adopted, PastRun, Start
 from ..core.ghosts import Ghost
 from ..core.model import Timestamp
 from ..core.recovery import normalised
-from ..core.storable import storable
 from ..ports import ServerRun
 
 
@@ -28,7 +27,7 @@ def history(
 ) -> Adopted:
     """`given` is the input of the first of the runs."""
     thread = ghost.thread
-    words, fingerprint = instruction.read(instruction.contents(given))
+    purpose, fingerprint = instruction.read(instruction.contents(given))
     start = Start(
         request_id="",
         intent_id=f"adopted/{thread.thread_id}",
@@ -39,7 +38,7 @@ def history(
         body_session=ghost.session_id,
         agent_name=ghost.agent_name,
         assistant_id=ghost.assistant_id,
-        purpose=None if words is None else storable(instruction.beginning(words)),
+        purpose=purpose,
         fingerprint=fingerprint,
     )
     return Adopted(

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
+from .storable import storable
+
 _BEGINNING = 200
 _DIGEST = 8
 """Bytes. Among a million instructions there is hardly a chance that two have the same by accident;
@@ -12,12 +14,13 @@ and whoever wants two alike may well send the same text twice."""
 
 
 def read(contents: Sequence[Any]) -> tuple[str | None, str | None]:
-    """The text of the last message that has any, its words with one space between them; and its
-    fingerprint: 16 hex digits, equal for equal instructions. `contents` are those of messages."""
+    """The beginning of the last message that has any text, its words with one space between them:
+    enough of it to know it by, a task's purpose; and the fingerprint of all of it: 16 hex digits,
+    equal for equal instructions. `contents` are those of messages."""
     for content in reversed(contents):
         if text := content if isinstance(content, str) else _text(content):
             words = " ".join(text.split())
-            return words, _fingerprint(words, content)
+            return storable(words[:_BEGINNING]), _fingerprint(words, content)
     return None, None
 
 
@@ -29,11 +32,6 @@ def contents(given: Any) -> Sequence[Any]:
     if not isinstance(messages, list):
         return ()
     return [each.get("content") if isinstance(each, dict) else None for each in messages]
-
-
-def beginning(words: str) -> str:
-    """Enough of it to know it by: a task's purpose."""
-    return words[:_BEGINNING]
 
 
 def _fingerprint(words: str, content: Any) -> str | None:

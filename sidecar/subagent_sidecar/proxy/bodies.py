@@ -15,7 +15,7 @@ import msgspec
 from ..core import instruction
 from ..core.model import Item
 from ..core.quick import quick
-from ..core.storable import name, storable
+from ..core.storable import name
 
 _MAX_READ = 256 * 1024
 _UUID_DIGITS = 32
@@ -128,18 +128,18 @@ def run_body(body: bytes) -> RunBody:
 
 
 def _usual_run(run: _UsualRun) -> RunBody:
-    words = fingerprint = callback_thread_id = None
+    purpose = fingerprint = callback_thread_id = None
     if (given := run.input) is not None:
         callback_thread_id = given.callbackThreadId
         if given.messages:
-            words, fingerprint = instruction.read([each.content for each in given.messages])
+            purpose, fingerprint = instruction.read([each.content for each in given.messages])
     metadata, strategy = run.metadata, run.multitask_strategy
     return RunBody(  # in their order: by their names it takes twice as long
         assistant(run.assistant_id),
         name(metadata.subagent_name) if isinstance(metadata, _Metadata) else None,
         _session(run.config, callback_thread_id),
         None if strategy is None else name(strategy),
-        _purpose(words),
+        purpose,
         fingerprint,
         metadata is msgspec.UNSET,
     )
@@ -203,14 +203,14 @@ def _at(value: Any, *path: str) -> Any:
 
 def _run(run: _Run, *, bare: bool = False) -> RunBody:
     given = _read(run.input)
-    words, fingerprint = instruction.read(instruction.contents(given))
+    purpose, fingerprint = instruction.read(instruction.contents(given))
     metadata = _part(run.metadata, _METADATA)
     return RunBody(
         assistant_id=assistant(run.assistant_id),
         agent_name=name(metadata.subagent_name) if metadata else None,
         session_id=_session(_part(run.config, _CONFIG), _at(given, "callbackThreadId")),
         strategy=name(run.multitask_strategy),
-        purpose=_purpose(words),
+        purpose=purpose,
         fingerprint=fingerprint,
         bare=bare,
     )
@@ -286,7 +286,3 @@ def assistant(value: object) -> str | None:
         except ValueError:
             pass
     return name(value)
-
-
-def _purpose(words: str | None) -> str | None:
-    return None if words is None else storable(instruction.beginning(words))

@@ -122,16 +122,9 @@ class Call:
         return self.request.principal.supervisor
 
     @property
-    def header_session(self) -> str | None:
-        return (self._crossed.told or self._tell()).session
-
-    @property
-    def request_id(self) -> str | None:
-        return (self._crossed.told or self._tell()).request_id
-
-    @property
-    def trace_parent(self) -> str | None:
-        return (self._crossed.told or self._tell()).trace_parent
+    def told(self) -> Told:
+        """What its fields say to us."""
+        return self._crossed.told or self._tell()
 
     def _tell(self) -> Told:
         self._crossed.told = found = told(self.request.headers)

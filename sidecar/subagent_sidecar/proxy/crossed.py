@@ -30,11 +30,16 @@ class Told:
     """The client's own, if it sent one that can be kept and found again."""
     trace_parent: str | None
     """The trace context the client is in, if it named one, and it is recorded."""
+    keyed: bool
+    """Whether there is an Idempotency-Key, good or not."""
 
 
 def told(fields: CIMultiDictProxy[str]) -> Told:
     return Told(
-        headers.text(fields.get("x-subagent-session")), _request_id(fields), _trace_parent(fields)
+        headers.text(fields.get("x-subagent-session")),
+        _request_id(fields),
+        _trace_parent(fields),
+        "idempotency-key" in fields,
     )
 
 

@@ -205,18 +205,17 @@ class _First:
 
 def claim_of(call: Call) -> Claim | None:
     """What a start says about being the same as another one; None for most."""
-    key = key_of(call.request)
-    if key is not None:
+    told = call.told
+    if told.keyed and (key := key_of(call.request)) is not None:
         if is_unread(call):
             raise BodyTooLarge(
                 f"a start with an Idempotency-Key has at most {call.limits.inspect_limit} bytes "
                 "(inspect_limit): a longer body is not read before it is sent on"
             )
         return claim_by_key(key, _asked(call))
-    request_id = call.request_id
-    if request_id is None or is_unread(call):
+    if told.request_id is None or is_unread(call):
         return None
-    return claim_by_request_id(request_id, _asked(call))
+    return claim_by_request_id(told.request_id, _asked(call))
 
 
 def key_of(request: DataRequest) -> str | None:

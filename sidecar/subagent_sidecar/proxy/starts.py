@@ -141,6 +141,7 @@ class Starts:
         """Make a start durable, by whatever door it came. Raises Refused, StoreError. One that is
         not `alone` in its request (a WebSocket) does not go by the request's id."""
         act, principal, upstream = call.meaning.act, call.request.principal, call.target.name
+        told = call.told
         if self._assistants.concern(body):
             body = await self._assistants.named(
                 upstream, body, call.auth, matters=bool(principal.only)
@@ -152,9 +153,9 @@ class Starts:
             intent = await self._service.admit(  # in their order: by their names it is dear
                 upstream,
                 principal.supervisor,
-                call.request_id if alone else None,
+                told.request_id if alone else None,
                 thread_id,
-                call.header_session,
+                told.session,
                 body.session_id,
                 body.agent_name,
                 body.assistant_id,
@@ -164,7 +165,7 @@ class Starts:
                 items,
                 act is Act.RUNS_BATCH,
                 act is Act.CRON_CREATE,
-                call.trace_parent,
+                told.trace_parent,
                 principal.only,
                 principal.every_task,
                 call.witness.claim,

@@ -58,7 +58,7 @@ class Threads:
     async def create(self, call: Call) -> web.StreamResponse:
         whole = call.incoming.whole
         said = bodies.thread_body(whole or b"")
-        session = call.header_session or said.session_id
+        session = call.told.session or said.session_id
         body = None
         if whole is not None and call.target.inject and session is not None:
             depth = await self._service.depth_under(session, call.request.principal)

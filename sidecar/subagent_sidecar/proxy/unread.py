@@ -11,10 +11,10 @@ def refuse_unread(call: Call, policy: Policy) -> None:
     """A batch counts as many starts as it has, and a rule for an agent, or a key for some agents,
     must know whose a start is. Raises BodyTooLarge, BadBody. Without such rules what is not read
     is passed on as it is."""
-    batch = call.meaning.act is Act.RUNS_BATCH
-    if not (batch or policy.by_agent or call.agents):
+    batch, agents = call.meaning.act is Act.RUNS_BATCH, call.request.principal.only
+    if not (batch or policy.by_agent or agents):
         return
-    if call.agents:
+    if agents:
         refuse_if_unread(call)
     elif not (policy.limits or policy.budgets):
         return

@@ -13,6 +13,7 @@ from subagent_sidecar.errors import BadHeader, BadTarget
 from subagent_sidecar.own_fields import OwnFields
 from subagent_sidecar.ports import Upstream, as_written
 from subagent_sidecar.proxy.calls import Call, Target
+from subagent_sidecar.proxy.crossed import Told
 from subagent_sidecar.proxy.crossing import Crossing
 from subagent_sidecar.proxy.explaining import plain_question
 from subagent_sidecar.proxy.headers import Field
@@ -93,8 +94,7 @@ def test_equal_requests_share_what_was_worked_out() -> None:
     first, second = (call(request(known=known), to) for _ in range(2))
     assert first.outgoing().headers is second.outgoing().headers
     assert first.auth is second.auth == ((b"X-Api-Key", b"theirs"),)
-    assert (second.request_id, second.header_session) == ("r1", "s1")
-    assert second.trace_parent == f"00-{'a' * 32}-{'b' * 16}-01"
+    assert second.told == Told("s1", "r1", f"00-{'a' * 32}-{'b' * 16}-01", keyed=False)
     assert first.sharing is second.sharing
 
 
@@ -104,7 +104,7 @@ def test_requests_of_their_own_share_nothing() -> None:
     assert call(request(), to).auth == ((b"X-Api-Key", b"theirs"),)
     mine = call(request(other), to)
     assert mine.auth == ((b"X-Api-Key", b"others"),)
-    assert (mine.request_id, mine.header_session, mine.trace_parent) == (None, None, None)
+    assert mine.told == Told(None, None, None, keyed=False)
 
 
 def test_own_fields_that_are_renewed_go_with_the_next_request() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from subagent_sidecar.core.wire import Act, Meaning
 from subagent_sidecar.proxy.assistants import Assistants
 from subagent_sidecar.proxy.bodies import RunBody
+from subagent_sidecar.proxy.crossed import Told
 from subagent_sidecar.proxy.starts import Starts
 from subagent_sidecar.service import Service
 
@@ -50,7 +51,7 @@ async def test_every_word_of_a_request_is_told_as_what_it_is() -> None:
         ),
         target=nobody(name="upstream"),
         witness=nobody(claim="claim", admitted=lambda intent: None),
-        **{name: name for name in ("request_id", "header_session", "trace_parent")},
+        told=Told("header_session", "request_id", "trace_parent", keyed=False),
     )
     await starts.admit(call, body, "thread_id")
     expected = {name: name for name in service.said} | {
