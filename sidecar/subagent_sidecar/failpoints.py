@@ -1,13 +1,17 @@
 """Places where a test can have the process killed, to prove what a crash there leaves behind.
 
 `SUBAGENT_SIDECAR_FAILPOINT=<name>` makes the process SIGKILL itself when it gets to `name`.
-Without the variable a failpoint costs one comparison.
+Without the variable a failpoint costs one look at `ANY`, where it is looked at first, as on the way
+of every start.
 """
 
 import os
 import signal
 
 _ARMED = os.environ.get("SUBAGENT_SIDECAR_FAILPOINT")
+
+ANY = _ARMED is not None
+"""Whether the process is to die anywhere."""
 
 NAMES = frozenset(
     {

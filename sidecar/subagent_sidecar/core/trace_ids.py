@@ -77,7 +77,8 @@ def trace_in(trace_parent: str | None, root_task_id: str) -> str:
 def run_span(task_id: str, created_at: Timestamp, asked_by: str) -> str:
     """The span of a run; `asked_by` is the request that started it, the run itself where that is
     not known."""
-    return _digits(f"subagent-span\0run\0{task_id}\0{created_at}\0{asked_by}")
+    text = f"subagent-span\0run\0{task_id}\0{created_at}\0{asked_by}"
+    return sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def span_of(run: Run) -> str:
@@ -121,8 +122,8 @@ def sent_with(intent: Intent) -> str | None:
     """What goes upstream with a start. None of a batch and a cron, which are not one run."""
     if intent.kind not in _ONE_RUN or (intent.thread_id is None and intent.trace_parent is None):
         return None
-    task_id = intent.thread_id or ""
-    trace_id = trace_in(intent.trace_parent, intent.tree_id or task_id)
+    task_id, given = intent.thread_id or "", intent.trace_parent
+    trace_id = tree_trace(intent.tree_id or task_id) if given is None else given[3:35]
     return f"00-{trace_id}-{run_span(task_id, intent.created_at, intent.request_id)}-01"
 
 
@@ -148,8 +149,5 @@ def _task_id(task: Task | Intent) -> str:
 
 
 def _span(*names: str) -> str:
-    return _digits("\0".join(("subagent-span", *names)))
-
-
-def _digits(text: str) -> str:
+    text = "\0".join(("subagent-span", *names))
     return sha256(text.encode("utf-8", "replace")).hexdigest()[:16]

@@ -66,7 +66,8 @@ class Starts:
         """Raises StoreError before anything is sent (or sends it on without a record, where the
         policy would rather have that), UpstreamError with `task_id` after."""
         call.request.hold()
-        failpoints.hit("start.before_intent")
+        if failpoints.ANY:
+            failpoints.hit("start.before_intent")
         try:
             refuse_unread(call, self._service.policy)
             if self._webhooks is not None:
@@ -75,14 +76,15 @@ class Starts:
             intent = await self.admit(call, said, call.meaning.thread_id)
         except StoreError as error:
             return await self.unrecorded(call, error)
-        failpoints.hit("start.after_intent")
+        if failpoints.ANY:
+            failpoints.hit("start.after_intent")
         try:
             exchange = await _send(call, _outgoing(call, intent, said))
         except BaseException as error:
             self.settle_failed(call, intent, error)
             raise
         started = self._started(call, intent, exchange)
-        if failpoints.armed("start.after_settle"):
+        if failpoints.ANY and failpoints.armed("start.after_settle"):
             await self._service.flush()
             failpoints.hit("start.after_settle")
         try:
@@ -93,7 +95,8 @@ class Starts:
         answer = started.answer_at_once()
         if answer is None:
             answer = await started.answer()
-        failpoints.hit("start.after_answer")
+        if failpoints.ANY:
+            failpoints.hit("start.after_answer")
         return answer
 
     def streamed(self, call: Call, piece: bytes) -> None:
@@ -128,7 +131,8 @@ class Starts:
         return await self._unrecorded.serve(call, error)
 
     def _started(self, call: Call, intent: Intent, exchange: Exchange) -> Started:
-        failpoints.hit("start.after_head")
+        if failpoints.ANY:
+            failpoints.hit("start.after_head")
         if call.meaning.thread_id is not None:
             self._coalescer.forget(call.meaning.thread_id)
         started = Started(self, call, intent, exchange)
@@ -214,7 +218,8 @@ class Starts:
         self._doubts.doubt(intent, reason, auth=call.auth, answered=answered)
 
     def accepted(self, call: Call, intent: Intent, runs: Sequence[ServerRun]) -> None:
-        failpoints.hit("start.before_settle")
+        if failpoints.ANY:
+            failpoints.hit("start.before_settle")
         self._service.accepted(intent, runs)
         call.witness.accepted(runs)
         if auth := call.auth:
