@@ -61,8 +61,9 @@ class Touches:
         for change in changes:
             match change:
                 case Accepted():
-                    self.tasks.update(run.thread_id for run in change.runs)
-                    self.runs.update((run.thread_id, run.run_id) for run in change.runs)
+                    for run in change.runs:
+                        self.tasks.add(run.thread_id)
+                        self.runs.add((run.thread_id, run.run_id))
                 case UsageSeen():
                     self.tasks.add(change.thread_id)
                     self.usage.update((e.task_id, e.message_id) for e in change.entries)

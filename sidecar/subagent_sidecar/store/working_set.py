@@ -8,7 +8,7 @@ for the whole group. What was not foreseen is read one by one.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlite_utils import Database
 
@@ -33,6 +33,7 @@ from .kept import Kept
 from .replies import ReplyRows
 from .row_set import RowSet, parts
 from .rows import EVENTS_INSERT, INTENTS, RUNS, SESSIONS, TASKS, THREADS, USAGE, event_values
+from .table import Row
 from .tails import Execute, enter_tails
 from .touches import Touches
 
@@ -61,12 +62,14 @@ class WorkingSet:
         self._usage = RowSet(USAGE, cursor)
         self._sessions = RowSet(SESSIONS, cursor)
         self._used: dict[tuple[str, str, str], Used] = {}
-        self._events: list[tuple[Any, ...]] = []
-        self._decisions: list[tuple[Any, ...]] = []
-        # Asked for several times with every start: a method of a dict has no frame of its own.
+        self._events: list[Event] = []
+        self._decisions: list[Decision] = []
+        # Called with every start, some several times: methods of dicts and lists have no frames.
         self.thread: Callable[[str], Thread | None] = self._threads.__getitem__
         self.task: Callable[[str], Task | None] = self._tasks.__getitem__
         self.intent: Callable[[str], Intent | None] = self._intents.__getitem__
+        self.add_event: Callable[[Event], None] = self._events.append
+        self.add_decision: Callable[[Decision], None] = self._decisions.append
         self._load(touches)
 
     def _load(self, touches: Touches) -> None:
@@ -101,8 +104,8 @@ class WorkingSet:
         return self._runs[task_id, run_id]
 
     def put_run(self, run: Run) -> None:
-        if self._tallies.gauges and (task := self.task(run.task_id)) is not None:
-            run_moves(self._tallies, self.run(run.task_id, run.run_id), run, task)
+        if self._tallies.gauges and (task := self._tasks[run.task_id]) is not None:
+            run_moves(self._tallies, self._runs[run.task_id, run.run_id], run, task)
         self._runs.put(run)
 
     def runs(self, task_id: str) -> Sequence[Run]:
@@ -133,12 +136,6 @@ class WorkingSet:
     def add_used(self, more: Used) -> None:
         known = self._used.get(more.key)
         self._used[more.key] = more if known is None else known.plus(more)
-
-    def add_event(self, event: Event) -> None:
-        self._events.append(event_values(event))
-
-    def add_decision(self, decision: Decision) -> None:
-        self._decisions.append(decision_values(decision))
 
     def freezes(self) -> Sequence[Freeze]:
         return counting.freezes(self._execute)
@@ -268,12 +265,14 @@ class WorkingSet:
             rows.flush()
         if self._sessions:
             self._sessions.flush()
-        for part in parts(self._events):
-            self._execute(EVENTS_INSERT[len(part)], list(chain.from_iterable(part)))
-        for part in parts(self._decisions):
-            self._execute(DECISIONS_INSERT[len(part)], list(chain.from_iterable(part)))
+        self._append(EVENTS_INSERT, [event_values(event) for event in self._events])
+        self._append(DECISIONS_INSERT, [decision_values(one) for one in self._decisions])
         if self._used:
             figures.add_used(self._execute, self._used.values())
             self._used.clear()
         self._events.clear()
         self._decisions.clear()
+
+    def _append(self, inserts: Mapping[int, str], rows: Sequence[Row]) -> None:
+        for part in parts(rows):
+            self._execute(inserts[len(part)], list(chain.from_iterable(part)))

@@ -153,17 +153,12 @@ class Writer:
         self._opened.set_exception(error)
 
     def _next_group(self) -> tuple[list[_Job], bool]:
-        group: list[_Job] = []
-        job = self._jobs.get()
-        while job is not None:
-            group.append(job)
-            if len(group) == _GROUP:
-                return group, True
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                return group, True
-        return group, False
+        """What is waiting, at least one; and whether there will be more: None is the last."""
+        get = self._jobs.get
+        taken = [get()]
+        taken += [get() for _ in range(min(self._jobs.qsize(), _GROUP - 1))]
+        group = [job for job in taken if job is not None]
+        return group, len(group) == len(taken)
 
     def _gather(self, last: int) -> None:
         """Let the next group become as large as the last one was, but for an eighth."""
