@@ -223,9 +223,8 @@ def _crossed(request: DataRequest, target: Target) -> Crossed:
     found = by_peer.get(peer)
     own = crossing.own.fields
     if found is None or found.own is not own:
-        fields = crossing.out(request.raw_headers, host=target.host, peer=peer, scheme=target.front)
-        found = Crossed(fields, own)
         if found is not None or len(by_peer) >= _PEERS:
             by_peer.clear()  # with the upstream's own fields that were renewed, all of the old go
-        by_peer[peer] = found
+        fields = crossing.out(request.raw_headers, host=target.host, peer=peer, scheme=target.front)
+        found = by_peer[peer] = Crossed(fields, own)
     return found

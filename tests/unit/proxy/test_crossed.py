@@ -128,6 +128,14 @@ def test_each_client_is_named_to_the_upstream_by_its_own_address() -> None:
     assert len(known[to]) < 20
 
 
+def test_clients_that_take_turns_are_each_remembered() -> None:
+    to, known = target(), KNOWN()
+    one, other = (call(request(known=known, peer=peer), to) for peer in (b"10.0.0.1", b"10.0.0.2"))
+    again = call(request(known=known), to)
+    assert again.outgoing().headers is one.outgoing().headers
+    assert again.outgoing().headers is not other.outgoing().headers
+
+
 def test_each_upstream_gets_what_is_meant_for_it() -> None:
     known = KNOWN()
     one = target("one", Crossing(OwnFields([("X-Api-Key", "for-one")]), withheld=True))
