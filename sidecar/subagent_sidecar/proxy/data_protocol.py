@@ -95,6 +95,11 @@ class DataProtocol(TactfulHandler):
             if self.head_size > _HEAD_LIMIT:
                 self.force_close()
 
+    def close(self) -> None:
+        """With the answer that is being given: it says so, if it has not begun."""
+        self.stopping = True
+        super().close()
+
     def resume_reading(self, resume_parser: bool = True) -> None:
         """Called whenever a body was taken: aiohttp would run its parser once more each time."""
         if self._reading_paused:

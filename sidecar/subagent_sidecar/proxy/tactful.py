@@ -12,11 +12,12 @@ from aiohttp import web
 from ..errors import RequestError
 from . import problems
 from .headers import Field
+from .trailers import Untrailed
 
 _log = logging.getLogger(__name__)
 
 
-class TactfulHandler(web.RequestHandler):
+class TactfulHandler(Untrailed):
     """aiohttp's connection, but that it keeps to itself what it was sent."""
 
     __slots__ = ()

@@ -100,6 +100,21 @@ async def test_a_body_that_turns_bad_on_its_way_never_ends_for_the_server(probe:
         assert await ended in (b"", b"5\r\nhello\r\n")
 
 
+@pytest.mark.parametrize("name", [b"X-Api-Key", b"Authorization", b"X-Subagent-Upstream"])
+@pytest.mark.parametrize("together", [True, False], ids=["at once", "in pieces"])
+async def test_a_trailer_is_nobodys_header(name: bytes, together: bool) -> None:
+    sent = probes.POST + probes.TE + b"\r\n", probes.CHUNKS[:-2] + name + b": k\r\n\r\n"
+    async with recorded() as (server, front), front.wire() as wire:
+        for piece in (b"".join(sent),) if together else sent:
+            await wire.send(piece)
+        got = await wire.answer()
+        assert (got.body, got.get(b"connection")) == (b"ok", b"close")
+        with suppress(ConnectionError):
+            await wire.send(SMUGGLED)
+        assert await wire.everything() == b""
+        assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize("path", [b"/x", b"/threads/t/runs", b"/threads"])
 async def test_a_length_that_the_client_does_not_keep_to_ends_with_its_connection(
     path: bytes,
