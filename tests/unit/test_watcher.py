@@ -1,11 +1,13 @@
 """Following live tasks to their end, at a server that answers."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from tests.support.agent_server import server_run
 from tests.support.waiting import eventually
-from tests.support.watching import Desk
+from tests.support.watching import QUICK, Desk
 
 from subagent_sidecar.core.model import EndedBy
 from subagent_sidecar.core.watch import Tempo
@@ -121,6 +123,30 @@ async def test_of_a_chain_every_run_gets_its_end_without_a_listing(desk: Desk) -
     desk.server.end("r2", "error", "error")
     await desk.run_when("r1", "interrupted")
     await desk.task_when("error")
+
+
+async def test_a_further_run_wakes_the_watch_of_a_thread_that_is_not_due_for_long() -> None:
+    desk = Desk(tempo=replace(QUICK, young_s=3_600.0))
+    desk.watch()
+    await desk.start("r1")
+    for _ in range(10):  # it lies down to sleep
+        await asyncio.sleep(0)
+    desk.server.end("r1", "success", "busy")
+    await desk.start("r2")
+    await desk.run_when("r1", "success")
+    await desk.watcher.aclose()
+
+
+async def test_a_batch_is_followed_while_the_books_are_behind_though_a_run_of_it_is_over(
+    desk: Desk,
+) -> None:
+    intent = await desk.service.admit(upstream="up", supervisor="ann", batch=True)
+    for thread_id in ("t1", "t2"):
+        desk.server.begin(f"r-{thread_id}", thread_id)
+    desk.store.hold = True
+    over = server_run("r-t1", "t1", status="error")
+    desk.service.accepted(intent, [over, server_run("r-t2", "t2")])
+    await looks(desk, 2)
 
 
 async def test_a_follow_up_of_another_client_is_found(desk: Desk) -> None:

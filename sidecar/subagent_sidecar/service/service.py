@@ -163,24 +163,27 @@ class Service:
     def accepted(self, intent: Intent, runs: Sequence[ServerRun]) -> None:
         """The server answered a start with these runs."""
         upstream, memory = intent.upstream, self._memory
-        new, threads, live = [], [], True
+        new, over, threads = [], [], []
         for run in runs:
             run_id, thread_id = run.run_id, run.thread_id
             status = lifecycle.RUN_WORDS.get(run.status, RunStatus.PENDING)
             memory.homes.setdefault(thread_id, upstream)
             memory.statuses[upstream, run_id] = status
             memory.threads.pop((upstream, thread_id), None)
-            new.append(_new_run(run_id=run_id, thread_id=thread_id, status=status))
+            began = _new_run(run_id=run_id, thread_id=thread_id, status=status)
+            new.append(began)
             threads.append(thread_id)
-            live = live and status not in lifecycle.ENDS
+            if status in lifecycle.ENDS:
+                over.append(began)
         accepted = _new_accepted(intent=intent, at=self.now(), runs=tuple(new))
         self._recorder.post(accepted, about=threads)
-        if live:
-            for began in self._began:
-                began(upstream, new)
-            return
-        for observer in self._observers:
-            _tell_one_by_one(observer, upstream, new)
+        if over:
+            for observer in self._observers:
+                _tell_one_by_one(observer, upstream, over)
+            new = [run for run in new if run not in over]
+        if new:
+            for tell in self._began:
+                tell(upstream, new)
 
     async def adopt(self, change: Adopted) -> None:
         """Put a task on record that was started past us. There when this returns, or StoreError."""

@@ -126,11 +126,15 @@ class UpstreamWatch:
 
     def run_began(self, run: NewRun) -> None:
         """A start was accepted: its task is on record."""
-        at = None if self._health.troubled else self._schedule.begin(run, self._now())
+        now = self._now()
+        at = None if self._health.troubled else self._schedule.begin(run, now)
         if at is None:
             self.run_moved(run.thread_id, run.run_id, run.status)
             if (watched := self._schedule.get(run.thread_id)) is not None:
                 watched.known = True
+                if len(watched.live_runs) > 1:  # what becomes of the earlier ones is not told
+                    self._schedule.soon(watched, now)
+                    self._woken.set()
         elif at < self._asleep_until:  # a loop that is busy need not turn for it
             self._woken.set()
 
