@@ -1,5 +1,7 @@
 """What the sidecar adds to a start, so that the run can be told from others."""
 
+import json
+
 from ..core.model import Intent
 from ..core.splice import quoted, with_changed, with_first, with_metadata
 from ..core.trace_ids import sent_with
@@ -12,14 +14,17 @@ def sent(body: bytes, intent: Intent, *, bare: bool) -> tuple[bytes, str | None]
     """The body of a start with the run's metadata in it, and the context that it tells. `bare`: it
     is known to be an object without `metadata`."""
     context = sent_with(intent)
-    if bare and context is not None and intent.thread_id is not None:
+    if bare:
         return with_first(body, _member(intent, context, intent.thread_id)), context
     return with_metadata(body, _metadata(intent, context)), context
 
 
-def _member(intent: Intent, context: str, thread_id: str) -> bytes:
-    """`_metadata` of most starts, as text: half of it is always the same, and a fourth needs no
+def _member(intent: Intent, context: str | None, thread_id: str | None) -> bytes:
+    """`_metadata` as text. Of most starts half of it is always the same, and a fourth needs no
     escapes."""
+    if context is None or thread_id is None:
+        members = json.dumps(_metadata(intent, context), separators=(",", ":"))
+        return f'"metadata":{members}'.encode()
     return (
         f'"metadata":{{"sidecar_session_id":{quoted(intent.session_id)},'
         f'"sidecar_depth":"{intent.depth}","{TRACEPARENT}":"{context}",'

@@ -38,6 +38,14 @@ def test_a_body_known_to_have_no_metadata_is_sent_as_any_other(facts: dict[str, 
 
 
 @pytest.mark.parametrize("facts", ODD)
+def test_a_body_with_a_number_that_python_would_not_read_is_marked_all_the_same(
+    facts: dict[str, Any],
+) -> None:
+    told, _ = sent(b'{"a":%b}' % (b"1" * 5_000), replace(INTENT, **facts), bare=True)
+    assert told.startswith(b'{"metadata":{"sidecar_session_id":')
+
+
+@pytest.mark.parametrize("facts", ODD)
 def test_what_is_told_is_what_is_on_record(facts: dict[str, Any]) -> None:
     intent = replace(INTENT, **facts)
     body, context = sent(b"{}", intent, bare=True)
