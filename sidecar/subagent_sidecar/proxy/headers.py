@@ -55,6 +55,8 @@ _UP = {
     b"x-api-key": _ONCE,
 }
 _FEW: Final = 16
+_SHORT: Final = 256
+"""Longer values are of nobody's making but to fill the memory with."""
 _BACK = {b"location": _LOCATION, b"content-location": _LOCATION}
 
 
@@ -81,10 +83,11 @@ class Rules:
         """These, and fields called `named` stay here as well."""
         found = self._less.get(named)
         if found is None:
-            if len(self._less) >= _FEW:
-                self._less.clear()
             found = Rules(self.dropped | named, passes=self._passes, fit=self.fit)
-            self._less[named] = found
+            if len(named) <= _FEW:
+                if len(self._less) >= _FEW:
+                    self._less.clear()
+                self._less[named] = found
         return found
 
 
@@ -110,10 +113,16 @@ TO_UPSTREAM = Rules(NOT_SENT_ON)
 TO_CLIENT = Rules(HOP_BY_HOP)
 
 
-@lru_cache(1_024)
 def _named(value: bytes) -> frozenset[bytes]:
     """The fields that the value of a Connection field declares to be for this hop only."""
+    return _known_words(value) if len(value) <= _SHORT else _words(value)
+
+
+def _words(value: bytes) -> frozenset[bytes]:
     return frozenset(word for part in value.split(b",") if (word := part.strip().lower()))
+
+
+_known_words = lru_cache(1_024)(_words)
 
 
 def for_upstream(
@@ -211,10 +220,16 @@ def hold_a_location(fields: Headers) -> bool:
     return any(name.lower() in _BACK for name, _ in fields)
 
 
-@lru_cache(1_024)
 def _is_host(value: bytes) -> bool:
     """There are few, and each comes with every request."""
+    return _known_host(value) if len(value) <= _SHORT else _reads_as_host(value)
+
+
+def _reads_as_host(value: bytes) -> bool:
     return _HOST.fullmatch(value) is not None
+
+
+_known_host = lru_cache(1_024)(_reads_as_host)
 
 
 def credentials(fields: Iterable[Field]) -> list[Field]:

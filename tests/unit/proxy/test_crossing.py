@@ -1,5 +1,6 @@
 """Which fields cross to an upstream, and back."""
 
+import tracemalloc
 from collections import Counter
 
 import pytest
@@ -204,6 +205,21 @@ def test_names_that_clients_make_up_do_not_fill_the_memory(fields: list[Field], 
     for _ in range(2):
         assert crossed(crossing, *fields, secret) == fields
     assert len(crossing.up.up) <= most
+
+
+def test_nor_do_long_values_that_they_make_up() -> None:
+    crossing = Crossing()
+    tracemalloc.start()
+    try:
+        for number in range(30):
+            words = b",".join(b"%d-%d" % (number, word) for word in range(5_000))
+            crossed(crossing, (b"Connection", words))
+            crossing.back([(b"Connection", words)])
+            crossing.out([(b"Host", words[:9_000])], host=None, peer=b"p", scheme=b"http")
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1_000_000
 
 
 def test_what_a_connection_field_names_stays_and_whatever_else_was_sent_before() -> None:
