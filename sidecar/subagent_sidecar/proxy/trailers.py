@@ -21,7 +21,8 @@ can be like that: it has a colon, or begins with a space."""
 
 class Untrailed(web.RequestHandler):
     """`_latest` is the body of the request whose head came last; `_chunked` is that, too, if it
-    comes in chunks and has not come to its end. `_ending` is what came last of all."""
+    comes in chunks and has not come to its end. `_ending` is what was read last of all: that is not
+    what has come behind a request for another protocol, before the answer to that."""
 
     __slots__ = ("_chunked", "_ending", "_latest")
 
@@ -34,9 +35,11 @@ class Untrailed(web.RequestHandler):
         self._ending = b""
 
     def data_received(self, data: bytes) -> None:
+        behind = len(self._message_tail)
         super().data_received(data)
-        size = len(_END)
-        self._ending = (self._ending + data[-size:])[-size:]
+        behind = len(self._message_tail) - behind
+        read = data[: len(data) - behind]
+        self._ending = (self._ending + read[-len(_END) :])[-len(_END) :]
         if self._messages and self._messages[-1][1] is not self._latest:
             message, self._latest = self._messages[-1]
             chunked = isinstance(message, RawRequestMessage) and message.chunked

@@ -19,6 +19,7 @@ PLAIN = HEAD + b"5\r\nhello\r\n0\r\n\r\n"
 EMPTY = HEAD + b"0\r\n\r\n"
 TRAILED = HEAD + b"5\r\nhello\r\n0\r\nX-First: 1\r\nX-Api-Key: k\r\n\r\n"
 DECEITFUL = HEAD + b"8\r\nx\r\n0\r\n\r\n\r\n0\r\nX-Api-Key: 0\r\n\r\n"
+UPGRADE = PLAIN.replace(b"\r\n\r\n", b"\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", 1)
 NEXT = b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -92,3 +93,8 @@ def test_one_without_is_not(sent: bytes, places: list[int]) -> None:
     assert asked[:2] == [[b"Host", b"Transfer-Encoding"], [b"Host"]]
     assert asked[2:] == asked[:2]
     assert not closed
+
+
+async def test_nor_is_one_that_asks_for_another_protocol() -> None:
+    asked, closed = await fields_of([UPGRADE + NEXT])
+    assert (len(asked), closed) == (2, False)
