@@ -14,7 +14,8 @@ from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
-_END = b"\r\n0\r\n\r\n"
+_EMPTY_LINE = b"\r\n\r\n"
+_END = b"\r\n0" + _EMPTY_LINE
 """Of a body in chunks (or of it and its head) without trailers. With them, no line before the last
 can be like that: it has a colon, or begins with a space."""
 
@@ -38,13 +39,19 @@ class Untrailed(web.RequestHandler):
         behind = len(self._message_tail)
         super().data_received(data)
         behind = len(self._message_tail) - behind
-        read = data[: len(data) - behind]
-        self._ending = (self._ending + read[-len(_END) :])[-len(_END) :]
+        read, before = data[: len(data) - behind], self._ending
+        self._ending = (before + read[-len(_END) :])[-len(_END) :]
         if self._messages and self._messages[-1][1] is not self._latest:
             message, self._latest = self._messages[-1]
             chunked = isinstance(message, RawRequestMessage) and message.chunked
             self._chunked = self._latest if chunked else None
         if self._chunked is not None and self._chunked.is_eof():
             self._chunked = None
-            if self._ending != _END:
+            if not _ends_plainly(before + read):
                 self.close()
+
+
+def _ends_plainly(read: bytes) -> bool:
+    """Whether the body that ends here has no trailers. What follows it is half a head at most: so
+    the last empty line is the one that ends the body, wherever else one like it may stand."""
+    return read.endswith(_END, 0, read.rfind(_EMPTY_LINE) + len(_EMPTY_LINE))

@@ -21,6 +21,7 @@ TRAILED = HEAD + b"5\r\nhello\r\n0\r\nX-First: 1\r\nX-Api-Key: k\r\n\r\n"
 DECEITFUL = HEAD + b"8\r\nx\r\n0\r\n\r\n\r\n0\r\nX-Api-Key: 0\r\n\r\n"
 UPGRADE = PLAIN.replace(b"\r\n\r\n", b"\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", 1)
 NEXT = b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n"
+HEADS_END = [b"a\r\n\r\n", b"chunked\r\n\r\n", b"websocket\r\n\r\n"]
 
 
 class Transport(asyncio.Transport):
@@ -60,7 +61,8 @@ async def fields_of(*feeds: Sequence[bytes]) -> tuple[list[list[bytes]], bool]:
     for number, pieces in enumerate(feeds, 1):
         for piece in pieces:
             protocol.data_received(piece)
-        wanted = b"".join(map(b"".join, feeds[:number])).count(b" HTTP/1.1\r\n")
+        sent = b"".join(map(b"".join, feeds[:number]))
+        wanted = sum(sent.count(end) for end in HEADS_END)
         await eventually(partial(came, wanted))
     closed = transport.closed
     protocol.connection_lost(None)
@@ -72,24 +74,37 @@ def cut(data: bytes, places: Sequence[int]) -> list[bytes]:
     return [data[a:b] for a, b in pairwise(edges)]
 
 
+FEEDS = st.lists(st.integers(0, 200), max_size=4)
+"""Where a request is cut."""
+AHEAD = st.integers(0, len(NEXT) - 1)
+"""How much of the next one comes with its last piece."""
+
+
 @pytest.mark.parametrize("sent", [TRAILED, DECEITFUL], ids=["usual", "deceitful"])
-@settings(max_examples=20)
-@given(places=st.lists(st.integers(0, 200), max_size=4))
-@example(places=list(range(200)))
+@settings(max_examples=30)
+@given(places=FEEDS, ahead=AHEAD)
+@example(places=list(range(200)), ahead=0)
+@example(places=[], ahead=0)
+@example(places=[], ahead=len(NEXT) - 1)
 def test_a_request_with_trailers_is_the_last_on_its_connection(
-    sent: bytes, places: list[int]
+    sent: bytes, places: list[int], ahead: int
 ) -> None:
-    asked, closed = asyncio.run(fields_of(cut(sent, places), [NEXT]))
+    pieces = cut(sent, places)
+    pieces[-1] += NEXT[:ahead]
+    asked, closed = asyncio.run(fields_of(pieces, [NEXT[ahead:]]))
     assert asked == [[b"Host", b"Transfer-Encoding"]]
     assert closed
 
 
 @pytest.mark.parametrize("sent", [PLAIN, EMPTY], ids=["usual", "empty"])
-@settings(max_examples=20)
-@given(places=st.lists(st.integers(0, 200), max_size=4))
-@example(places=list(range(200)))
-def test_one_without_is_not(sent: bytes, places: list[int]) -> None:
-    asked, closed = asyncio.run(fields_of(cut(sent, places), [NEXT], [sent + NEXT]))
+@settings(max_examples=30)
+@given(places=FEEDS, ahead=AHEAD)
+@example(places=list(range(200)), ahead=0)
+@example(places=[], ahead=len(NEXT) - 1)
+def test_one_without_is_not(sent: bytes, places: list[int], ahead: int) -> None:
+    pieces = cut(sent, places)
+    pieces[-1] += NEXT[:ahead]
+    asked, closed = asyncio.run(fields_of(pieces, [NEXT[ahead:]], [sent + NEXT]))
     assert asked[:2] == [[b"Host", b"Transfer-Encoding"], [b"Host"]]
     assert asked[2:] == asked[:2]
     assert not closed
