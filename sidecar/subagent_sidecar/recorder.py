@@ -13,7 +13,19 @@ from itertools import count
 from operator import itemgetter
 
 from .core.acts import AdminActed
-from .core.changes import Change, Polled, StartRefused
+from .core.changes import (
+    CancelConfirmed,
+    Change,
+    Polled,
+    Released,
+    RunGone,
+    RunSeen,
+    StartRefused,
+    ThreadGone,
+    ThreadSeen,
+    UsageSeen,
+    WaitingCancelled,
+)
 from .errors import StoreError, StoreRejected
 from .ports import Store
 
@@ -24,6 +36,18 @@ _RETRY_S = 0.5
 _KEPT_LIMIT = 100_000
 _COUNTING = (Polled, StartRefused, AdminActed)
 """What is another one each time that it is entered."""
+EASING = (
+    CancelConfirmed,
+    Released,
+    RunGone,
+    RunSeen,
+    ThreadGone,
+    ThreadSeen,
+    UsageSeen,
+    WaitingCancelled,
+)
+"""What may give a place back, or what was held of a budget: with it on record a start may be let in
+that was refused without."""
 
 
 class Recorder:
@@ -47,6 +71,11 @@ class Recorder:
     def waiting(self) -> int:
         """Changes that are not on record yet."""
         return len(self._posted) + self._handed_in + len(self._kept)
+
+    @property
+    def unentered(self) -> Sequence[Change]:
+        """What is posted, and is not handed in before a start that is admitted now."""
+        return self._posted
 
     def on_entered(self, listener: Callable[[], None]) -> None:
         """Call `listener`, which must not raise, whenever changes are on record."""

@@ -9,6 +9,7 @@ from tests.support.agent_server import server_run
 from tests.support.troubled_store import TroubledStore
 
 from subagent_sidecar.core.changes import NewRun, Polled, RunSeen, Start, ThreadSeen
+from subagent_sidecar.core.matching import Scope
 from subagent_sidecar.core.model import (
     EndedBy,
     Intent,
@@ -332,6 +333,35 @@ async def refused(sidecar: Sidecar, times: int = 1, session: str = "s") -> None:
 
 def closed() -> Policy:
     return Policy(limits=(Limit(name="closed", policy="p", kind=LimitKind.DENY),))
+
+
+@pytest.fixture
+def one_at_a_time(sidecar: Sidecar) -> None:
+    alone = Limit(name="one", policy="p", kind=LimitKind.CONCURRENT, most=1, per=Scope.SESSION)
+    sidecar.service.policy = Policy(limits=(alone,))
+
+
+@pytest.mark.usefixtures("one_at_a_time")
+async def test_who_has_seen_a_task_end_may_start_the_next_at_once(sidecar: Sidecar) -> None:
+    await sidecar.started("r1", "t1")
+    sidecar.service.seen.run("up", "t1", "r1", "error")
+    assert (await sidecar.admitted("t2")).thread_id == "t2"
+
+
+@pytest.mark.usefixtures("one_at_a_time")
+async def test_what_came_to_nothing_is_in_nobodys_way(sidecar: Sidecar) -> None:
+    sidecar.service.released(await sidecar.admitted("t1"), "the server answered 422")
+    assert (await sidecar.admitted("t2")).thread_id == "t2"
+
+
+@pytest.mark.usefixtures("one_at_a_time")
+async def test_a_start_that_is_refused_whatever_has_ended_is_refused_once(sidecar: Sidecar) -> None:
+    await sidecar.started("r1", "t1")
+    sidecar.service.seen.run("up", "t1", "r1", "running")
+    with pytest.raises(Refused):
+        await sidecar.admitted("t2")
+    await sidecar.service.flush()
+    assert await counts(sidecar) == [1]
 
 
 async def counts(sidecar: Sidecar) -> list[int]:

@@ -18,7 +18,7 @@ from ..core.refusal import Refused
 from ..core.signs import Signs
 from ..errors import StoreError
 from ..ports import Began, Clock, Observer, ServerRun, Store
-from ..recorder import Recorder
+from ..recorder import EASING, Recorder
 from ..sessions import Listener, Sessions
 from .cancels import Cancels
 from .levers import Levers
@@ -148,14 +148,27 @@ class Service:
             every_task,
         )
         self._recorder.enter_about(thread_id, header_session, body_session)
+        unentered = self._recorder.unentered
         try:
             if claim is None:
                 return await self._store.admit(start, self.policy)
-            self._recorder.enter()  # whether the run that may be meant has ended
-            admitted = await self._store.admit_once(start, self.policy, claim)
+            return await self._admit_once(start, claim)
+        except Refused as refused:
+            if not any(isinstance(change, EASING) for change in unentered):
+                self._refusals.tell(refused)
+                raise
+        self._recorder.enter()  # what was seen to end by now may be just what was in the way
+        try:
+            return await self._admit_once(start, claim)
         except Refused as refused:
             self._refusals.tell(refused)
             raise
+
+    async def _admit_once(self, start: Start, claim: Claim | None) -> Intent:
+        if claim is None:
+            return await self._store.admit(start, self.policy)
+        self._recorder.enter()  # whether the run that may be meant has ended
+        admitted = await self._store.admit_once(start, self.policy, claim)
         if isinstance(admitted, Earlier):
             raise Repeated(admitted)
         return admitted
