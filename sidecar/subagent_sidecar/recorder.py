@@ -55,7 +55,8 @@ class Recorder:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._posted: list[Change] = []
+        self.unentered: list[Change] = []
+        """What was posted and waits for company; not to be changed from outside."""
         self._about: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._on_their_way: set[asyncio.Future[None]] = set()
@@ -70,12 +71,7 @@ class Recorder:
     @property
     def waiting(self) -> int:
         """Changes that are not on record yet."""
-        return len(self._posted) + self._handed_in + len(self._kept)
-
-    @property
-    def unentered(self) -> Sequence[Change]:
-        """What is posted, and is not handed in before a start that is admitted now."""
-        return self._posted
+        return len(self.unentered) + self._handed_in + len(self._kept)
 
     def on_entered(self, listener: Callable[[], None]) -> None:
         """Call `listener`, which must not raise, whenever changes are on record."""
@@ -83,7 +79,7 @@ class Recorder:
 
     def post(self, change: Change, *, about: Collection[str] = ()) -> None:
         """Enter `change` soon. `about` are the threads whose later starts must find it entered."""
-        self._posted.append(change)
+        self.unentered.append(change)
         self._about.update(about)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_COMPANY_S, self._time_is_up)
@@ -99,10 +95,10 @@ class Recorder:
 
     def enter(self) -> None:
         """Hand in what was posted, before anything that is handed in later."""
-        changes = self._posted
+        changes = self.unentered
         if not changes:
             return
-        self._posted = []
+        self.unentered = []
         self._about.clear()
         ticket = next(self._tickets)
         if self._kept:
